@@ -1,0 +1,300 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""MAP mapping rules (RFC 7597 section 5, shared by RFC 7599)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+from .iid import RFC7597, format_of, map_address
+from .portset import ALL_PORTS, PortSet, PortSetError, psid_of
+
+DEFAULT_OFFSET = 6
+MAX_EA_LEN = 48
+
+
+class MapRuleError(ValueError):
+    """The values cannot be one mapping rule, or a prefix is not a customer of the rule."""
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """What one customer owns: addresses and ports outside, tunnel address inside the domain."""
+
+    ipv4: IPv4Network
+    ports: PortSet
+    address: IPv6Address
+    end_user_prefix: IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class MapRule:
+    """One mapping rule.
+
+    ``psid_len`` and ``psid`` are given only for explicit PSIDs (ea_len = 0, RFC 7597 appendix A
+    example 5); otherwise the PSID length follows from the EA bits. ``forwarding`` marks a rule
+    that edges may use to reach each other (FMR, the F flag of RFC 7598 section 4.1).
+
+    Raises MapRuleError, with all that is wrong in one message.
+    """
+
+    ipv6_prefix: IPv6Network
+    ipv4_prefix: IPv4Network
+    ea_len: int
+    psid_offset: int = DEFAULT_OFFSET
+    explicit_psid_len: int = 0
+    explicit_psid: int = 0
+    forwarding: bool = False
+
+    def __post_init__(self) -> None:
+        problems = rule_problems(self)
+        if problems:
+            raise MapRuleError("; ".join(problems))
+
+    @property
+    def suffix_len(self) -> int:
+        """p: bits of the IPv4 address that the EA bits carry."""
+        return min(self.ea_len, 32 - self.ipv4_prefix.prefixlen)
+
+    @property
+    def psid_len(self) -> int:
+        """q: bits of the PSID, from the EA bits or explicit."""
+        return self.ea_len - self.suffix_len if self.ea_len else self.explicit_psid_len
+
+    @property
+    def customer_prefix_len(self) -> int:
+        """n + o: prefix length that identifies one customer."""
+        return self.ipv6_prefix.prefixlen + self.ea_len
+
+    @property
+    def kind(self) -> str:
+        """prefix, full or shared (RFC 7597 section 5.2)."""
+        if self.psid_len:
+            return "shared"
+        return "full" if self.ipv4_prefix.prefixlen + self.ea_len == 32 else "prefix"
+
+    @property
+    def customer_ipv4_len(self) -> int:
+        """IPv4 prefix length that one customer has (32 where an address is full or shared)."""
+        return self.ipv4_prefix.prefixlen + self.suffix_len
+
+    @property
+    def sharing_ratio(self) -> int:
+        """Customers on one IPv4 address."""
+        return 1 << self.psid_len
+
+    @property
+    def customer_count(self) -> int:
+        """End-user prefixes that the rule can number."""
+        return 1 << self.ea_len
+
+    def port_set(self, psid: int) -> PortSet:
+        """Port set of a PSID under this rule."""
+        return PortSet(self.psid_offset, self.psid_len, psid) if self.psid_len else ALL_PORTS
+
+    def ports_per_customer(self) -> int:
+        """Ports that each customer gets on its address."""
+        return len(self.port_set(0))
+
+    def customer(self, end_user_prefix: IPv6Network, iid_format: str = RFC7597) -> Customer:
+        """What the edge with this End-user prefix owns, as the edge itself computes it.
+
+        Bits between n + o and the end of the prefix are kept (see lint rule MAP006).
+        Raises MapRuleError where the prefix is outside the rule or too short for its EA bits.
+        """
+        if not end_user_prefix.subnet_of(self.ipv6_prefix):
+            raise MapRuleError(f"{end_user_prefix} is not inside Rule IPv6 prefix {self.ipv6_prefix}")
+        if end_user_prefix.prefixlen < self.customer_prefix_len:
+            raise MapRuleError(
+                f"{end_user_prefix} is shorter than Rule IPv6 prefix + EA bits = /{self.customer_prefix_len}"
+            )
+        address = int(end_user_prefix.network_address)
+        ipv4, psid = split_ea(self, address)
+        return Customer(
+            ipv4=IPv4Network((ipv4, self.customer_ipv4_len)),
+            ports=self.port_set(psid),
+            address=IPv6Address(
+                map_address(address, end_user_prefix.prefixlen, ipv4, psid, iid_format)
+            ),
+            end_user_prefix=end_user_prefix,
+        )
+
+
+def rule_problems(rule: MapRule) -> list[str]:
+    """All that makes the values no rule (RFC 7597 sections 5.1 and 5.2)."""
+    problems = []
+    if not 0 <= rule.ea_len <= MAX_EA_LEN:
+        problems.append(f"EA-bits length {rule.ea_len} is outside 0..48")
+    elif rule.customer_prefix_len > 128:
+        problems.append(f"Rule IPv6 prefix {rule.ipv6_prefix} + EA {rule.ea_len} is longer than 128 bits")
+    if rule.ea_len and (rule.explicit_psid_len or rule.explicit_psid):
+        problems.append("an explicit PSID needs EA-bits length 0: the EA bits carry the PSID")
+    if rule.explicit_psid_len and rule.ipv4_prefix.prefixlen != 32:
+        problems.append("an explicit PSID needs a Rule IPv4 prefix of /32 (RFC 7598 section 4.5)")
+    psid_len = max(0, rule.ea_len - (32 - rule.ipv4_prefix.prefixlen)) or rule.explicit_psid_len
+    if not problems:
+        try:
+            PortSet(rule.psid_offset if psid_len else 0, psid_len, rule.explicit_psid)
+        except PortSetError as error:
+            problems.append(str(error))
+    return problems
+
+
+def split_ea(rule: MapRule, address: int) -> tuple[int, int]:
+    """IPv4 address (first of the customer's) and PSID that the EA bits of a 128-bit address carry."""
+    ea = (address >> (128 - rule.customer_prefix_len)) & ((1 << rule.ea_len) - 1)
+    psid = ea & ((1 << rule.psid_len) - 1) if rule.ea_len else rule.explicit_psid
+    suffix = ea >> rule.psid_len if rule.ea_len else 0
+    host_bits = 32 - rule.ipv4_prefix.prefixlen
+    return int(rule.ipv4_prefix.network_address) | suffix << (host_bits - rule.suffix_len), psid
+
+
+@dataclass(frozen=True, slots=True)
+class Entitlement:
+    """What the owner of an IPv6 source may use as inner source."""
+
+    ipv4: int
+    ipv4_mask: int
+    ports: PortSet
+    address: int  # the MAP address that the mapping computes, as 128-bit integer
+
+    def allows(self, ipv4: int, port: int | None) -> bool:
+        """Whether inner source and port are the owner's; None where the packet has no port."""
+        if ipv4 & self.ipv4_mask != self.ipv4:
+            return False
+        return not self.ports.shared or (port is not None and port in self.ports)
+
+
+@dataclass(frozen=True)
+class _Compiled:
+    """A rule as integers, for the packet path."""
+
+    rule: MapRule
+    ipv6: int = field(init=False)
+    ipv6_shift: int = field(init=False)
+    ipv4: int = field(init=False)
+    ipv4_shift: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        put(self, "ipv6_shift", 128 - self.rule.ipv6_prefix.prefixlen)
+        put(self, "ipv6", int(self.rule.ipv6_prefix.network_address) >> self.ipv6_shift)
+        put(self, "ipv4_shift", 32 - self.rule.ipv4_prefix.prefixlen)
+        put(self, "ipv4", int(self.rule.ipv4_prefix.network_address) >> self.ipv4_shift)
+
+
+class RuleTable:
+    """Longest-match look-up over rules, both ways, on integers. Answers are cached, bounded."""
+
+    CACHE_LIMIT = 65536
+
+    def __init__(self, rules: Iterable[MapRule], iid_format: str = RFC7597) -> None:
+        compiled = [_Compiled(rule) for rule in rules]
+        self.iid_format = iid_format
+        self._by_ipv6 = sorted(compiled, key=lambda c: c.ipv6_shift)
+        self._by_ipv4 = sorted(compiled, key=lambda c: c.ipv4_shift)
+        # Only prefixes of up to 64 bits may share one cache key per upper half of the address.
+        self._cacheable = all(entry.rule.customer_prefix_len <= 64 for entry in compiled)
+        self._softwires: dict[tuple[int, int], int] = {}
+        self._entitlements: dict[int, Entitlement | None] = {}
+
+    def rule_for_ipv6(self, address: int) -> MapRule | None:
+        """The rule whose IPv6 prefix is the longest match (RFC 7597 section 8.1)."""
+        for entry in self._by_ipv6:
+            if address >> entry.ipv6_shift == entry.ipv6:
+                return entry.rule
+        return None
+
+    def rule_for_ipv4(self, address: int) -> MapRule | None:
+        """The rule whose IPv4 prefix is the longest match (RFC 7597 section 5)."""
+        for entry in self._by_ipv4:
+            if address >> entry.ipv4_shift == entry.ipv4:
+                return entry.rule
+        return None
+
+    def covers(self, ipv4: int) -> bool:
+        """Whether an IPv4 address is some customer's."""
+        return self.rule_for_ipv4(ipv4) is not None
+
+    def shared(self, ipv4: int) -> bool:
+        """Whether the customer of an IPv4 address is found only with a port."""
+        rule = self.rule_for_ipv4(ipv4)
+        return rule is not None and rule.psid_len > 0
+
+    def softwire(self, ipv4: int, port: int | None) -> int | None:
+        """Tunnel address of the customer that owns (IPv4, port), as 128-bit integer.
+
+        None where no rule covers the address, where a shared address comes without a port, or
+        where the port is excluded (A = 0) or belongs to another PSID than an explicit one.
+        """
+        rule = self.rule_for_ipv4(ipv4)
+        if rule is None:
+            return None
+        psid = 0
+        if rule.psid_len:
+            owner = None if port is None else psid_of(port, rule.psid_offset, rule.psid_len)
+            if owner is None or (not rule.ea_len and owner != rule.explicit_psid):
+                return None
+            psid = owner
+        key = (ipv4, psid)
+        found = self._softwires.get(key)
+        if found is None:
+            if len(self._softwires) >= self.CACHE_LIMIT:
+                self._softwires.clear()
+            found = self._softwires[key] = _softwire(rule, ipv4, psid, self.iid_format)
+        return found
+
+    def entitlement(self, ipv6: int) -> Entitlement | None:
+        """What the IPv6 source may use inside, from its EA bits only; None without a rule."""
+        prefix = ipv6 >> 64
+        if self._cacheable and prefix in self._entitlements:
+            return self._entitlements[prefix]
+        rule = self.rule_for_ipv6(ipv6)
+        found = None if rule is None else _entitlement(rule, ipv6, self.iid_format)
+        if self._cacheable:
+            if len(self._entitlements) >= self.CACHE_LIMIT:
+                self._entitlements.clear()
+            self._entitlements[prefix] = found
+        return found
+
+    def source_format(self, ipv6: int, entitlement: Entitlement) -> str | None:
+        """Which identifier layout a customer's IPv6 source carries, None for neither or both."""
+        rule = self.rule_for_ipv6(ipv6)
+        if rule is None:
+            return None
+        return format_of(ipv6, rule.customer_prefix_len, entitlement.ipv4, entitlement.ports.psid)
+
+
+def _softwire(rule: MapRule, ipv4: int, psid: int, iid_format: str) -> int:
+    host_bits = 32 - rule.ipv4_prefix.prefixlen
+    suffix = (ipv4 & ((1 << host_bits) - 1)) >> (host_bits - rule.suffix_len)
+    owner = ipv4 >> (32 - rule.customer_ipv4_len) << (32 - rule.customer_ipv4_len)
+    ea = (suffix << rule.psid_len | psid) if rule.ea_len else 0
+    prefix = int(rule.ipv6_prefix.network_address) | ea << (128 - rule.customer_prefix_len)
+    return map_address(prefix, rule.customer_prefix_len, owner, psid, iid_format)
+
+
+def _entitlement(rule: MapRule, ipv6: int, iid_format: str) -> Entitlement:
+    ipv4, psid = split_ea(rule, ipv6)
+    length = rule.customer_ipv4_len
+    return Entitlement(
+        ipv4=ipv4,
+        ipv4_mask=(0xFFFFFFFF << (32 - length)) & 0xFFFFFFFF,
+        ports=rule.port_set(psid),
+        address=_softwire(rule, ipv4, psid, iid_format),
+    )
+
+
+def best_rule(rules: Iterable[MapRule], end_user_prefix: IPv6Network) -> MapRule | None:
+    """The Basic Mapping Rule of an End-user prefix: longest match (RFC 7597 section 5)."""
+    matching = [rule for rule in rules if end_user_prefix.subnet_of(rule.ipv6_prefix)]
+    return max(matching, key=lambda rule: rule.ipv6_prefix.prefixlen, default=None)
+
+
+def customer_prefix(rule: MapRule, ipv4: IPv4Address, psid: int) -> IPv6Network:
+    """End-user prefix (of length n + o) that owns an IPv4 address and PSID: for trace and drift."""
+    address = _softwire(rule, int(ipv4), psid, RFC7597)
+    return IPv6Network((address, rule.customer_prefix_len), strict=False)
