@@ -29,8 +29,8 @@ class PortForward:
 class Service:
     """All that one node has to know of one service.
 
-    A field that a platform's configuration cannot carry is None in what its parser returns;
-    the driver says which (features.yml, ``carries``), so a round trip compares like with like.
+    A platform may have no words for some of it (features.yml, ``not_carried``); its parser then
+    takes those values over from the wanted service, and drift says that they were not checked.
     """
 
     name: str
@@ -38,12 +38,12 @@ class Service:
     role: str  # gateway or edge
     gateway_address: IPv6Address
     rules: tuple[MapRule, ...]
-    interface_identifier: str | None = RFC7597  # rfc7597 or draft-03
-    ipv6_mtu: int | None = 1500  # octets that the IPv6 network carries whole
-    mss_clamp: int | None = 0  # octets; 0 = clamping is off
-    fragmentation: str | None = "outer"  # what is cut where DF = 0 and too big: outer or inner
-    strict_iid: bool | None = False  # gateway: drop sources whose identifier is not the mapped one
-    filtering: str | None = "address-dependent"  # edge: or endpoint-independent
+    interface_identifier: str = RFC7597  # rfc7597 or draft-03
+    ipv6_mtu: int = 1500  # octets that the IPv6 network carries whole
+    mss_clamp: int = 0  # octets; 0 = clamping is off
+    fragmentation: str = "outer"  # what is cut where DF = 0 and too big: outer or inner
+    strict_iid: bool = False  # gateway: drop sources whose identifier is not the mapped one
+    filtering: str = "address-dependent"  # edge: or endpoint-independent
     end_user_prefix: IPv6Network | None = None  # edge
     inside: tuple[IPv4Network, ...] = ()  # edge: LAN networks that use the service
     port_forwards: tuple[PortForward, ...] = ()  # edge
@@ -61,11 +61,11 @@ class Service:
         rule = best_rule(self.rules, self.end_user_prefix)
         if rule is None:
             raise MapRuleError(f"service {self.name}: no rule matches {self.end_user_prefix}")
-        return rule.customer(self.end_user_prefix, self.interface_identifier or RFC7597)
+        return rule.customer(self.end_user_prefix, self.interface_identifier)
 
     def rule_table(self) -> RuleTable:
         """The rules, compiled for look-ups."""
-        return RuleTable(self.rules, self.interface_identifier or RFC7597)
+        return RuleTable(self.rules, self.interface_identifier)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,53 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a platform can do, as its features.yml says. The plan is given these, it loads nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+CONFIDENCES = ("vendor", "public", "derived", "unverified")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feature:
+    """One technique in one role on one platform."""
+
+    technique: str
+    role: str
+    state: str  # yes or no
+    reason: str = ""  # why not, where state is no
+    confidence: str = "unverified"  # one of CONFIDENCES
+    source: str = ""
+    caveats: tuple[str, ...] = ()
+    limits: dict[str, Any] = field(default_factory=dict)  # see plan/limits.py for the words
+    iid_formats: tuple[str, ...] = ()  # interface identifier formats that it can be told to use
+    not_carried: tuple[str, ...] = ()  # Service fields that its configuration has no words for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Features:
+    """A platform."""
+
+    platform: str
+    title: str
+    dialects: tuple[str, ...]  # languages it is configured in, the preferred one first
+    transports: dict[str, str]  # dialect -> netconf, ssh or local
+    confirmed_commit: bool
+    confirmed_commit_note: str = ""
+    techniques: tuple[Feature, ...] = ()
+    options: dict[str, str] = field(default_factory=dict)  # ipv4aas_options it needs: name -> meaning
+    ipv6_mtu_fixed: int | None = None
+    fragments: str = "outer"  # what it cuts: outer, inner or none
+    accepts_outer_fragments: bool = True
+    accepts_fragmented_icmp: bool = True
+    icmpv4_encapsulation: bool = True
+
+    def feature(self, technique: str, role: str) -> Feature | None:
+        """The row for a technique and role, None where the platform has none."""
+        for row in self.techniques:
+            if (row.technique, row.role) == (technique, role):
+                return row
+        return None

@@ -1,0 +1,69 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The fleet plan: what each node has to run. Encoded with engine.codec as build/plan.json."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..techniques.service import Service
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Finding:
+    """What a lint rule says of one place in the inventory."""
+
+    place: str
+    rule: str  # an id of tests/vectors/lint_rules.json
+    severity: str  # error, warn or info
+    wrong: str
+    right: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodePlan:
+    """What one host of the inventory has to run, and in which language."""
+
+    name: str
+    role: str  # gateway or edge
+    platform: str  # a folder of engine/platforms
+    services: tuple[Service, ...]
+    dialect: str = "cli"  # a dialect of the platform's features.yml
+    options: dict[str, Any] = field(default_factory=dict)  # ipv4aas_options of the host
+    seat_of: str | None = None  # the node whose place this software node takes
+    seat_taken_by: str | None = None  # the software node that takes this one's place
+    refused: str | None = None  # why the platform cannot do it; its configuration is not rendered
+    deploy: bool = True  # ipv4aas_deploy: planned and rendered only, where False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServicePlan:
+    """Figures of one service, derived from its rules."""
+
+    name: str
+    technique: str
+    customers: int
+    ipv4_addresses: int
+    customers_per_address: int
+    ports_per_customer: int
+    excluded_ports: int  # on each shared address
+    psid_offset: int
+    psid_len: int
+    ea_len: int
+    ipv6_mtu: int
+    ipv4_mtu: int
+    tcp_mss: int
+    gateways: tuple[str, ...]  # node names
+    edges: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetPlan:
+    """Everything that follows from the inventory."""
+
+    services: dict[str, ServicePlan]
+    nodes: dict[str, NodePlan]
+    findings: tuple[Finding, ...] = ()

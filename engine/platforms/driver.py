@@ -1,0 +1,54 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a platform driver has to offer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ..plan.model import NodePlan
+from ..techniques.service import Service
+
+
+class ParseError(ValueError):
+    """The device's configuration holds something that cannot be understood; says the line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The smallest step from what a device runs to what it should run, in its own language."""
+
+    payload: str  # what is sent; empty where nothing is to be done
+    undo: str  # the payload that takes it back
+    diff: str  # for people: lines with +, - or space, only of what the service owns
+
+    def __bool__(self) -> bool:
+        return bool(self.payload)
+
+
+class Driver(Protocol):
+    """One platform. Pure: text in, text or models out."""
+
+    name: str
+
+    def context(self, node: NodePlan, dialect: str) -> dict[str, Any]:
+        """What the template needs beside ``node``: vendor terms computed from the model."""
+        ...
+
+    def owned(self, text: str, dialect: str) -> str:
+        """The part of a device's configuration that services own, normalised as a device prints it."""
+        ...
+
+    def parse(self, text: str, dialect: str, wanted: tuple[Service, ...]) -> tuple[Service, ...]:
+        """The services that a configuration describes.
+
+        What the platform has no words for is taken over from ``wanted`` (service of the same
+        name). Foreign configuration is ignored. Raises ParseError.
+        """
+        ...
+
+    def change(self, running: str, wanted: str, dialect: str) -> Change:
+        """From the device's owned configuration to the rendered one."""
+        ...

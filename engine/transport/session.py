@@ -1,0 +1,60 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The interface of a session with a device, and what can go wrong in one."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Protocol
+
+from ..platforms.driver import Change
+
+
+class TransportError(Exception):
+    """A session failed. ``step`` is connect, read, propose, apply, confirm or revert.
+
+    ``left`` tells the state of the device in words: unchanged, "reverts by itself in N s",
+    changed, or unknown.
+    """
+
+    def __init__(self, step: str, wrong: str, left: str) -> None:
+        self.step, self.wrong, self.left = step, wrong, left
+        super().__init__(f"{step}: {wrong} (device: {left})")
+
+
+class CapabilityMissing(TransportError):
+    """The device lacks what a safe change needs; the message names it and the weaker mode."""
+
+
+class Session(Protocol):
+    """An open session. Used as a context manager; leaving it never leaves a lock or a candidate."""
+
+    def __enter__(self) -> Session: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+    def read(self) -> str:
+        """The running configuration, as much of it as can hold services."""
+        ...
+
+    def propose(self, change: Change) -> str:
+        """Locks, stages and validates; nothing is active yet. Returns the device's own diff or ''."""
+        ...
+
+    def apply(self, confirm_within: int) -> None:
+        """Makes the proposal active; it reverts by itself after that many seconds unless confirmed."""
+        ...
+
+    def confirm(self) -> None:
+        """Keeps what apply did, also over a restart, and unlocks."""
+        ...
+
+    def revert(self) -> None:
+        """Takes back a proposal or an unconfirmed change and unlocks."""
+        ...
