@@ -79,9 +79,7 @@ def _decode_dataclass(cls: Any, value: Any, path: str) -> Any:
     absent = [
         name
         for name, f in fields.items()
-        if name not in value
-        and f.default is dataclasses.MISSING
-        and f.default_factory is dataclasses.MISSING
+        if name not in value and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
     ]
     if absent:
         raise CodecError(f"{path}: missing {', '.join(absent)}")

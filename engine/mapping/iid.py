@@ -41,8 +41,6 @@ def format_of(address: int, prefix_len: int, ipv4: int, psid: int) -> str | None
     """The layout whose identifier ``address`` carries, None for neither or both."""
     host_bits = (1 << (128 - max(prefix_len, 64))) - 1
     seen = [
-        name
-        for name in FORMATS
-        if address & host_bits == interface_identifier(ipv4, psid, name) & host_bits
+        name for name in FORMATS if address & host_bits == interface_identifier(ipv4, psid, name) & host_bits
     ]
     return seen[0] if len(seen) == 1 else None

@@ -116,9 +116,7 @@ class MapRule:
         return Customer(
             ipv4=IPv4Network((ipv4, self.customer_ipv4_len)),
             ports=self.port_set(psid),
-            address=IPv6Address(
-                map_address(address, end_user_prefix.prefixlen, ipv4, psid, iid_format)
-            ),
+            address=IPv6Address(map_address(address, end_user_prefix.prefixlen, ipv4, psid, iid_format)),
             end_user_prefix=end_user_prefix,
         )
 

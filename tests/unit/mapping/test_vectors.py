@@ -5,13 +5,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 
 import pytest
-
 from ansible_collections.ipv4aas.fleet.engine.mapping.iid import format_of, map_address
 from ansible_collections.ipv4aas.fleet.engine.mapping.portset import (
     PortSet,
@@ -77,7 +75,12 @@ def test_port_set(row):
 )
 def test_partition(row):
     a, k, expect = row["input"]["a"], row["input"]["k"], row["expect"]
-    owned = [port for psid in range(1 << k) for lo, hi in PortSet(a, k, psid).ranges() for port in range(lo, hi + 1)]
+    owned = [
+        port
+        for psid in range(1 << k)
+        for lo, hi in PortSet(a, k, psid).ranges()
+        for port in range(lo, hi + 1)
+    ]
     assert len(owned) == len(set(owned)) == expect["total"]
     assert min(owned) == expect["lowest"]
     assert len(PortSet(a, k, 0)) == expect["ports_per_psid"]
@@ -139,7 +142,9 @@ def test_customer(row):
         formats = {"rfc7597": expect["map_ipv6"]}
     for name, address in formats.items():
         iid_format = name.replace("draft03", "draft-03")
-        assert rule.customer(IPv6Network(given["end_user_prefix"]), iid_format).address == IPv6Address(address)
+        assert rule.customer(IPv6Network(given["end_user_prefix"]), iid_format).address == IPv6Address(
+            address
+        )
     if "fmr_side_address" in row:
         peer = RuleTable([rule]).softwire(int(customer.ipv4.network_address), ranges[0][0])
         assert IPv6Address(peer) == IPv6Address(row["fmr_side_address"])
@@ -174,7 +179,9 @@ def test_forwarding(row):
 
 
 def test_whole_domain():
-    row = next(p.values[0] for p in rows("seed_shownet2013.json", "ea_len") if p.values[0]["id"] == "seed-domain")
+    row = next(
+        p.values[0] for p in rows("seed_shownet2013.json", "ea_len") if p.values[0]["id"] == "seed-domain"
+    )
     rule, expect = rule_of(row["input"]), row["expect"]
     table = RuleTable([rule])
     assert rule.customer_count == expect["ce"] and rule.sharing_ratio == expect["ce_per_ipv4"]
@@ -194,4 +201,8 @@ def test_whole_domain():
     assert len(owners) == 4 * expect["ports_used_per_ipv4"]
     for low_byte, ipv4, psid, address in row["samples"]:
         customer = rule.customer(IPv6Network((int(rule.ipv6_prefix.network_address) | low_byte << 64, 64)))
-        assert (str(customer.ipv4.network_address), customer.ports.psid, str(customer.address)) == (ipv4, psid, address)
+        assert (str(customer.ipv4.network_address), customer.ports.psid, str(customer.address)) == (
+            ipv4,
+            psid,
+            address,
+        )
