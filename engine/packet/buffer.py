@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import ClassVar
 
 from .checksum import checksum
 from .verdict import Drop
@@ -38,7 +39,7 @@ class Offload:
     gso_size: int = 0
     hdr_len: int = 0
 
-    SIZE = _VIRTIO.size
+    SIZE: ClassVar[int] = _VIRTIO.size
 
     @classmethod
     def unpack(cls, header: bytes | memoryview) -> Offload | None:
@@ -55,7 +56,14 @@ class Offload:
 
     def moved(self, by: int) -> Offload:
         """The same work after `by` bytes were put before the packet (negative: taken away)."""
-        return replace(self, csum_start=self.csum_start + by, hdr_len=max(0, self.hdr_len + by))
+        return Offload(
+            self.needs_csum,
+            self.csum_start + by,
+            self.csum_offset,
+            self.gso_type,
+            self.gso_size,
+            max(0, self.hdr_len + by),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,125 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The IPv6 header around the IPv4 packet: reading, writing, extension headers, fragments (RFC 8200)."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from .verdict import Drop
+
+HEADER = 40
+HOP_LIMIT = 64
+HOP_BY_HOP, IPV4, ROUTING, FRAGMENT, ICMPV6, DESTINATION = 0, 4, 43, 44, 58, 60
+_MAX_EXTENSIONS = 8
+
+_FIXED = struct.Struct("!IHBB16s16s")
+_FRAGMENT = struct.Struct("!BBHI")
+
+
+class Outer(NamedTuple):
+    """An IPv6 header that was read; `at` to `end` is the payload that `next_header` names."""
+
+    data: bytes
+    traffic_class: int
+    next_header: int
+    source: int
+    destination: int
+    at: int
+    end: int
+
+
+class Piece(NamedTuple):
+    """A Fragment header (RFC 8200 s4.5); the payload is at `at` of the packet."""
+
+    next_header: int
+    offset: int
+    more: bool
+    ident: int
+    at: int
+
+
+def read(data: bytes) -> Outer:
+    """The fixed header, checked."""
+    if len(data) < HEADER:
+        raise Drop("drop_ipv6_malformed")
+    word, length, next_header, _, source, destination = _FIXED.unpack_from(data)
+    if word >> 28 != 6 or not length or HEADER + length > len(data):
+        raise Drop("drop_ipv6_malformed")
+    return Outer(
+        data,
+        word >> 20 & 0xFF,
+        next_header,
+        int.from_bytes(source, "big"),
+        int.from_bytes(destination, "big"),
+        HEADER,
+        HEADER + length,
+    )
+
+
+def write(
+    traffic_class: int, length: int, next_header: int, source: int, destination: int, hop_limit: int = HOP_LIMIT
+) -> bytes:
+    """A fixed header, flow label 0."""
+    return _FIXED.pack(
+        6 << 28 | traffic_class << 20,
+        length,
+        next_header,
+        hop_limit,
+        source.to_bytes(16, "big"),
+        destination.to_bytes(16, "big"),
+    )
+
+
+def skip_extensions(outer: Outer) -> Outer | tuple[Outer, Piece]:
+    """Step over extension headers, up to the payload or to a Fragment header."""
+    data, kind, at, end = outer.data, outer.next_header, outer.at, outer.end
+    for _ in range(_MAX_EXTENSIONS):
+        if kind not in (HOP_BY_HOP, ROUTING, FRAGMENT, DESTINATION):
+            return outer._replace(next_header=kind, at=at)
+        if at + 8 > end:
+            raise Drop("drop_ipv6_malformed")
+        if kind == FRAGMENT:
+            following, _, place, ident = _FRAGMENT.unpack_from(data, at)
+            return outer, Piece(following, place & 0xFFF8, bool(place & 1), ident, at + 8)
+        following = at + 8 + data[at + 1] * 8
+        if following > end or (kind == HOP_BY_HOP and at != HEADER):
+            raise Drop("drop_ipv6_malformed")
+        if kind == ROUTING:
+            if data[at + 3]:
+                raise Drop("drop_routing_header")
+        elif not _options_skippable(data[at + 2 : following]):
+            raise Drop("drop_ipv6_option")
+        kind, at = data[at], following
+    raise Drop("drop_ipv6_malformed")
+
+
+def _options_skippable(options: bytes) -> bool:
+    """Whether all options may be skipped: the two highest bits of the type are 0 (RFC 8200 s4.2)."""
+    at = 0
+    while at < len(options):
+        if options[at] & 0xC0:
+            return False
+        at += 1 if options[at] == 0 else 2 + (options[at + 1] if at + 1 < len(options) else 0)
+    return at == len(options)
+
+
+def fragments(
+    payload: bytes, next_header: int, mtu: int, ident: int, traffic_class: int, source: int, destination: int
+) -> Iterator[bytes]:
+    """Cut a payload that does not fit into IPv6 fragments of 8-octet units (RFC 8200 s4.5)."""
+    step = (mtu - HEADER - _FRAGMENT.size) & ~7
+    view = memoryview(payload)
+    for at in range(0, len(payload), step):
+        part = view[at : at + step]
+        more = at + step < len(payload)
+        yield b"".join(
+            (
+                write(traffic_class, _FRAGMENT.size + len(part), FRAGMENT, source, destination),
+                _FRAGMENT.pack(next_header, 0, at | more, ident),
+                part,
+            )
+        )
