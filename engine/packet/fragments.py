@@ -1,0 +1,200 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bounded memory for fragments: IPv6 reassembly, and ports for the pieces of an IPv4 packet."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from .ipv4 import MF, OFFSET, Datagram
+from .ipv6 import Outer, Piece
+from .verdict import Drop
+
+MAX_PACKET = 65535
+MAX_PIECES = 128
+
+Held = TypeVar("Held")
+
+
+@dataclass(slots=True)
+class Chain(Generic[Held]):
+    """The pieces of one packet seen so far; `broken` chains only remember that they are."""
+
+    deadline: float
+    ranges: dict[int, int] = field(default_factory=dict)  # first octet -> end
+    total: int | None = None
+    held: list[Held] = field(default_factory=list)
+    held_bytes: int = 0
+    broken: bool = False
+    ports: tuple[int, int] | None = None
+    ident: int | None = None
+
+    @property
+    def complete(self) -> bool:
+        """No octet is missing: ranges never overlap, so their lengths add up."""
+        return self.total is not None and sum(self.ranges.values()) - sum(self.ranges) == self.total
+
+    def accept(self, start: int, end: int, more: bool) -> bool:
+        """Note a piece; False for an exact repetition. Raises Drop for what cannot belong together."""
+        if self.ranges.get(start) == end:
+            return False
+        if end > MAX_PACKET or end <= start or (more and (end - start) % 8):
+            raise Drop("drop_fragment_invalid")
+        if any(start < other_end and other < end for other, other_end in self.ranges.items()):
+            raise Drop("drop_fragment_overlap")
+        if len(self.ranges) >= MAX_PIECES or (self.total is not None and (not more or end > self.total)):
+            raise Drop("drop_fragment_invalid")
+        if not more:
+            if any(other_end > end for other_end in self.ranges.values()):
+                raise Drop("drop_fragment_invalid")
+            self.total = end
+        self.ranges[start] = end
+        return True
+
+
+class Chains(Generic[Held]):
+    """Chains by key, oldest first; at the limit the oldest goes, so that junk cannot hold the table."""
+
+    def __init__(self, *, count: int, octets: int, timeout: float) -> None:
+        self.count_limit, self.octet_limit, self.timeout = count, octets, timeout
+        self.octets = 0
+        self._chains: OrderedDict[Hashable, Chain[Held]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._chains)
+
+    def note(
+        self, key: Hashable, start: int, end: int, more: bool, now: float, events: list[str]
+    ) -> tuple[Chain[Held], bool]:
+        """Find or begin the chain and note the piece; False for a repetition.
+
+        A piece that overlaps or cannot fit breaks the whole chain until its time is over
+        (RFC 5722 s4, RFC 1858 s4).
+        """
+        chain = self._chains.get(key)
+        if chain is not None and chain.deadline <= now:
+            self.remove(key)
+            events.append("drop_fragment_timeout")
+            chain = None
+        if chain is None:
+            if len(self._chains) >= self.count_limit:
+                self._drop_oldest(events)
+            chain = self._chains[key] = Chain(now + self.timeout)
+        if chain.broken:
+            raise Drop("drop_fragment_broken_chain")
+        try:
+            return chain, chain.accept(start, end, more)
+        except Drop:
+            self._break(chain)
+            raise
+
+    def hold(self, chain: Chain[Held], item: Held, size: int, events: list[str]) -> None:
+        """Keep a piece in memory, at the price of the oldest chains."""
+        chain.held.append(item)
+        chain.held_bytes += size
+        self.octets += size
+        while self.octets > self.octet_limit:
+            self._drop_oldest(events)
+
+    def release(self, chain: Chain[Held]) -> list[Held]:
+        """Take out what was held."""
+        held, chain.held = chain.held, []
+        self.octets -= chain.held_bytes
+        chain.held_bytes = 0
+        return held
+
+    def remove(self, key: Hashable) -> None:
+        """Forget a chain."""
+        self.release(self._chains.pop(key))
+
+    def expire(self, now: float) -> list[str]:
+        """Forget chains past their time; one event for each that never became whole."""
+        late = [key for key, chain in self._chains.items() if chain.deadline <= now]
+        for key in late:
+            self.remove(key)
+        return ["drop_fragment_timeout"] * len(late)
+
+    def _break(self, chain: Chain[Held]) -> None:
+        chain.broken = True
+        chain.ranges.clear()
+        self.release(chain)
+
+    def _drop_oldest(self, events: list[str]) -> None:
+        key = next(iter(self._chains))
+        self.remove(key)
+        events.append("drop_fragment_limit")
+
+
+class Reassembler:
+    """IPv6 fragments back into the payload they were cut from (RFC 8200 s4.5, overlaps per RFC 5722)."""
+
+    def __init__(self, *, count: int, octets: int, timeout: float) -> None:
+        self.chains: Chains[tuple[int, int, int, bytes]] = Chains(count=count, octets=octets, timeout=timeout)
+
+    def add(self, outer: Outer, piece: Piece, now: float, events: list[str]) -> Outer | None:
+        """The whole packet when this was its last missing piece."""
+        payload = outer.data[piece.at : outer.end]
+        if not piece.offset and not piece.more:
+            # Atomic fragment: complete in itself, whatever else has its key (RFC 6946 s4).
+            return outer._replace(next_header=piece.next_header, at=piece.at)
+        key = outer.source, outer.destination, piece.ident
+        start, end = piece.offset, piece.offset + len(payload)
+        chain, fresh = self.chains.note(key, start, end, piece.more, now, events)
+        if not fresh:
+            return None
+        self.chains.hold(chain, (start, outer.traffic_class, piece.next_header, payload), len(payload), events)
+        if not chain.complete:
+            events.append("fragment_held")
+            return None
+        parts = sorted(chain.held)
+        self.chains.remove(key)
+        events.append("reassembled")
+        # CE on any piece is CE on the whole (RFC 3168 s5.3).
+        congested = any(part[1] & 3 == 3 for part in parts)
+        return outer._replace(
+            data=b"".join(part[3] for part in parts),
+            traffic_class=parts[0][1] | (3 if congested else 0),
+            next_header=parts[0][2],
+            at=0,
+            end=chain.total or 0,
+        )
+
+
+class FragmentPorts:
+    """Gives every piece of an IPv4 packet the ports of its first piece (RFC 7597 s8.3.2).
+
+    Pieces that come before the first one wait; afterwards each goes on unchanged, so nothing is
+    reassembled. Overlaps would let a later piece rewrite the ports that were judged: they break the chain.
+    """
+
+    def __init__(self, *, count: int, octets: int, timeout: float) -> None:
+        self.chains: Chains[Datagram] = Chains(count=count, octets=octets, timeout=timeout)
+
+    def resolve(self, d: Datagram, peer: int, now: float, events: list[str]) -> list[Datagram]:
+        """The packets that may go on now, each with its ports; `peer` tells softwires apart."""
+        if not d.is_fragment:
+            return [d]
+        key = peer, d.source, d.destination, d.protocol, d.ident
+        start = (d.fragment & OFFSET) * 8
+        end = start + len(d.buf) - d.header
+        chain, fresh = self.chains.note(key, start, end, bool(d.fragment & MF), now, events)
+        if not fresh:
+            raise Drop("drop_fragment_repeated")
+        if start == 0:
+            if d.ports is None:
+                self.chains.remove(key)
+                raise Drop("drop_fragment_no_port")
+            chain.ports = d.ports
+        ready = [*self.chains.release(chain), d] if chain.ports else []
+        if not ready:
+            self.chains.hold(chain, d, len(d.buf), events)
+            events.append("fragment_held")
+        for piece in ready:
+            piece.ports = chain.ports
+        if chain.complete:
+            self.chains.remove(key)
+        return ready
