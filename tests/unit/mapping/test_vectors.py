@@ -151,7 +151,7 @@ def test_customer(row):
 
 
 @pytest.mark.parametrize(
-    "row", rows("map_e_rfc7597.json", "ipv6_src") + [p for p in rows("seed_shownet2013.json", "ipv6_src")]
+    "row", rows("map_e_rfc7597.json", "ipv6_src") + list(rows("seed_shownet2013.json", "ipv6_src"))
 )
 def test_source_validation(row):
     given = row["input"]
