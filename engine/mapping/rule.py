@@ -99,6 +99,11 @@ class MapRule:
         """Ports that each customer gets on its address."""
         return len(self.port_set(0))
 
+    def nth_prefix(self, ea_bits: int) -> IPv6Network:
+        """End-user prefix (of length n + o) of the customer with these EA bits."""
+        base = int(self.ipv6_prefix.network_address) | ea_bits << (128 - self.customer_prefix_len)
+        return IPv6Network((base, self.customer_prefix_len))
+
     def customer(self, end_user_prefix: IPv6Network, iid_format: str = RFC7597) -> Customer:
         """What the edge with this End-user prefix owns, as the edge itself computes it.
 

@@ -1,0 +1,239 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Drift in meaning: which parameter differs, whom it concerns, and a packet that shows it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv6Network
+from types import MappingProxyType
+from typing import Any
+
+from ..mapping.rule import MapRule
+from ..techniques.service import EDGE, Service
+from .twin import Counterexample, counterexample
+
+# Customers of one rule that are looked at one by one; larger rules are sampled evenly.
+ENUMERATED = 4096
+SHOWN = 3
+
+MISSING, UNPLANNED, CHANGED = "missing", "unplanned", "changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One parameter: ``path`` such as rules[0].psid_offset."""
+
+    path: str
+    planned: str
+    found: str
+    meaning: str
+
+    def __str__(self) -> str:
+        return f"{self.path} is {self.found}, planned {self.planned}: {self.meaning}"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceDrift:
+    """What is wrong with one service on one node."""
+
+    service: str
+    kind: str  # missing, unplanned or changed
+    differences: tuple[Difference, ...] = ()
+    customers: int = 0
+    examples: tuple[IPv6Network, ...] = ()
+    packet: Counterexample | None = None
+
+    def lines(self) -> list[str]:
+        """For people."""
+        if self.kind == MISSING:
+            return [f"{self.service}: planned, but the device does not carry it"]
+        if self.kind == UNPLANNED:
+            return [f"{self.service}: on the device, but nothing plans it"]
+        lines = [f"{self.service}: {difference}" for difference in self.differences]
+        shown = ", ".join(str(prefix) for prefix in self.examples)
+        more = ", ..." if self.customers > len(self.examples) else ""
+        lines.append(f"{self.service}: customers concerned: {self.customers:,} ({shown}{more})")
+        if self.packet is None:
+            lines.append(f"{self.service}: no packet was found that tells the two apart")
+        else:
+            lines.append(f"{self.service}: for example {self.packet}")
+        return lines
+
+
+@dataclass(frozen=True, slots=True)
+class DriftReport:
+    """All drift of one node; false where there is none."""
+
+    services: tuple[ServiceDrift, ...]
+    not_checked: tuple[str, ...] = ()  # Service fields that the platform cannot tell
+
+    def __bool__(self) -> bool:
+        return bool(self.services)
+
+    def text(self) -> str:
+        """For people, one finding a line."""
+        return "\n".join(line for service in self.services for line in service.lines())
+
+
+def compare(
+    planned: tuple[Service, ...], found: tuple[Service, ...], not_checked: tuple[str, ...] = ()
+) -> DriftReport:
+    """Planned services of a node against those that its configuration describes.
+
+    ``found`` comes from a driver's parse(), which has taken over from the plan what the platform
+    has no words for; ``not_checked`` names those fields for the reader.
+    """
+    wanted = {service.name: service for service in planned}
+    seen = {service.name: service for service in found}
+    drifts = []
+    for name in sorted(wanted.keys() | seen.keys()):
+        if name not in seen:
+            drifts.append(ServiceDrift(name, MISSING))
+        elif name not in wanted:
+            drifts.append(ServiceDrift(name, UNPLANNED))
+        elif wanted[name] != seen[name]:
+            drifts.append(_changed(wanted[name], seen[name]))
+    return DriftReport(tuple(drifts), not_checked)
+
+
+def _changed(planned: Service, found: Service) -> ServiceDrift:
+    customers, examples = _concerned(planned, found)
+    return ServiceDrift(
+        planned.name,
+        CHANGED,
+        tuple(_differences(planned, found)),
+        customers,
+        examples,
+        counterexample(planned, found),
+    )
+
+
+def _differences(planned: Service, found: Service) -> Iterator[Difference]:
+    for field in dataclasses.fields(Service):
+        old, new = getattr(planned, field.name), getattr(found, field.name)
+        if old == new:
+            continue
+        if field.name == "rules":
+            yield from _rule_differences(planned.rules, found.rules)
+        else:
+            meaning = _MEANING.get(field.name, _plain)(old, new)
+            yield Difference(field.name, _show(old), _show(new), meaning)
+
+
+def _rule_differences(planned: tuple[MapRule, ...], found: tuple[MapRule, ...]) -> Iterator[Difference]:
+    for index in range(max(len(planned), len(found))):
+        path = f"rules[{index}]"
+        if index >= len(found):
+            meaning = f"{planned[index].customer_count:,} customers have no rule"
+            yield Difference(path, _rule_text(planned[index]), "absent", meaning)
+        elif index >= len(planned):
+            meaning = "addresses are served that nothing plans"
+            yield Difference(path, "absent", _rule_text(found[index]), meaning)
+        else:
+            old, new = planned[index], found[index]
+            for field in dataclasses.fields(MapRule):
+                before, after = getattr(old, field.name), getattr(new, field.name)
+                if before != after:
+                    meaning = _rule_meaning(field.name, old, new)
+                    yield Difference(f"{path}.{field.name}", _show(before), _show(after), meaning)
+
+
+def _rule_text(rule: MapRule) -> str:
+    return f"{rule.ipv6_prefix} -> {rule.ipv4_prefix}, EA {rule.ea_len}, PSID offset {rule.psid_offset}"
+
+
+def _rule_meaning(name: str, old: MapRule, new: MapRule) -> str:
+    if name == "forwarding":
+        return "edges talk to each other " + ("directly" if new.forwarding else "through the gateway")
+    if name == "ipv4_prefix":
+        return f"{old.customer_count:,} customers would use other IPv4 addresses"
+    if name == "ipv6_prefix":
+        return f"other End-user prefixes are customers than the {old.customer_count:,} planned"
+    return (
+        f"{old.customer_count:,} customers would use {new.ports_per_customer():,} other ports "
+        f"in place of {old.ports_per_customer():,}, {new.sharing_ratio} on an address in place of "
+        f"{old.sharing_ratio}"
+    )
+
+
+def _plain(old: Any, new: Any) -> str:
+    return "the device treats packets in another way than planned"
+
+
+def _mtu(old: int, new: int) -> str:
+    return f"IPv4 packets of up to {new - 40} octets in place of {old - 40} cross whole"
+
+
+def _mss(old: int, new: int) -> str:
+    if not new:
+        return "TCP connections are not clamped: full segments will not fit"
+    return f"TCP segments are limited to {new} octets in place of {old or 'no limit'}"
+
+
+def _iid(old: str, new: str) -> str:
+    return f"the two sides compute different addresses, {new} against {old}: nothing arrives (MAP007)"
+
+
+def _gateway(old: Any, new: Any) -> str:
+    return f"tunnels to {old} are not answered"
+
+
+def _strict(old: bool, new: bool) -> str:
+    return "sources with a foreign interface identifier are " + ("dropped" if new else "accepted")
+
+
+_MEANING: Mapping[str, Callable[[Any, Any], str]] = MappingProxyType(
+    {
+        "ipv6_mtu": _mtu,
+        "mss_clamp": _mss,
+        "interface_identifier": _iid,
+        "gateway_address": _gateway,
+        "strict_iid": _strict,
+        "fragmentation": lambda old, new: f"packets that are too big are cut {new} in place of {old}",
+        "filtering": lambda old, new: f"inbound packets are filtered {new} in place of {old}",
+        "end_user_prefix": lambda old, new: "the edge takes the place of another customer",
+        "inside": lambda old, new: "other LAN networks may use the service",
+        "port_forwards": lambda old, new: "inbound connections reach other hosts, or none",
+    }
+)
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(_show(item) for item in value) or "none"
+    if dataclasses.is_dataclass(value):
+        return " ".join(str(getattr(value, field.name)) for field in dataclasses.fields(value))
+    return str(value)
+
+
+def _concerned(planned: Service, found: Service) -> tuple[int, tuple[IPv6Network, ...]]:
+    """How many customers a difference touches, and some of them."""
+    if planned.role == EDGE:
+        own = planned.end_user_prefix
+        return 1, (own,) if own else ()
+    whole_domain = dataclasses.replace(found, rules=planned.rules) != planned
+    table = found.rule_table()
+    count, examples = 0, []
+    for rule in planned.rules:
+        step = max(1, rule.customer_count // ENUMERATED)
+        touched = 0
+        for index in range(0, rule.customer_count, step):
+            prefix = rule.nth_prefix(index)
+            customer = rule.customer(prefix, planned.interface_identifier)
+            now = table.entitlement(int(customer.address))
+            same = now is not None and (now.ipv4, now.ports, now.address) == (
+                int(customer.ipv4.network_address),
+                customer.ports,
+                int(customer.address),
+            )
+            if whole_domain or not same:
+                touched += 1
+                if len(examples) < SHOWN:
+                    examples.append(prefix)
+        count += min(rule.customer_count, touched * step)
+    return count, tuple(examples)
+
