@@ -35,11 +35,9 @@ class Driver(Protocol):
 
     def context(self, node: NodePlan, dialect: str) -> dict[str, Any]:
         """What the template needs beside ``node``: vendor terms computed from the model."""
-        ...
 
     def owned(self, text: str, dialect: str) -> str:
         """The part of a device's configuration that services own, normalised as a device prints it."""
-        ...
 
     def parse(self, text: str, dialect: str, wanted: tuple[Service, ...]) -> tuple[Service, ...]:
         """The services that a configuration describes.
@@ -47,8 +45,6 @@ class Driver(Protocol):
         What the platform has no words for is taken over from ``wanted`` (service of the same
         name). Foreign configuration is ignored. Raises ParseError.
         """
-        ...
 
     def change(self, running: str, wanted: str, dialect: str) -> Change:
         """From the device's owned configuration to the rendered one."""
-        ...

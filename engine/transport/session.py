@@ -41,20 +41,15 @@ class Session(Protocol):
 
     def read(self) -> str:
         """The running configuration, as much of it as can hold services."""
-        ...
 
     def propose(self, change: Change) -> str:
         """Locks, stages and validates; nothing is active yet. Returns the device's own diff or ''."""
-        ...
 
     def apply(self, confirm_within: int) -> None:
         """Makes the proposal active; it reverts by itself after that many seconds unless confirmed."""
-        ...
 
     def confirm(self) -> None:
         """Keeps what apply did, also over a restart, and unlocks."""
-        ...
 
     def revert(self) -> None:
         """Takes back a proposal or an unconfirmed change and unlocks."""
-        ...

@@ -1,0 +1,81 @@
+# Everything that is done with this checkout. `make demo` and `make test` need no other step.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(abspath $(VENV))/bin
+LINK := build/collections/ansible_collections/ipv4aas/fleet
+COPY := build/sanity/ansible_collections/ipv4aas/fleet
+ZIPAPP := build/ipv4aas-node.pyz
+ENGINE := $(shell find engine -name '*.py')
+
+export PATH := $(BIN):$(PATH)
+export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/build/collections
+
+.PHONY: help venv packages link demo test lint sanity zipapp bench fuzz build clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+venv: $(VENV)/.dev ## .venv with the requirements of the run and of the tests
+
+$(VENV)/.run: requirements.txt
+	scripts/packages
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --disable-pip-version-check -r requirements.txt
+	touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.run
+	$(BIN)/pip install -q --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
+packages: ## the Debian packages of bindep.txt that are absent
+	scripts/packages test
+
+link: ## the checkout, where Ansible looks for collections
+	@mkdir -p $(dir $(LINK))
+	@ln -sfn $(CURDIR) $(LINK)
+
+zipapp: $(ZIPAPP) ## the software node as one file
+
+$(ZIPAPP): scripts/node_zipapp.py $(ENGINE)
+	$(PYTHON) scripts/node_zipapp.py $@
+
+demo: $(VENV)/.run link zipapp ## ShowNet 2013's MAP-E network, end to end, in network namespaces
+	scripts/packages
+	ansible-playbook -i inventories/shownet2013 playbooks/shownet.yml
+
+test: $(VENV)/.dev link zipapp ## every test
+	scripts/packages test
+	python -m pytest -n 2 --dist loadfile
+
+lint: $(VENV)/.dev ## code, YAML, playbooks, documentation, changelog
+	ruff check .
+	ruff format --check .
+	mypy --strict engine
+	yamllint --strict .
+	antsibull-changelog lint
+	scripts/collection-copy >/dev/null
+	cd $(COPY) && ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/build/sanity ansible-lint --offline -q
+	cd $(COPY) && ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/build/sanity antsibull-docs lint-collection-docs \
+	  --plugin-docs --skip-rstcheck .
+
+sanity: $(VENV)/.dev ## ansible-test sanity
+	scripts/packages test
+	VENV=$(VENV) scripts/sanity
+
+bench: $(VENV)/.dev zipapp ## throughput beside plain kernel routing
+	python bench/run.py
+
+fuzz: $(VENV)/.dev ## a million random and mutated packets through the core
+	python -m pytest tests/fuzz --packets 1000000
+
+build: $(VENV)/.dev zipapp ## collection tarball and wheel, under dist/
+	ansible-galaxy collection build --force --output-path dist
+	pip wheel -q --no-deps -w dist .
+
+clean: ## what the targets above made
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .ansible *.egg-info
