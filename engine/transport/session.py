@@ -12,7 +12,7 @@ from ..platforms.driver import Change
 
 
 class TransportError(Exception):
-    """A session failed. ``step`` is connect, read, propose, apply, confirm or revert.
+    """A session failed. ``step`` is connect, begin, read, propose, apply, confirm or revert.
 
     ``left`` tells the state of the device in words: unchanged, "reverts by itself in N s",
     changed, or unknown.
@@ -39,11 +39,21 @@ class Session(Protocol):
         trace: TracebackType | None,
     ) -> None: ...
 
+    def begin(self) -> None:
+        """Takes the device for a change, so that what read() gives then cannot change behind it.
+
+        Locks it where it can be locked. An unconfirmed change that a dead run of ours left is
+        taken back, since it would revert by itself later; one of somebody else's, a foreign lock
+        and foreign uncommitted edits are refused (TransportError, device: unchanged). revert()
+        or confirm() ends it. Not needed for reading alone.
+        """
+        ...
+
     def read(self) -> str:
         """The running configuration, as much of it as can hold services."""
 
     def propose(self, change: Change) -> str:
-        """Locks, stages and validates; nothing is active yet. Returns the device's own diff or ''."""
+        """Stages and validates after begin(); nothing is active yet. Returns the device's own diff or ''."""
 
     def apply(self, confirm_within: int) -> None:
         """Makes the proposal active; it reverts by itself after that many seconds unless confirmed."""
