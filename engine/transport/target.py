@@ -1,0 +1,58 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where a device is, who logs in, and by which host key it is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import paramiko
+
+from .session import TransportError
+
+# Preferred first; a device shows one of its keys, whichever type is asked for.
+_KEY_TYPES = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A device to log in to over SSH. The password is no part of the repr and of no message."""
+
+    host: str
+    username: str
+    port: int = 22
+    password: str | None = field(default=None, repr=False)
+    key_file: str | None = None  # private key; without it and a password: agent and ~/.ssh
+    known_hosts: str | None = None  # default ~/.ssh/known_hosts
+    verify_host_key: bool = True
+    timeout: float = 60.0  # seconds for the connection and for each answer
+
+    @property
+    def use_own_keys(self) -> bool:
+        """Whether the agent and the keys in ~/.ssh are tried."""
+        return self.password is None and self.key_file is None
+
+    @property
+    def known_hosts_file(self) -> Path:
+        return Path(self.known_hosts or "~/.ssh/known_hosts").expanduser()
+
+    def host_key(self) -> paramiko.PKey:
+        """The key by which the device is known. Raises TransportError where there is none."""
+        place = self.host if self.port == 22 else f"[{self.host}]:{self.port}"
+        keys: dict[str, paramiko.PKey] = {}
+        if self.known_hosts_file.exists():
+            keys = dict(paramiko.HostKeys(str(self.known_hosts_file)).lookup(place) or {})
+        for kind in _KEY_TYPES:
+            if kind in keys:
+                return keys[kind]
+        raise TransportError(
+            "connect",
+            f"the host key of {place} is not in {self.known_hosts_file}; add it there after comparing it",
+            "unchanged",
+        )
+
+    def without_secrets(self, text: str) -> str:
+        """The text with the password blanked out, should a library have put it there."""
+        return text.replace(self.password, "********") if self.password else text
