@@ -1,0 +1,132 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""IOS XR command line: ``service cgv6`` blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hier_config import HConfig, HConfigChild, WorkflowRemediation, get_hconfig
+from hier_config.models import IdempotentCommandsRule, MatchRule
+from hier_config.platforms.driver_base import HConfigDriverBase, HConfigDriverRules
+
+from .. import indented
+from ..indented import Block
+from ..naming import OURS, is_ours
+from ..values import Leaf, canonical
+from .model import LEAVES, Found
+
+_INSTANCE = "service cgv6"
+_INLINE = "service-inline interface"
+_MAP_E = "service-type map-e"
+# Guides for service cards use another word for the same address.
+_OLD_WORDS = {"aftr-endpoint-address": "br-endpoint-address"}
+
+
+class _Rules(HConfigDriverBase):
+    """A command of map-e that is entered again with another value replaces the old value."""
+
+    @staticmethod
+    def _instantiate_rules() -> HConfigDriverRules:
+        path = (MatchRule(startswith=f"{_INSTANCE} "), MatchRule(startswith=f"{_MAP_E} "))
+        return HConfigDriverRules(
+            indentation=1,
+            idempotent_commands=[
+                IdempotentCommandsRule(match_rules=(*path, MatchRule(startswith=f"{leaf} ")))
+                for leaf in LEAVES
+            ],
+        )
+
+
+def owned(text: str) -> str:
+    """Our own instance, and our map-e entries in an instance of the operator's."""
+    return indented.write(_owned(text), (_INSTANCE, _MAP_E))
+
+
+def _owned(text: str) -> tuple[Block, ...]:
+    instances = (block for block in indented.read(text) if block.opens(_INSTANCE))
+    kept = (_instance(block) for block in sorted(instances, key=lambda block: block.text))
+    return tuple(block for block in kept if block.children or _is_our_instance(block))
+
+
+def _is_our_instance(block: Block) -> bool:
+    return block.text == f"{_INSTANCE} {OURS}"
+
+
+def _instance(block: Block) -> Block:
+    inline = [child for child in block.children if child.opens(_INLINE)]
+    maps = [_map_e(child) for child in block.children if _is_our_map(child)]
+    others = [child for child in block.children if not child.opens(_INLINE) and not _is_our_map(child)]
+    children = (*inline, *others, *maps) if _is_our_instance(block) else maps
+    return Block(block.text, block.line, tuple(sorted(children, key=lambda child: child.text)))
+
+
+def _is_our_map(block: Block) -> bool:
+    return block.opens(_MAP_E) and is_ours(block.text.removeprefix(f"{_MAP_E} "))
+
+
+def _map_e(block: Block) -> Block:
+    children = (Block(_canonical(child.text), child.line, child.children) for child in block.children)
+    return Block(block.text, block.line, tuple(sorted(children, key=lambda child: child.text)))
+
+
+def _canonical(text: str) -> str:
+    first, *rest = text.split()
+    words = [_OLD_WORDS.get(first, first), *rest]
+    if words[:3] == ["cpe-domain", "ipv4", "prefix"] and len(words) == 5:
+        words[3:] = ["/".join(words[3:])]
+    return " ".join(canonical(word) for word in words)
+
+
+def maps(text: str) -> Iterator[Found]:
+    """Our map-e entries with their values. Raises ParseError for a line that is none of them."""
+    for instance in _owned(text):
+        for entry in instance.children:
+            if _is_our_map(entry):
+                yield _found(entry)
+
+
+def _found(entry: Block) -> Found:
+    at = Leaf(entry.text.removeprefix(f"{_MAP_E} "), entry.line, entry.text)
+    values: dict[str, Leaf] = {}
+    for line in entry.children:
+        word = next((leaf for leaf in LEAVES if line.opens(leaf)), None)
+        leaf = Leaf(line.text.removeprefix(f"{word} "), line.line, line.text)
+        if word is None or line.children:
+            raise leaf.error(f"not understood; one of {', '.join(LEAVES)}")
+        if word in values:
+            raise leaf.error(f"{word} is there twice")
+        values[word] = leaf
+    return at, values
+
+
+def change(running: str, wanted: str) -> tuple[str, str]:
+    """Commands from one owned configuration to the other, and back."""
+    shells = _foreign_instances(running) | _foreign_instances(wanted)
+    flow = WorkflowRemediation(_tree(running, shells), _tree(wanted, shells))
+    return _commands(flow.remediation_config), _commands(flow.rollback_config)
+
+
+def _foreign_instances(text: str) -> frozenset[str]:
+    return frozenset(block.text for block in indented.read(text) if not _is_our_instance(block))
+
+
+def _tree(text: str, shells: frozenset[str]) -> HConfig:
+    """With every foreign instance in it, so that none is ever removed as a whole."""
+    tree = get_hconfig(_Rules())
+    _fill(tree, (*indented.read(text), *(Block(shell) for shell in sorted(shells))))
+    return tree
+
+
+def _fill(parent: HConfig | HConfigChild, blocks: tuple[Block, ...]) -> None:
+    for block in blocks:
+        _fill(parent.add_child(block.text, return_if_present=True), block.children)
+
+
+def _commands(tree: HConfig) -> str:
+    return indented.write(_blocks(tree))
+
+
+def _blocks(tree: HConfig | HConfigChild) -> tuple[Block, ...]:
+    return tuple(Block(child.text, 0, _blocks(child)) for child in sorted(tree.children))

@@ -1,0 +1,85 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""IOS XR over NETCONF: Cisco-IOS-XR-um-service-cfg, from IOS XR 7.10.1 on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from .. import xml
+from ..naming import OURS, is_ours
+from ..values import Leaf
+from ..xml import Node
+from .model import CONTIGUOUS_PORTS, GATEWAY_ADDRESS, IPV4_PREFIX, IPV6_PREFIX, SHARING_RATIO, Found
+
+NAMESPACES = {"service": "http://cisco.com/ns/yang/Cisco-IOS-XR-um-service-cfg"}
+_INSTANCES = ("service", "cgv6s", "cgv6")
+_MAPS = ("service-type", "map-es", "map-e")
+# Where a value stands below map-e; the address of a prefix and its mask are two leaves.
+_PLACES = {
+    GATEWAY_ADDRESS: (("br-endpoint-address",),),
+    CONTIGUOUS_PORTS: (("contiguous-ports",),),
+    IPV4_PREFIX: (("cpe-domain", "ipv4", "prefix"), ("cpe-domain", "ipv4", "mask")),
+    IPV6_PREFIX: (("cpe-domain", "ipv6", "prefix"),),
+    SHARING_RATIO: (("sharing-ratio",),),
+}
+
+
+def owned(text: str) -> str:
+    """Our own instance, and our map-e entries in an instance of the operator's."""
+    tree = _owned(text)
+    return xml.write(tree, NAMESPACES) if tree.children else ""
+
+
+def _owned(text: str) -> Node:
+    root = xml.read(text)
+    instances = [kept for node in root.all(*_INSTANCES) if (kept := _instance(node)) is not None]
+    if not instances:
+        return Node("config")
+    instances.sort(key=lambda node: node.key)
+    return Node("config", children=(Node("service", children=(Node("cgv6s", children=tuple(instances)),)),))
+
+
+def _instance(node: Node) -> Node | None:
+    if node.key == OURS:
+        return xml.ordered(node)
+    maps = tuple(xml.ordered(entry) for entry in node.all(*_MAPS) if is_ours(entry.key))
+    key = node.key_leaf
+    if not maps or key is None:
+        return None
+    below = Node("service-type", children=(Node("map-es", children=maps),))
+    return replace(node, children=(key, below))
+
+
+def maps(text: str) -> Iterator[Found]:
+    """Our map-e entries with their values."""
+    for entry in _owned(text).all(*_INSTANCES, *_MAPS):
+        if is_ours(entry.key):
+            yield (
+                entry.entry(),
+                {word: leaf for word, paths in _PLACES.items() if (leaf := _leaf(entry, paths))},
+            )
+
+
+def _leaf(entry: Node, paths: tuple[tuple[str, ...], ...]) -> Leaf | None:
+    nodes = [node for path in paths if (node := entry.at(*path)) is not None]
+    if len(nodes) < len(paths):
+        return None
+    return replace(nodes[0].leaf(), value=" ".join(node.text for node in nodes))
+
+
+def change(running: str, wanted: str) -> tuple[str, str]:
+    """Edits from one owned configuration to the other, and back."""
+    before, after = _owned(running), _owned(wanted)
+    return _edit(before, after), _edit(after, before)
+
+
+def _edit(before: Node, after: Node) -> str:
+    tree = xml.edit(before, after, _ours)
+    return xml.write(tree, NAMESPACES) if tree else ""
+
+
+def _ours(node: Node) -> bool:
+    return (node.tag == "cgv6" and node.key == OURS) or (node.tag == "map-e" and is_ours(node.key))

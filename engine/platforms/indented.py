@@ -1,0 +1,52 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Configuration that nests by indentation, as Cisco prints it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A line and the lines that are indented below it."""
+
+    text: str
+    line: int = field(default=0, compare=False)  # from 1; 0 where it was never read
+    children: tuple[Block, ...] = ()
+
+    def opens(self, start: str) -> bool:
+        """Whether the first words of the line are those of ``start``."""
+        return self.text == start or self.text.startswith(f"{start} ")
+
+
+def read(text: str) -> tuple[Block, ...]:
+    """Blocks of a configuration. Comments (lines that start with !) and ``end`` are left out."""
+    lines = [
+        (len(line) - len(line.lstrip()), " ".join(line.split()), number)
+        for number, line in enumerate(text.splitlines(), 1)
+        if line.strip() and not line.lstrip().startswith("!") and line.strip() != "end"
+    ]
+    blocks, _ = _read(lines, 0, -1)
+    return blocks
+
+
+def _read(lines: list[tuple[int, str, int]], at: int, indent: int) -> tuple[tuple[Block, ...], int]:
+    blocks = []
+    while at < len(lines) and lines[at][0] > indent:
+        own, text, number = lines[at]
+        children, at = _read(lines, at + 1, own)
+        blocks.append(Block(text, number, children))
+    return tuple(blocks), at
+
+
+def write(blocks: Iterable[Block], submodes: tuple[str, ...] = (), depth: int = 0) -> str:
+    """Text of blocks, each one with children or in ``submodes`` closed by ``!`` as IOS XR prints it."""
+    lines = []
+    for block in blocks:
+        lines.append(f"{' ' * depth}{block.text}\n")
+        if block.children or any(block.opens(word) for word in submodes):
+            lines.append(write(block.children, submodes, depth + 1) + f"{' ' * depth}!\n")
+    return "".join(lines)

@@ -1,0 +1,83 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Junos configuration as the lines of ``display set``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from .values import Leaf, canonical
+
+_WORD = re.compile(r'"(?:\\.|[^"\\])*"|\S+')
+
+# The words of the object (concentrator, rule, unit ...) that a statement belongs to.
+ObjectOf = Callable[[tuple[str, ...]], tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Statement:
+    """``set`` (or ``deactivate``) and the words after it."""
+
+    words: tuple[str, ...]
+    verb: str = "set"
+    line: int = field(default=0, compare=False)
+
+    def __str__(self) -> str:
+        return " ".join((self.verb, *self.words))
+
+    def starts(self, *words: str) -> bool:
+        """Whether these are its first words."""
+        return self.words[: len(words)] == words
+
+    def leaf(self) -> Leaf:
+        """The last word with its line."""
+        return Leaf(self.words[-1], self.line, str(self))
+
+
+def read(text: str) -> list[Statement]:
+    """Every ``set`` and ``deactivate`` line; others (comments, prompts) are left out."""
+    found = []
+    for number, line in enumerate(text.splitlines(), 1):
+        verb, *words = _WORD.findall(line) or [""]
+        if verb in ("set", "deactivate") and words:
+            found.append(Statement(tuple(canonical(word) for word in words), verb, number))
+    return found
+
+
+def write(statements: Iterable[Statement]) -> str:
+    """Text of statements, a line each."""
+    return "".join(f"{statement}\n" for statement in statements)
+
+
+def commands(
+    running: Iterable[Statement], wanted: Iterable[Statement], object_of: ObjectOf, leaves: frozenset[str]
+) -> str:
+    """``delete`` and ``set`` lines that turn one into the other.
+
+    An object that nobody wants is deleted in one line. A leaf in ``leaves`` holds one value and is
+    only set again; what was deactivated by hand is activated.
+    """
+    before, after = list(running), list(wanted)
+    objects = {object_of(statement.words) for statement in after}
+    paths = {_path(statement.words, object_of, leaves) for statement in after}
+    lines = []
+    for statement in before:
+        thing = object_of(statement.words)
+        path = _path(statement.words, object_of, leaves)
+        if thing not in objects:
+            lines.append(f"delete {' '.join(thing)}")
+        elif statement.verb == "deactivate" and statement not in after:
+            lines.append(f"activate {' '.join(statement.words)}")
+        elif path not in paths:
+            lines.append(f"delete {' '.join(path)}")
+    lines += [str(statement) for statement in after if statement not in before]
+    return "".join(f"{line}\n" for line in dict.fromkeys(lines))
+
+
+def _path(words: tuple[str, ...], object_of: ObjectOf, leaves: frozenset[str]) -> tuple[str, ...]:
+    """Without the value, where the statement is a leaf of its object."""
+    inside = len(words) - len(object_of(words))
+    return words[:-1] if inside >= 2 and words[-2] in leaves else words

@@ -1,0 +1,131 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A node's plan in the language of its platform."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateNotFound
+
+from ..plan.capability import Feature
+from ..plan.model import NodePlan
+from ..problem import Problem, Refused
+from . import registry
+
+# Hosts say so in ipv4aas_options.
+ALLOW_UNVERIFIED = "allow_unverified"
+OWN_TEMPLATE = "template"
+
+
+def render(node: NodePlan, templates: Path, dialect: str | None = None) -> str:
+    """Configuration of the services of a node; empty where it carries none.
+
+    The template is ``templates/<platform>/<technique>.j2``, or ``<technique>.<dialect>.j2`` where
+    there is one for the dialect, or the operator's own file that ``ipv4aas_options.template`` names.
+    Raises Refused where the platform cannot do it, or where its syntax is unverified and the host's
+    options do not say ``allow_unverified: true``.
+    """
+    if node.refused:
+        raise Refused([Problem(node.name, node.refused, "a fallback host, or another platform")])
+    if not node.services:
+        return ""
+    dialect = dialect or node.dialect
+    technique = _technique(node)
+    _check(node, dialect, technique)
+    context = registry.driver(node.platform).context(node, dialect)
+    template = _own_template(node) or _template_of(templates, node.platform, technique, dialect)
+    environment = Environment(
+        loader=FileSystemLoader(template.parent),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # names and numbers of our own models, no HTML
+    )
+    try:
+        text = environment.get_template(template.name).render(**context, node=node, services=node.services)
+    except TemplateNotFound as error:
+        raise Refused([Problem(node.name, f"no template {template}", "a file that exists")]) from error
+    return normalised(text)
+
+
+def normalised(text: str) -> str:
+    """No blanks at the end of a line, no empty lines around, one newline at the end."""
+    lines = [line.rstrip() for line in text.splitlines()]
+    return "\n".join(lines).strip("\n") + "\n" if any(lines) else ""
+
+
+def _technique(node: NodePlan) -> str:
+    names = sorted({service.technique for service in node.services})
+    if len(names) > 1:
+        raise Refused(
+            [Problem(node.name, f"carries {', '.join(names)}", "services of one technique on one node")]
+        )
+    return names[0]
+
+
+def _check(node: NodePlan, dialect: str, technique: str) -> None:
+    features = registry.all_features()[node.platform]
+    if dialect not in features.dialects:
+        raise Refused(
+            [
+                Problem(
+                    f"{node.name}.ipv4aas_dialect",
+                    f"{dialect} is unknown",
+                    f"one of {', '.join(features.dialects)}",
+                )
+            ]
+        )
+    allowed = node.options.get(ALLOW_UNVERIFIED) is True
+    own = OWN_TEMPLATE in node.options
+    switch = f"{node.name}.ipv4aas_options.{ALLOW_UNVERIFIED}"
+    if own:
+        if not allowed:
+            raise Refused(
+                [Problem(switch, "your own template is unverified", "true, once you have tried it")]
+            )
+        return
+    problems = []
+    for service in node.services:
+        feature = features.feature(technique, service.role)
+        problems += _feature_problems(node, feature, technique, service.role, service.interface_identifier)
+        if feature and feature.state == "yes" and feature.confidence == "unverified" and not allowed:
+            problems.append(
+                Problem(switch, f"{technique} on {node.platform} is unverified", "true, to try it")
+            )
+    if problems:
+        raise Refused(set(problems))
+
+
+def _feature_problems(
+    node: NodePlan, feature: Feature | None, technique: str, role: str, identifier: str
+) -> list[Problem]:
+    if feature is None or feature.state == "no":
+        reason = feature.reason if feature else f"no {technique} {role} is known for it"
+        return [
+            Problem(
+                f"{node.name}.ipv4aas_platform",
+                f"{node.platform}: {reason}",
+                "another platform or a fallback",
+            )
+        ]
+    if identifier not in feature.iid_formats:
+        return [
+            Problem(
+                f"{node.name}.ipv4aas_platform",
+                f"{node.platform} cannot be told to use the {identifier} interface identifier",
+                f"interface_identifier {' or '.join(feature.iid_formats)}, or a fallback",
+            )
+        ]
+    return []
+
+
+def _own_template(node: NodePlan) -> Path | None:
+    return Path(node.options[OWN_TEMPLATE]) if OWN_TEMPLATE in node.options else None
+
+
+def _template_of(templates: Path, platform: str, technique: str, dialect: str) -> Path:
+    special = templates / platform / f"{technique}.{dialect}.j2"
+    return special if special.is_file() else templates / platform / f"{technique}.j2"

@@ -1,0 +1,166 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""NETCONF configuration as small trees: read from any server, compared, written as an edit.
+
+Elements are known by their local name, since servers choose prefixes (and Junos the namespace) as
+they like. An element is a list entry where it has a key leaf: ``name``, or its own tag with ``-name``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from lxml import etree
+
+from .driver import ParseError
+from .values import Leaf, canonical
+
+NETCONF = "urn:ietf:params:xml:ns:netconf:base:1.0"
+_ENVELOPES = ("rpc-reply", "data", "config")
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """An element without its namespace. ``operation`` is that of an edit (RFC 6241 section 7.2)."""
+
+    tag: str
+    text: str = ""
+    children: tuple[Node, ...] = ()
+    line: int = field(default=0, compare=False)
+    operation: str = ""
+
+    @property
+    def key_leaf(self) -> Node | None:
+        """The leaf that names this list entry, None where it is no list entry."""
+        for child in self.children:
+            if child.tag in ("name", f"{self.tag}-name"):
+                return child
+        return None
+
+    @property
+    def key(self) -> str:
+        """Value of the key leaf, empty where there is none."""
+        leaf = self.key_leaf
+        return leaf.text if leaf else ""
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """What tells this element from its siblings."""
+        return self.tag, self.key
+
+    def at(self, *path: str) -> Node | None:
+        """The first element below at a path of tags."""
+        here: Node | None = self
+        for tag in path:
+            here = next((child for child in here.children if child.tag == tag), None) if here else None
+        return here
+
+    def all(self, *path: str) -> tuple[Node, ...]:
+        """Every element below at a path of tags, over all list entries on the way."""
+        here: tuple[Node, ...] = (self,)
+        for tag in path:
+            here = tuple(child for node in here for child in node.children if child.tag == tag)
+        return here
+
+    def leaf(self) -> Leaf:
+        """The value with its line."""
+        return Leaf(self.text, self.line, f"<{self.tag}>{self.text}</{self.tag}>")
+
+    def entry(self) -> Leaf:
+        """The list entry itself, for messages about something missing in it."""
+        return Leaf(self.key, self.line, f"<{self.tag}> {self.key}")
+
+
+def read(text: str) -> Node:
+    """The configuration below one ``config`` element. Raises ParseError."""
+    if not text.strip():
+        return Node("config")
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, remove_comments=True, remove_pis=True)
+    try:
+        root = _node(etree.fromstring(text.encode(), parser))
+    except etree.XMLSyntaxError as error:
+        raise ParseError(f"line {error.lineno}: not XML: {error.msg}") from error
+    while root.tag in _ENVELOPES and len(root.children) == 1 and root.children[0].tag in _ENVELOPES:
+        root = root.children[0]
+    return replace(root, tag="config") if root.tag in _ENVELOPES else Node("config", children=(root,))
+
+
+def _node(element: etree._Element) -> Node:
+    children = tuple(_node(child) for child in element if isinstance(child.tag, str))
+    text = "" if children else canonical((element.text or "").strip())
+    line = element.sourceline
+    return Node(etree.QName(element).localname, text, children, line if isinstance(line, int) else 0)
+
+
+def write(root: Node, namespaces: Mapping[str, str]) -> str:
+    """Text of a ``config`` tree; ``namespaces`` says which tag starts which namespace."""
+    prefixes: dict[Any, str] = {None: NETCONF} | ({"xc": NETCONF} if _has_operation(root) else {})
+    element = etree.Element(f"{{{NETCONF}}}config", nsmap=prefixes)
+    for child in root.children:
+        _write(element, child, NETCONF, namespaces)
+    etree.indent(element, "  ")
+    return str(etree.tostring(element, encoding="unicode")) + "\n"
+
+
+def _has_operation(node: Node) -> bool:
+    return bool(node.operation) or any(_has_operation(child) for child in node.children)
+
+
+def _write(parent: etree._Element, node: Node, namespace: str, namespaces: Mapping[str, str]) -> None:
+    own = namespaces.get(node.tag, namespace)
+    start: dict[Any, str] = {None: own}  # the stubs know no default namespace
+    element = etree.SubElement(parent, f"{{{own}}}{node.tag}", nsmap=None if own == namespace else start)
+    if node.operation:
+        element.set(f"{{{NETCONF}}}operation", node.operation)
+    element.text = node.text or None
+    for child in node.children:
+        _write(element, child, own, namespaces)
+
+
+def ordered(node: Node) -> Node:
+    """The same tree with the key leaf first and everything else by name: one order for one meaning."""
+    key = node.key_leaf
+    rest = sorted(
+        (ordered(child) for child in node.children if child is not key), key=lambda child: child.identity
+    )
+    return replace(node, children=(*filter(None, [key]), *rest))
+
+
+def edit(running: Node, wanted: Node, ours: Callable[[Node], bool]) -> Node | None:
+    """What turns ``running`` into ``wanted``, None where nothing does: leaf by leaf, entry by entry.
+
+    A list entry is deleted as a whole only where ``ours`` says so or an element above it is ours;
+    other elements are only the way to what is ours.
+    """
+    changes: list[Node] = []
+    before = {child.identity: child for child in running.children}
+    after = {child.identity: child for child in wanted.children}
+    for identity, child in before.items():
+        if identity in after:
+            continue
+        if ours(child):
+            changes.append(_deletion(child))
+        elif child.children:
+            empty = replace(child, children=tuple(filter(None, [child.key_leaf])))
+            changes += filter(None, [edit(child, empty, ours)])
+    for identity, child in after.items():
+        old = before.get(identity)
+        if old is None or (not old.children and not child.children and old.text != child.text):
+            changes.append(child)
+        else:
+            changes += filter(None, [edit(old, child, _below(ours, child))])
+    if not changes:
+        return None
+    return replace(wanted, children=(*filter(None, [wanted.key_leaf]), *changes))
+
+
+def _below(ours: Callable[[Node], bool], parent: Node) -> Callable[[Node], bool]:
+    return (lambda _: True) if ours(parent) else ours
+
+
+def _deletion(node: Node) -> Node:
+    key = node.key_leaf
+    return Node(node.tag, "", (key,) if key else (), operation="delete")
