@@ -1,0 +1,90 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who can do which service, and who sits in whose seat."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from ..intent.model import ALWAYS, LINUX, VARIABLE, HostIntent
+from ..intent.wording import all_of, any_of, closest
+from ..problem import Problem
+from ..techniques import TECHNIQUES
+from ..techniques.service import Service
+from .capability import Features
+from .limits import beyond_limits
+
+OPTIONAL = "optional:"  # how the meaning of an option starts that may be left out
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """A host that has a role, and who does its work."""
+
+    host: HostIntent
+    refused: str | None  # why its platform cannot
+    taken_by: HostIntent | None
+
+    @property
+    def runner(self) -> HostIntent:
+        """The host that does the work."""
+        return self.taken_by or self.host
+
+
+def lacking(features: Features, service: Service) -> str | None:
+    """Why a platform cannot do a service in its role, None where it can."""
+    title = TECHNIQUES[service.technique].title
+    feature = features.feature(service.technique, service.role)
+    if feature is None or feature.state != "yes":
+        reason = f": {feature.reason}" if feature is not None else ""
+        return f"{features.platform} is no {title} {service.role}{reason}"
+    beyond = beyond_limits(feature, service)
+    return f"{features.platform} cannot take service {service.name}: {'; '.join(beyond)}" if beyond else None
+
+
+def take_seat(host: HostIntent, refused: str | None, hosts: Mapping[str, HostIntent]) -> Seat:
+    """Seats the host itself or its fallback."""
+    wanted = host.fallback is not None and (refused is not None or host.fallback_when == ALWAYS)
+    return Seat(host, refused, hosts.get(host.fallback or "") if wanted else None)
+
+
+def refusal(seat: Seat, able: Sequence[str]) -> Problem:
+    """The problem of a host that cannot do its work and has no fallback; ``able`` platforms could."""
+    instead = f", or use {any_of(able)}" if able else ""
+    right = f"name a {LINUX} host in {VARIABLE}fallback{instead}"
+    return Problem(seat.host.place("platform"), seat.refused or "", right)
+
+
+def fallback_refusal(seat: Seat, fallback: HostIntent, lacks: str) -> Problem:
+    """The problem of a seat whose fallback cannot do the work either."""
+    return Problem(
+        seat.host.place("fallback"), f"{fallback.name} cannot take the seat: {lacks}", "change the service"
+    )
+
+
+def platform_problems(host: HostIntent, features: Mapping[str, Features]) -> Iterator[Problem]:
+    """A platform that does not exist."""
+    assert host.platform is not None  # intent/check.py
+    if host.platform not in features:
+        near = closest(host.platform, features)
+        known = f" (known: {all_of(sorted(features))})"
+        right = f"use {near}{known}" if near else f"use {any_of(sorted(features))}"
+        yield Problem(host.place("platform"), f"there is no platform {host.platform}", right)
+
+
+def device_problems(host: HostIntent, features: Features) -> Iterator[Problem]:
+    """Dialect and options that the platform does not have, or options that it needs."""
+    if host.dialect is not None and host.dialect not in features.dialects:
+        wrong = f"{features.platform} does not speak {host.dialect}"
+        yield Problem(host.place("dialect"), wrong, f"use {any_of(features.dialects)}")
+    place = host.place("options")
+    for name, meaning in features.options.items():
+        if name not in host.options and not meaning.startswith(OPTIONAL):
+            yield Problem(f"{place}.{name}", f"is missing for {features.platform}", f"give {meaning}")
+    for name in host.options:
+        if name not in features.options:
+            near = closest(name, features.options)
+            right = f"use {near}" if near else f"remove it (known: {all_of(features.options) or 'none'})"
+            yield Problem(f"{place}.{name}", f"{features.platform} has no such option", right)
