@@ -152,10 +152,10 @@ def _carried(host: HostIntent, services: tuple[str, ...]) -> Iterator[Problem]:
         return
     for index, name in enumerate(host.carries):
         if name not in services:
-            place = f"{_at(host, 'carries')}[{index}]"
+            place = f"{host.place('carries')}[{index}]"
             yield Problem(place, f"there is no service {name}", use_known(name, services))
         elif name in host.carries[:index]:
-            yield Problem(f"{_at(host, 'carries')}[{index}]", f"{name} is there twice", "remove one")
+            yield Problem(f"{host.place('carries')}[{index}]", f"{name} is there twice", "remove one")
 
 
 def _edge(host: HostIntent) -> Iterator[Problem]:

@@ -81,7 +81,7 @@ def same_customer(host: HostIntent, other: str, rule: MapRule, taken: Container[
 def lan_problems(host: HostIntent, pools: Ranges) -> Iterator[Problem]:
     """LANs that overlap each other, or the addresses that customers share."""
     for index, network in enumerate(host.lan):
-        place = f"{_at(host, 'lan')}[{index}]"
+        place = f"{host.place('lan')}[{index}]"
         pool = pools.overlapping(network)
         if pool is not None:
             yield Problem(
@@ -96,7 +96,7 @@ def forward_problems(host: HostIntent, ports: PortSet) -> Iterator[Problem]:
     """Port forwards that cannot work."""
     seen: dict[tuple[str, int], int] = {}
     for index, forward in enumerate(host.port_forwards):
-        place = f"{_at(host, 'port_forwards')}[{index}]"
+        place = f"{host.place('port_forwards')}[{index}]"
         if forward.outside_port not in ports:
             yield Problem(
                 f"{place}.outside_port",
