@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from ...mapping.iid import DRAFT03, RFC7597
@@ -50,6 +52,8 @@ class OpenWrt:
     """The driver. Ours are the interfaces named aas_<service> with protocol map."""
 
     name = "openwrt"
+    # The command that asks the device for what can hold services.
+    reads: Mapping[str, str] = MappingProxyType({"uci": f"uci export {PACKAGE}"})
 
     def context(self, node: NodePlan, dialect: str) -> dict[str, Any]:
         """One interface for each service, its only rule in options or all rules in one text."""

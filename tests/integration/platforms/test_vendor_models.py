@@ -1,0 +1,156 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The NETCONF payloads against a real server that knows the vendors' own models.
+
+Cisco's and Juniper's modules are not part of the project: IPV4AAS_YANG names their folder. Of
+Junos' interfaces the server knows only the few leaves in models/, written for this test.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import platform_samples as samples
+import pytest
+from ansible_collections.ipv4aas.fleet.engine.platforms.registry import driver
+from ncclient import manager
+from servers import NetconfDevice, loadable_models, model_folder
+
+pytestmark = [
+    pytest.mark.servers,
+    pytest.mark.skipif(model_folder() is None, reason="IPV4AAS_YANG does not name a folder of YANG models"),
+]
+
+OWN_MODELS = Path(__file__).parent / "models"
+MODELS = {
+    "asr9000": ("cisco-xr", ["Cisco-IOS-XR-um-service-cfg"]),
+    "juniper_mx": ("juniper", ["junos-conf-root", "junos-conf-services", "junos-conf-interfaces"]),
+}
+FOREIGN = {
+    "asr9000": """
+      <service xmlns="http://cisco.com/ns/yang/Cisco-IOS-XR-um-service-cfg"><cgv6s><cgv6>
+        <cgv6-name>OPERATOR</cgv6-name>
+        <service-inline><interfaces><interface><interface-name>TenGigE0/1/0/0</interface-name></interface>
+        </interfaces></service-inline>
+        <service-type><map-es><map-e><map-e-name>MAPE-1</map-e-name>
+          <br-endpoint-address>2001:db8::1</br-endpoint-address><sharing-ratio>16</sharing-ratio>
+        </map-e></map-es></service-type>
+      </cgv6></cgv6s></service>""",
+    "juniper_mx": """
+      <configuration xmlns="http://yang.juniper.net/junos/conf/root">
+        <interfaces xmlns="http://yang.juniper.net/junos/conf/interfaces"><interface><name>si-0/0/0</name>
+          <unit><name>7</name><family><inet/></family></unit></interface></interfaces>
+        <services xmlns="http://yang.juniper.net/junos/conf/services">
+          <softwire><softwire-concentrator><map-e><name>OPERATOR</name><ea-bits-len>12</ea-bits-len></map-e>
+          </softwire-concentrator></softwire>
+          <service-set><name>SSET9</name><softwire-rules><name>SW9</name></softwire-rules></service-set>
+        </services>
+      </configuration>""",
+}
+
+
+@pytest.fixture(params=list(MODELS))
+def device(request, tmp_path):
+    """A platform's name and a session with a server that has foreign configuration."""
+    folder, modules = MODELS[request.param]
+    base = model_folder()
+    assert base is not None
+    paths = [base / folder, loadable_models(base / "ietf", tmp_path / "ietf"), OWN_MODELS]
+    server = NetconfDevice(tmp_path / "device", paths, modules)
+    server.start()
+    try:
+        with manager.connect_ssh(
+            host="127.0.0.1",
+            port=server.port,
+            username="root",
+            key_filename=str(server.ssh.user_key),
+            hostkey_verify=False,
+            allow_agent=False,
+            look_for_keys=False,
+            timeout=30,
+        ) as session:
+            commit(
+                session,
+                f'<config xmlns="urn:ietf:params:xml:ns:netconf:base:1.0">{FOREIGN[request.param]}</config>',
+            )
+            yield request.param, session
+    finally:
+        server.stop()
+
+
+def commit(session, payload):
+    session.edit_config(payload, target="candidate")
+    session.commit()
+
+
+def read(platform, session):
+    """The running configuration as the driver asks for it; read back since netconfd may commit nothing."""
+    return session.get_config("running", filter=("subtree", driver(platform).reads["netconf"])).data_xml
+
+
+def test_deploy_change_and_undo(device):
+    platform, session = device
+    box = driver(platform)
+    first = (samples.service(platform),)
+    second = (
+        samples.service(platform, samples.SECOND, samples.FULL),
+        samples.service(platform, samples.SHARED, name="hall8"),
+    )
+    untouched = read(platform, session)
+    assert box.owned(untouched, "netconf") == ""
+    changes = []
+    for services in (first, second):
+        wanted = samples.rendered(platform, "netconf", *services)
+        change = box.change(box.owned(read(platform, session), "netconf"), wanted, "netconf")
+        assert change
+        commit(session, change.payload)
+        running = read(platform, session)
+        assert box.parse(running, "netconf", services) == services
+        assert box.owned(running, "netconf") == wanted
+        assert not box.change(running, wanted, "netconf")
+        changes.append(change)
+    for change in reversed(changes):
+        commit(session, change.undo)
+    assert read_paths(read(platform, session)) == read_paths(untouched)
+
+
+def test_parameter_changed_by_hand_is_one_leaf(device):
+    platform, session = device
+    box = driver(platform)
+    services = (samples.service(platform),)
+    wanted = samples.rendered(platform, "netconf", *services)
+    commit(session, wanted)
+    before, after = {"asr9000": ("ratio>64<", "ratio>128<"), "juniper_mx": ("offset>4<", "offset>6<")}[
+        platform
+    ]
+    assert before in wanted
+    commit(session, wanted.replace(before, after))
+    running = read(platform, session)
+    assert box.parse(running, "netconf", services) != services
+    change = box.change(running, wanted, "netconf")
+    assert [line for line in change.diff.splitlines() if line[0] in "+-"] == [
+        f"{sign} {line}"
+        for sign, text in (("-", after), ("+", before))
+        for line in lines_with(wanted, before, text)
+    ]
+    commit(session, change.payload)
+    assert box.parse(read(platform, session), "netconf", services) == services
+
+
+def lines_with(text, mark, other):
+    return [line.replace(mark, other) for line in text.splitlines() if mark in line]
+
+
+def read_paths(text):
+    """Every leaf with its way from the root, without the empty containers that a server may keep."""
+    from lxml import etree
+
+    def paths(element, above):
+        here = (*above, etree.QName(element).localname)
+        if len(element) == 0 and (element.text or "").strip():
+            yield (*here, element.text.strip())
+        for child in element:
+            yield from paths(child, here)
+
+    return sorted(paths(etree.fromstring(text.encode()), ()))
