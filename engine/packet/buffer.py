@@ -42,7 +42,7 @@ class Offload:
     SIZE: ClassVar[int] = _VIRTIO.size
 
     @classmethod
-    def unpack(cls, header: bytes | memoryview) -> Offload | None:
+    def unpack(cls, header: bytes | bytearray | memoryview) -> Offload | None:
         """From a 10-byte virtio_net_hdr; None when nothing was left undone (the usual small packet)."""
         flags, gso_type, hdr_len, gso_size, csum_start, csum_offset = _VIRTIO.unpack_from(header)
         if not flags & _NEEDS_CSUM and gso_type == GSO_NONE:
@@ -52,7 +52,9 @@ class Offload:
     def pack(self) -> bytes:
         """The 10-byte virtio_net_hdr."""
         flags = _NEEDS_CSUM if self.needs_csum else 0
-        return _VIRTIO.pack(flags, self.gso_type, self.hdr_len, self.gso_size, self.csum_start, self.csum_offset)
+        return _VIRTIO.pack(
+            flags, self.gso_type, self.hdr_len, self.gso_size, self.csum_start, self.csum_offset
+        )
 
     def moved(self, by: int) -> Offload:
         """The same work after `by` bytes were put before the packet (negative: taken away)."""

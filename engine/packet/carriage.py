@@ -13,8 +13,6 @@ from .buffer import Offload, Packet
 from .ipv4 import DF, Datagram
 from .verdict import Drop, IcmpError
 
-_GSO_NOTHING = 0
-
 
 class Carriage(Protocol):
     """Between a Datagram and IPv6 packets."""
@@ -53,7 +51,7 @@ class Encapsulation:
             raise Drop("drop_too_big", IcmpError(3, 4, self.ipv4_mtu))
 
     def wrap(self, d: Datagram, source: int, destination: int) -> list[Packet]:
-        """Encapsulate; super-packets are segmented, what is too big is cut (RFC 2473 s7.2 (b), RFC 4459 s3.4)."""
+        """Encapsulate; super-packets are segmented, too big ones cut (RFC 2473 s7.2, RFC 4459 s3.4)."""
         self.fit(d)
         offload = d.offload
         if offload is not None and offload.gso_size:

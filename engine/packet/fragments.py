@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -146,7 +146,9 @@ class Reassembler:
         chain, fresh = self.chains.note(key, start, end, piece.more, now, events)
         if not fresh:
             return None
-        self.chains.hold(chain, (start, outer.traffic_class, piece.next_header, payload), len(payload), events)
+        self.chains.hold(
+            chain, (start, outer.traffic_class, piece.next_header, payload), len(payload), events
+        )
         if not chain.complete:
             events.append("fragment_held")
             return None
@@ -174,8 +176,18 @@ class FragmentPorts:
     def __init__(self, *, count: int, octets: int, timeout: float) -> None:
         self.chains: Chains[Datagram] = Chains(count=count, octets=octets, timeout=timeout)
 
-    def resolve(self, d: Datagram, peer: int, now: float, events: list[str]) -> list[Datagram]:
-        """The packets that may go on now, each with its ports; `peer` tells softwires apart."""
+    def resolve(
+        self,
+        d: Datagram,
+        peer: int,
+        now: float,
+        events: list[str],
+        new_ident: Callable[[], int] | None = None,
+    ) -> list[Datagram]:
+        """The packets that may go on now, each with its ports; `peer` tells softwires apart.
+
+        With `new_ident` all pieces of one packet get one other Identification.
+        """
         if not d.is_fragment:
             return [d]
         key = peer, d.source, d.destination, d.protocol, d.ident
@@ -193,8 +205,12 @@ class FragmentPorts:
         if not ready:
             self.chains.hold(chain, d, len(d.buf), events)
             events.append("fragment_held")
+        if new_ident is not None and chain.ident is None:
+            chain.ident = new_ident()
         for piece in ready:
             piece.ports = chain.ports
+            if chain.ident is not None:
+                piece.set_ident(chain.ident)
         if chain.complete:
             self.chains.remove(key)
         return ready

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from . import ipv6
 from .checksum import ONES, adjust, checksum, pseudo6, valid
-from .ipv4 import ICMP, ICMP_ERRORS, ICMP_QUERIES, OFFSET, PORTED, TCP, UDP, Datagram, build, is_unicast
+from .ipv4 import ICMP, ICMP_QUERIES, OFFSET, PORTED, TCP, UDP, Datagram, build, is_unicast
 from .verdict import Drop, IcmpError
 
 FRAGMENTATION_NEEDED = (3, 4)
@@ -57,23 +57,22 @@ class Embedded:
     destination_port: int
 
 
-def embedded(d: Datagram) -> Embedded:
-    """Read the packet inside an error; the ICMP identifier of a query counts as both ports."""
-    at = d.header + 8
-    if len(d.buf) < at + 28:
+def read_embedded(buf: bytes | bytearray, at: int) -> Embedded:
+    """Read the packet at `at` of an error; the ICMP identifier of a query counts as both ports."""
+    if len(buf) < at + 28:
         raise Drop("drop_icmp_truncated")
-    version, _, _, _, fragment, _, protocol, _, source, destination = _IPV4.unpack_from(d.buf, at)
+    version, _, _, _, fragment, _, protocol, _, source, destination = _IPV4.unpack_from(buf, at)
     transport = at + (version & 15) * 4
-    if version >> 4 != 4 or transport < at + 20 or len(d.buf) < transport + 8 or fragment & OFFSET:
+    if version >> 4 != 4 or transport < at + 20 or len(buf) < transport + 8 or fragment & OFFSET:
         raise Drop("drop_icmp_truncated")
     if protocol == ICMP:
-        if d.buf[transport] not in ICMP_QUERIES:
+        if buf[transport] not in ICMP_QUERIES:
             raise Drop("drop_icmp_about_icmp_error")
-        (ident,) = _U16.unpack_from(d.buf, transport + 4)
+        (ident,) = _U16.unpack_from(buf, transport + 4)
         return Embedded(at, transport, protocol, source, destination, ident, ident)
     if protocol not in PORTED:
         raise Drop("drop_icmp_no_port")
-    ports = _PORTS.unpack_from(d.buf, transport)
+    ports = _PORTS.unpack_from(buf, transport)
     return Embedded(at, transport, protocol, source, destination, *ports)
 
 
@@ -104,11 +103,6 @@ def rewrite_embedded(d: Datagram, inner: Embedded, *, source: bool, address: int
 def embedded_sum_valid(d: Datagram, inner: Embedded) -> bool:
     """Whether the embedded IPv4 header sums up (RFC 5508 REQ-3b)."""
     return valid(memoryview(d.buf)[inner.at : inner.transport])
-
-
-def is_error_type(d: Datagram) -> bool:
-    """Whether an ICMP packet is an error that crosses routers."""
-    return d.buf[d.header] in ICMP_ERRORS
 
 
 def check6(outer: ipv6.Outer) -> int:
@@ -157,7 +151,11 @@ def relay6(outer: ipv6.Outer, own: int, overhead: int) -> Relayed:
         raise Drop("drop_icmpv6_not_ours")
     softwire = int.from_bytes(data[start + 24 : start + 40], "big")
     following, place = data[start + 6], start + ipv6.HEADER
-    if following == ipv6.FRAGMENT and place + 8 <= end and not int.from_bytes(data[place + 2 : place + 4], "big") >> 3:
+    if (
+        following == ipv6.FRAGMENT
+        and place + 8 <= end
+        and not int.from_bytes(data[place + 2 : place + 4], "big") >> 3
+    ):
         following, place = data[place], place + 8
     inner = data[place:end]
     if following != ipv6.IPV4 or len(inner) < 28 or inner[0] >> 4 != 4:

@@ -53,9 +53,18 @@ class Datagram:
         """Parse and check; raises Drop for what no router would forward (RFC 1812 s5.2.2)."""
         if len(data) < 20:
             raise Drop("drop_ipv4_malformed")
-        version, self.tos, length, self.ident, self.fragment, self.ttl, self.protocol, _, source, destination = (
-            _HEADER.unpack_from(data)
-        )
+        (
+            version,
+            self.tos,
+            length,
+            self.ident,
+            self.fragment,
+            self.ttl,
+            self.protocol,
+            _,
+            source,
+            destination,
+        ) = _HEADER.unpack_from(data)
         self.header = header = (version & 15) * 4
         if version >> 4 != 4 or header < 20 or length < header or length > len(data):
             raise Drop("drop_ipv4_malformed")
@@ -74,7 +83,12 @@ class Datagram:
             if offload.gso_type & ~GSO_ECN != kind or not offload.gso_size or self.is_fragment:
                 raise Drop("drop_offload_invalid")
             return Offload(
-                True, self.header, _CHECKSUM_AT[self.protocol], offload.gso_type, offload.gso_size, offload.hdr_len
+                True,
+                self.header,
+                _CHECKSUM_AT[self.protocol],
+                offload.gso_type,
+                offload.gso_size,
+                offload.hdr_len,
             )
         if not offload.needs_csum:
             return None
@@ -121,9 +135,7 @@ class Datagram:
     @property
     def is_icmp_error(self) -> bool:
         """An ICMP error, at least its first piece."""
-        return (
-            self.protocol == ICMP and not self.fragment & OFFSET and self.buf[self.header] in ICMP_ERRORS
-        )
+        return self.protocol == ICMP and not self.fragment & OFFSET and self.buf[self.header] in ICMP_ERRORS
 
     @property
     def wire_size(self) -> int:
@@ -133,7 +145,8 @@ class Datagram:
         return min(len(self.buf), self._segment_header() + self.offload.gso_size)
 
     def _segment_header(self) -> int:
-        return self.header + (self.buf[self.header + 12] >> 4) * 4 if self.protocol == TCP else self.header + 8
+        header: int = self.header
+        return header + (self.buf[header + 12] >> 4) * 4 if self.protocol == TCP else header + 8
 
     def hop(self) -> None:
         """Count one router hop (RFC 1812 s5.3.1)."""
@@ -173,19 +186,20 @@ class Datagram:
         buf, delta = self.buf, address - old
         _U32.pack_into(buf, at, address)
         self._fix_header(delta)
-        if port is None or self.ports is None or self.fragment & OFFSET:
-            # Without ports only a checksum over the pseudo-header has to change.
-            if delta and not self.fragment & OFFSET:
-                self._fix_transport(delta, 0)
-            return
+        change = 0
         icmp = self.protocol == ICMP
-        change = port - self.ports[which]
-        _U16.pack_into(buf, self.header + (4 if icmp else 2 * which), port)
-        self._fix_transport(delta, change)
-        if icmp:
-            self.ports = (port, port)
-        else:
-            self.ports = (self.ports[0], port) if which else (port, self.ports[1])
+        if port is not None and self.ports is not None:
+            change = port - self.ports[which]
+            if icmp:
+                self.ports = (port, port)
+            else:
+                self.ports = (self.ports[0], port) if which else (port, self.ports[1])
+        if self.fragment & OFFSET:
+            return  # the transport header is in the first piece
+        if change and port is not None:
+            _U16.pack_into(buf, self.header + (4 if icmp else 2 * which), port)
+        if delta or change:
+            self._fix_transport(delta, change)
 
     def _fix_transport(self, pseudo: int, body: int) -> None:
         """Adjust the transport checksum for changed addresses (`pseudo`) and ports (`body`)."""
@@ -334,12 +348,14 @@ def _with_header(header: bytes, length: int, fragment: int) -> bytes:
     return bytes(head)
 
 
-def build(protocol: int, source: int, destination: int, payload: bytes, *, tos: int = 0, ttl: int = 64) -> bytes:
+def build(
+    protocol: int, source: int, destination: int, payload: bytes, *, tos: int = 0, ttl: int = 64
+) -> bytes:
     """A new packet with DF set, so that its Identification need not be unique (RFC 6864 s4.1)."""
     header = _HEADER.pack(0x45, tos, 20 + len(payload), 0, DF, ttl, protocol, 0, source, destination)
     return header[:10] + _U16.pack(checksum(header)) + header[12:] + payload
 
 
 def is_unicast(address: int) -> bool:
-    """An address a single host can have: not 0/8, 127/8, multicast, reserved or broadcast (RFC 1812 s5.3.7)."""
+    """An address a single host can have: not 0/8, 127/8 or from 224/4 up (RFC 1812 s5.3.7)."""
     return 0x01000000 <= address < 0xE0000000 and address >> 24 != 127

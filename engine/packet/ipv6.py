@@ -61,7 +61,12 @@ def read(data: bytes) -> Outer:
 
 
 def write(
-    traffic_class: int, length: int, next_header: int, source: int, destination: int, hop_limit: int = HOP_LIMIT
+    traffic_class: int,
+    length: int,
+    next_header: int,
+    source: int,
+    destination: int,
+    hop_limit: int = HOP_LIMIT,
 ) -> bytes:
     """A fixed header, flow label 0."""
     return _FIXED.pack(
@@ -108,7 +113,13 @@ def _options_skippable(options: bytes) -> bool:
 
 
 def fragments(
-    payload: bytes, next_header: int, mtu: int, ident: int, traffic_class: int, source: int, destination: int
+    payload: bytes | bytearray,
+    next_header: int,
+    mtu: int,
+    ident: int,
+    traffic_class: int,
+    source: int,
+    destination: int,
 ) -> Iterator[bytes]:
     """Cut a payload that does not fit into IPv6 fragments of 8-octet units (RFC 8200 s4.5)."""
     step = (mtu - HEADER - _FRAGMENT.size) & ~7

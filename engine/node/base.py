@@ -1,0 +1,268 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What gateway and edge share: limits, ICMP, the tunnel's own IPv6 address, fragments."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from enum import Enum
+from random import Random
+
+from ..packet import icmp, ipv6
+from ..packet.buffer import Packet, complete
+from ..packet.carriage import Carriage, Encapsulation
+from ..packet.fragments import FragmentPorts, Reassembler
+from ..packet.ipv4 import Datagram, is_unicast
+from ..packet.napt import SessionView
+from ..packet.verdict import Drop, IcmpError
+from ..techniques.service import Service
+
+
+class Link(Enum):
+    """The two sides of a node."""
+
+    NATIVE = "native"  # IPv4
+    SOFTWIRE = "softwire"  # the IPv6 domain
+
+
+Output = tuple[Packet, Link]
+
+DUMMY_ADDRESS = 0xC0000008  # 192.0.0.8: IPv4 source of a node that has no IPv4 address (RFC 7600 s4.8)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bounds on everything a node remembers, and on what it says unasked."""
+
+    sessions: int = 65536
+    fragment_packets: int = 1024  # packets in pieces, in each of the two fragment tables
+    fragment_octets: int = 4 << 20
+    fragment_seconds: float = 15.0  # RFC 6146 s4: not below 2
+    reassembly_seconds: float = 60.0  # RFC 8200 s4.5
+    icmp_per_second: float = 100.0  # RFC 1812 s4.3.2.8
+    icmp_burst: int = 50
+
+
+class TokenBucket:
+    """Rate limit on the clock of the packets."""
+
+    def __init__(self, rate: float, burst: int) -> None:
+        self._rate, self._burst = rate, float(burst)
+        self._tokens, self._at = float(burst), 0.0
+
+    def take(self, now: float) -> bool:
+        """Whether one more is allowed now."""
+        self._tokens = min(self._burst, self._tokens + max(0.0, now - self._at) * self._rate)
+        self._at = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+
+@dataclass(slots=True)
+class Work:
+    """One packet's way through a node: the clock, what happened, and whom an error would go to."""
+
+    now: float
+    events: list[str]
+    about: bytes | memoryview = b""  # the IPv4 packet as it arrived
+    peer: int = 0  # softwire it came from, 0 for the native side
+
+
+class Node(ABC):
+    """A gateway or an edge. Pure but for its own tables: clock and random source come from outside."""
+
+    def __init__(
+        self,
+        service: Service,
+        *,
+        rng: Random,
+        decrement_ttl: bool = True,
+        limits: Limits | None = None,
+        icmp_source: int = DUMMY_ADDRESS,
+    ) -> None:
+        limits = limits or Limits()
+        self.limits, self.rng, self.decrement_ttl = limits, rng, decrement_ttl
+        self.icmp_source = icmp_source
+        self._bucket = TokenBucket(limits.icmp_per_second, limits.icmp_burst)
+        bounds = {"count": limits.fragment_packets, "octets": limits.fragment_octets}
+        self.fragments = FragmentPorts(**bounds, timeout=limits.fragment_seconds)
+        self.reassembler = Reassembler(**bounds, timeout=limits.reassembly_seconds)
+        self.apply(service)
+
+    def apply(self, service: Service) -> list[str]:
+        """Take over a service; all look-ups change at once."""
+        self.service = service
+        self.mapping = service.rule_table()
+        self.carriage: Carriage = Encapsulation(
+            service.ipv6_mtu, cut_inner=service.fragmentation == "inner", rng=self.rng
+        )
+        return []
+
+    def reload(self, service: Service) -> list[str]:
+        """Swap the rules under traffic; returns what was lost by it."""
+        return self.apply(service)
+
+    @property
+    @abstractmethod
+    def address(self) -> int:
+        """The tunnel address of this node."""
+
+    @abstractmethod
+    def from_native(self, packet: Packet, work: Work) -> list[Output]:
+        """An IPv4 packet."""
+
+    @abstractmethod
+    def from_softwire(self, outer: ipv6.Outer, packet: Packet, work: Work) -> list[Output]:
+        """A tunnel packet, extension headers skipped and fragments put together."""
+
+    @abstractmethod
+    def admit(self, outer: ipv6.Outer) -> None:
+        """Cheap judgement of an IPv6 source before memory is spent on its fragments; raises Drop."""
+
+    @abstractmethod
+    def relay_error(self, error: icmp.Relayed, work: Work) -> list[Output]:
+        """Tell the IPv4 source of an embedded packet what happened to it in the tunnel."""
+
+    def process(self, packet: Packet, arrival: Link, now: float) -> tuple[list[Output], list[str]]:
+        """What leaves because of this packet, and the names (reasons.py) of what happened."""
+        work = Work(now, [])
+        try:
+            if arrival is Link.NATIVE:
+                work.about = packet.data
+                return self.from_native(packet, work), work.events
+            return self._tunnel(packet, work), work.events
+        except Drop as drop:
+            work.events.append(drop.reason)
+            return ([] if drop.error is None else self._report(drop.error, work)), work.events
+
+    def expire(self, now: float) -> list[str]:
+        """Let time pass for the tables."""
+        return self.reassembler.chains.expire(now) + self.fragments.chains.expire(now)
+
+    def sessions(self) -> list[SessionView]:
+        """Sessions for display; a node without NAPT has none."""
+        return []
+
+    # The tunnel's own end
+
+    def _tunnel(self, packet: Packet, work: Work) -> list[Output]:
+        outer = ipv6.read(packet.data)
+        if outer.destination != self.address:
+            raise Drop("drop_not_for_us")
+        if not self.carriage.carries(outer.next_header):
+            found = ipv6.skip_extensions(outer)
+            if not isinstance(found, ipv6.Outer):
+                outer, piece = found
+                self.admit(outer)
+                whole = self.reassembler.add(outer, piece, work.now, work.events)
+                if whole is None:
+                    return []
+                packet, found = Packet(whole.data), whole
+            outer = found
+            if outer.next_header == ipv6.ICMPV6:
+                return self._icmpv6(outer, packet, work)
+            if not self.carriage.carries(outer.next_header):
+                raise Drop("drop_next_header")
+        work.peer = outer.source
+        work.about = memoryview(outer.data)[outer.at : outer.end]
+        return self.from_softwire(outer, packet, work)
+
+    def _icmpv6(self, outer: ipv6.Outer, packet: Packet, work: Work) -> list[Output]:
+        if packet.offload is not None and packet.offload.needs_csum:
+            # From this host's own kernel.
+            data = bytearray(outer.data)
+            complete(data, packet.offload)
+            outer = outer._replace(data=bytes(data))
+        kind = icmp.check6(outer)
+        if kind != icmp.ECHO_REQUEST6:
+            error = icmp.relay6(outer, self.address, self.carriage.overhead)
+            if error.kind is None:
+                work.events.append("icmpv6_absorbed")
+                return []
+            return self.relay_error(error, work)
+        work.events.append("echo_answered")
+        body, mtu = icmp.echo_reply6(outer), self.service.ipv6_mtu
+        if ipv6.HEADER + len(body) <= mtu:
+            head = ipv6.write(0, len(body), ipv6.ICMPV6, self.address, outer.source)
+            return [(Packet(head + body), Link.SOFTWIRE)]
+        ident = self.rng.getrandbits(32)
+        cut = ipv6.fragments(body, ipv6.ICMPV6, mtu, ident, 0, self.address, outer.source)
+        return [(Packet(piece), Link.SOFTWIRE) for piece in cut]
+
+    # Errors
+
+    def _report(self, error: IcmpError, work: Work) -> list[Output]:
+        """Send the ICMPv4 error that a drop deserves back to where the packet came from."""
+        data = self.make_error(error, work.about, self.error_source(work), work)
+        if data is None:
+            return []
+        if not work.peer:
+            return [(Packet(data), Link.NATIVE)]
+        return self.send(Datagram(data), work.peer, work)
+
+    def make_error(
+        self, error: IcmpError, about: bytes | memoryview, source: int, work: Work
+    ) -> bytes | None:
+        """An ICMPv4 error within the rate limit, None otherwise."""
+        data = icmp.error(bytes(about[:576]), source, error)
+        if data is None or not self._bucket.take(work.now):
+            work.events.append("icmp_suppressed")
+            return None
+        work.events.append("icmp_sent")
+        return data
+
+    def error_source(self, work: Work) -> int:
+        """IPv4 source of own errors."""
+        return self.icmp_source
+
+    # Forwarding
+
+    def send(self, d: Datagram, softwire: int, work: Work) -> list[Output]:
+        """Into the tunnel."""
+        packets = self.carriage.wrap(d, self.address, softwire)
+        work.events.append("encapsulated")
+        return [(packet, Link.SOFTWIRE) for packet in packets]
+
+    def route(self, d: Datagram, work: Work) -> None:
+        """What every forwarded packet gets once: a hop off its TTL, and the MSS clamp."""
+        if self.decrement_ttl:
+            d.hop()
+        limit = self.service.mss_clamp
+        if limit and d.clamp_mss(limit):
+            work.events.append("mss_clamped")
+
+    @staticmethod
+    def check_addresses(d: Datagram) -> None:
+        """No martians (RFC 1812 s5.3.7)."""
+        if not is_unicast(d.source):
+            raise Drop("drop_martian_source")
+        if not is_unicast(d.destination):
+            raise Drop("drop_martian_destination")
+
+
+def native(d: Datagram) -> Output:
+    """Out on the IPv4 side, offload work kept."""
+    return Packet(bytes(d.buf), d.offload), Link.NATIVE
+
+
+def sender_port(d: Datagram) -> int | None:
+    """Port that must be the sender's; an ICMP error answers a packet that came *to* that port."""
+    if not d.is_icmp_error:
+        return d.ports[0] if d.ports else None
+    inner = icmp.read_embedded(d.buf, d.header + 8)
+    # A shared address has no other host that could speak for it.
+    return inner.destination_port if inner.destination == d.source else None
+
+
+def receiver_port(d: Datagram) -> int | None:
+    """Port that says whose packet it is; an ICMP error is about a packet *from* that port (RFC 7597 s8.2)."""
+    if not d.is_icmp_error:
+        return d.ports[1] if d.ports else None
+    inner = icmp.read_embedded(d.buf, d.header + 8)
+    if inner.source != d.destination:
+        raise Drop("drop_icmp_mismatch")
+    return inner.source_port

@@ -1,0 +1,221 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The customer side of a technique with rules: a MAP-E customer edge (RFC 7597)."""
+
+from __future__ import annotations
+
+from ..mapping.rule import RuleTable
+from ..packet import icmp, ipv6
+from ..packet.buffer import Packet
+from ..packet.ipv4 import DF, Datagram
+from ..packet.napt import NUMBERS, Napt, SessionView, StaticBinding
+from ..packet.verdict import Drop
+from ..techniques.service import Service
+from .base import Node, Output, Work, native, receiver_port, sender_port
+
+
+class Edge(Node):
+    """NAPT44 into the own port set, then the tunnel. Unsolicited packets are dropped without a word."""
+
+    _napt: Napt | None = None
+    _piece_idents: dict[tuple[int, int, int, int], int]  # packet in pieces -> its new Identification
+
+    @property
+    def address(self) -> int:
+        """The own MAP address."""
+        return self._address
+
+    def apply(self, service: Service) -> list[str]:
+        """Take over a service; NAPT sessions that are valid under it live on."""
+        super().apply(service)
+        self.customer = customer = service.customer
+        self._address = int(customer.address)
+        self._gateway = int(service.gateway_address)
+        self._first, self._last = int(customer.ipv4.network_address), int(customer.ipv4.broadcast_address)
+        # Peers are reached by forwarding rules only (FMR, RFC 7597 s5).
+        self._peers = RuleTable((r for r in service.rules if r.forwarding), service.interface_identifier)
+        self._inside = [(int(n.network_address), int(n.netmask)) for n in service.inside]
+        self._idents = self.rng.randrange(len(customer.ports))
+        self._piece_idents = {}
+        addresses = range(self._first, self._last + 1)
+        open_filter = service.filtering == "endpoint-independent"
+        static = [
+            StaticBinding(NUMBERS[f.protocol], f.outside_port, int(f.inside_address), f.inside_port)
+            for f in service.port_forwards
+        ]
+        if self._napt is not None:
+            lost = self._napt.configure(addresses, customer.ports, open_filter, static)
+            return ["session_lost_on_reload"] * lost
+        self._napt = Napt(
+            addresses,
+            customer.ports,
+            rng=self.rng,
+            limit=self.limits.sessions,
+            endpoint_independent_filtering=open_filter,
+            static=static,
+        )
+        return []
+
+    @property
+    def napt(self) -> Napt:
+        """The address translator."""
+        assert self._napt is not None
+        return self._napt
+
+    def sessions(self) -> list[SessionView]:
+        """NAPT sessions."""
+        return self.napt.sessions()
+
+    def expire(self, now: float) -> list[str]:
+        """Fragments and sessions."""
+        return super().expire(now) + ["session_expired"] * self.napt.expire(now)
+
+    # From the LAN
+
+    def from_native(self, packet: Packet, work: Work) -> list[Output]:
+        """From an inside host to the gateway, to a peer edge, or back to another inside host."""
+        work.events += ["session_expired"] * self.napt.expire(work.now)
+        d = Datagram(packet.data, packet.offload)
+        self.check_addresses(d)
+        plain = self._is_plain(d.source)
+        if not plain and (self._owns(d.source) or (self._inside and not self._is_inside(d.source))):
+            # A shared address must not be on an interface (RFC 7597 s4).
+            raise Drop("drop_not_inside")
+        hairpin = self._owns(d.destination)
+        outputs = []
+        whole = plain and not hairpin and not self._peers.covers(d.destination)
+        for piece in [d] if whole else self._outbound_pieces(d, work):
+            self.route(piece, work)
+            if hairpin:
+                outputs.append(self._turn(piece, plain, work))
+                continue
+            # Before a session is made for a packet that cannot go.
+            self.carriage.fit(piece)
+            if not plain:
+                self._translate_out(piece, work)
+            outputs += self.send(piece, self._next(piece), work)
+        return outputs
+
+    def _outbound_pieces(self, d: Datagram, work: Work) -> list[Datagram]:
+        """The packets that may go now, with ports, and with an Identification out of the own set.
+
+        So edges that share an address do not collide (RFC 7597 s8.3.3); whole packets with DF need
+        none (RFC 6864 s4.1).
+        """
+        if not self.customer.ports.shared:
+            return self.fragments.resolve(d, 0, work.now, work.events)
+        if not d.is_fragment and not d.fragment & DF and d.offload is None:
+            d.set_ident(self._new_ident())
+        return self.fragments.resolve(d, 0, work.now, work.events, self._new_ident)
+
+    def _new_ident(self) -> int:
+        self._idents = (self._idents + 1) % len(self.customer.ports)
+        return self.customer.ports.nth(self._idents)
+
+    def _translate_out(self, d: Datagram, work: Work) -> None:
+        if d.is_icmp_error:
+            self.napt.outbound_error(d)
+        else:
+            self.napt.outbound(d, work.now)
+
+    def _turn(self, d: Datagram, plain: bool, work: Work) -> Output:
+        """Hairpin: the other host sees the external address and port (RFC 4787 REQ-9)."""
+        if not plain:
+            self._translate_out(d, work)
+        self._deliver(d, work, hairpin=True)
+        work.events.append("hairpinned")
+        return native(d)
+
+    def _next(self, d: Datagram) -> int:
+        """The peer edge where the mesh covers the destination, else the gateway (RFC 7597 s5.4)."""
+        if not self._peers.covers(d.destination):
+            return self._gateway
+        port = receiver_port(d) if self._peers.shared(d.destination) else None
+        softwire = self._peers.softwire(d.destination, port)
+        if softwire is None:
+            raise Drop("drop_no_port" if port is None else "drop_excluded_port")
+        return softwire
+
+    # From the tunnel
+
+    def admit(self, outer: ipv6.Outer) -> None:
+        """Only the gateway, and peers where there is a mesh."""
+        if outer.source != self._gateway and self._peers.entitlement(outer.source) is None:
+            raise Drop("drop_no_rule" if self.service.mesh else "drop_mesh_disabled")
+
+    def from_softwire(self, outer: ipv6.Outer, packet: Packet, work: Work) -> list[Output]:
+        """To the inside host that the binding names."""
+        work.events += ["session_expired"] * self.napt.expire(work.now)
+        self.admit(outer)
+        d = self.carriage.unwrap(outer, packet.offload)
+        self.check_addresses(d)
+        if not self._owns(d.destination):
+            raise Drop("drop_wrong_address")
+        outputs = []
+        whole = outer.source == self._gateway and self._is_plain(d.destination)
+        pieces = [d] if whole else self.fragments.resolve(d, outer.source, work.now, work.events)
+        for piece in pieces:
+            self._check_peer(piece, outer.source)
+            self._check_own_port(piece)
+            self.route(piece, work)
+            self._deliver(piece, work)
+            outputs.append(native(piece))
+        if outputs:
+            work.events.append("decapsulated")
+        return outputs
+
+    def relay_error(self, error: icmp.Relayed, work: Work) -> list[Output]:
+        """To the inside host whose packet had trouble in the tunnel."""
+        assert error.kind is not None
+        inner = icmp.read_embedded(error.inner, 0)
+        if not self._owns(inner.source):
+            raise Drop("drop_icmpv6_not_ours")
+        data = self.make_error(error.kind, error.inner, self.icmp_source, work)
+        if data is None:
+            return []
+        d = Datagram(data)
+        self._deliver(d, work)
+        work.events.append("icmpv6_relayed")
+        return [native(d)]
+
+    def _check_peer(self, d: Datagram, softwire: int) -> None:
+        """A peer may use only what its rule gives it; the gateway speaks for all (RFC 7597 s8.1)."""
+        if softwire == self._gateway:
+            return
+        entitlement = self._peers.entitlement(softwire)
+        port = sender_port(d) if entitlement is not None and entitlement.ports.shared else None
+        if entitlement is None or not entitlement.allows(d.source, port):
+            raise Drop("drop_spoofed_source")
+
+    def _check_own_port(self, d: Datagram) -> None:
+        """Packets by default must be for the own set (RFC 7597 s8.1)."""
+        if self.customer.ports.shared:
+            port = receiver_port(d)
+            if port is None or port not in self.customer.ports:
+                raise Drop("drop_wrong_port")
+
+    def _deliver(self, d: Datagram, work: Work, *, hairpin: bool = False) -> None:
+        """Point a packet for an own address at the inside host."""
+        if self._is_plain(d.destination):
+            work.events.append("forwarded")
+        elif d.is_icmp_error:
+            self.napt.inbound_error(d)
+        else:
+            self.napt.inbound(d, work.now, hairpin=hairpin)
+
+    def error_source(self, work: Work) -> int:
+        """Outside, only the own address passes the gateway's source check."""
+        return self._first if work.peer else self.icmp_source
+
+    # Whose address
+
+    def _owns(self, address: int) -> bool:
+        return self._first <= address <= self._last
+
+    def _is_inside(self, address: int) -> bool:
+        return any(address & mask == network for network, mask in self._inside)
+
+    def _is_plain(self, address: int) -> bool:
+        """An own address that a host inside has: no NAPT (prefix and full address, RFC 7597 s5.2)."""
+        return not self.customer.ports.shared and self._owns(address) and self._is_inside(address)

@@ -1,0 +1,104 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The carrier side of a technique with rules: a MAP-E border relay (RFC 7597)."""
+
+from __future__ import annotations
+
+from ..mapping.rule import Entitlement
+from ..packet import icmp, ipv6
+from ..packet.buffer import Packet
+from ..packet.ipv4 import Datagram
+from ..packet.verdict import Drop
+from .base import Node, Output, Work, native, receiver_port, sender_port
+
+
+class Gateway(Node):
+    """Stateless: the mapping says who owns an address and port, in both directions."""
+
+    @property
+    def address(self) -> int:
+        """The gateway address of the service, also when it is anycast (RFC 7597 s7.2)."""
+        return int(self.service.gateway_address)
+
+    def from_native(self, packet: Packet, work: Work) -> list[Output]:
+        """From the Internet to the customer who owns destination address and port."""
+        d = Datagram(packet.data, packet.offload)
+        self.check_addresses(d)
+        if not self.mapping.covers(d.destination):
+            raise Drop("drop_unmapped_destination")
+        outputs = []
+        for piece in self._with_ports(d, work, self.mapping.shared(d.destination)):
+            softwire = self._owner(piece)
+            self.route(piece, work)
+            outputs += self.send(piece, softwire, work)
+        return outputs
+
+    def from_softwire(self, outer: ipv6.Outer, packet: Packet, work: Work) -> list[Output]:
+        """From a customer, to the Internet or to another customer (hub and spoke)."""
+        entitlement = self._judge_address(outer, work)
+        d = self.carriage.unwrap(outer, packet.offload)
+        self.check_addresses(d)
+        shared = entitlement.ports.shared
+        inside = self.mapping.covers(d.destination)
+        outputs = []
+        for piece in self._with_ports(d, work, shared or (inside and self.mapping.shared(d.destination))):
+            if not entitlement.allows(piece.source, sender_port(piece) if shared else None):
+                raise Drop("drop_spoofed_source")
+            if inside:
+                # Never out of the native side: routing would send it straight back.
+                softwire = self._owner(piece)
+                self.route(piece, work)
+                outputs += self.send(piece, softwire, work)
+                work.events.append("hairpinned")
+            else:
+                self.route(piece, work)
+                outputs.append(native(piece))
+        if outputs:
+            work.events.append("decapsulated")
+        return outputs
+
+    def admit(self, outer: ipv6.Outer) -> None:
+        """Fragments are kept only for customers."""
+        if self.mapping.entitlement(outer.source) is None:
+            raise Drop("drop_no_rule")
+
+    def relay_error(self, error: icmp.Relayed, work: Work) -> list[Output]:
+        """To the Internet host, or through the tunnel where it was another customer."""
+        assert error.kind is not None
+        inner = icmp.read_embedded(error.inner, 0)
+        # It must be a packet that we would have sent there (RFC 5927: forged errors).
+        if self.mapping.softwire(inner.destination, inner.destination_port) != error.softwire:
+            raise Drop("drop_icmpv6_not_ours")
+        data = self.make_error(error.kind, error.inner, self.icmp_source, work)
+        if data is None:
+            return []
+        d = Datagram(data)
+        work.events.append("icmpv6_relayed")
+        if not self.mapping.covers(d.destination):
+            return [native(d)]
+        return self.send(d, self._owner(d), work)
+
+    def _judge_address(self, outer: ipv6.Outer, work: Work) -> Entitlement:
+        entitlement = self.mapping.entitlement(outer.source)
+        if entitlement is None:
+            raise Drop("drop_no_rule")
+        if outer.source != entitlement.address:
+            found = self.mapping.source_format(outer.source, entitlement)
+            if found is not None and found != self.service.interface_identifier:
+                work.events.append(f"iid_format_{found}")
+            if self.service.strict_iid:
+                raise Drop("drop_iid_mismatch")
+        return entitlement
+
+    def _with_ports(self, d: Datagram, work: Work, needed: bool) -> list[Datagram]:
+        """Pieces wait for their ports only where a shared address makes ports count."""
+        return self.fragments.resolve(d, work.peer, work.now, work.events) if needed else [d]
+
+    def _owner(self, d: Datagram) -> int:
+        """Softwire of the customer that the packet is for."""
+        port = receiver_port(d) if self.mapping.shared(d.destination) else None
+        softwire = self.mapping.softwire(d.destination, port)
+        if softwire is None:
+            raise Drop("drop_no_port" if port is None else "drop_excluded_port")
+        return softwire

@@ -1,0 +1,111 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every name that a node counts, with its meaning and where it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+
+class Reason(NamedTuple):
+    """One line for people, and the text that asks for it."""
+
+    meaning: str
+    source: str
+
+
+def is_drop(name: str) -> bool:
+    """Whether the event ended a packet."""
+    return name.startswith("drop_")
+
+
+REASONS: Mapping[str, Reason] = MappingProxyType(
+    {
+        # Done
+        "encapsulated": Reason("IPv4 packet sent into the IPv6 domain", "RFC 2473 s3.1"),
+        "decapsulated": Reason("IPv4 packet taken out of the IPv6 domain", "RFC 2473 s3.3"),
+        "hairpinned": Reason(
+            "sent back to a customer without leaving the node", "RFC 4787 REQ-9, RFC 7597 s5.4"
+        ),
+        "forwarded": Reason("passed without address translation", "RFC 7597 s5.2"),
+        "mss_clamped": Reason("TCP MSS option lowered", "RFC 4459 s3.2"),
+        "fragment_held": Reason("piece kept until the others come", "RFC 7597 s8.3"),
+        "reassembled": Reason("IPv6 fragments put together", "RFC 8200 s4.5"),
+        "echo_answered": Reason("ICMPv6 echo request to the node answered", "RFC 4443 s4.2"),
+        "icmp_sent": Reason("ICMPv4 error made by the node", "RFC 1812 s4.3"),
+        "icmp_suppressed": Reason("no ICMPv4 error: rate limit, or none may be sent", "RFC 1812 s4.3.2"),
+        "icmpv6_relayed": Reason("ICMPv6 error from the tunnel told to the IPv4 source", "RFC 2473 s8"),
+        "icmpv6_absorbed": Reason("Packet Too Big about a packet that may be cut", "RFC 2473 s8.1"),
+        "iid_format_rfc7597": Reason("source has the identifier layout of RFC 7597", "RFC 7597 s6"),
+        "iid_format_draft-03": Reason(
+            "source has the identifier layout of draft-03", "draft-ietf-softwire-map-03"
+        ),
+        "session_expired": Reason("NAPT session past its time", "RFC 4787 REQ-5, RFC 5382 REQ-5"),
+        "session_lost_on_reload": Reason("its address or port left the own set", "RFC 7596 s5.1"),
+        # Headers
+        "drop_ipv4_malformed": Reason("IPv4 header does not fit the packet", "RFC 1812 s5.2.2"),
+        "drop_ipv4_checksum": Reason("IPv4 header checksum is wrong", "RFC 1812 s5.2.2"),
+        "drop_ipv6_malformed": Reason("IPv6 header or extension does not fit the packet", "RFC 8200 s4"),
+        "drop_ipv6_option": Reason("unknown option that may not be skipped", "RFC 8200 s4.2"),
+        "drop_routing_header": Reason("routing header with segments left", "RFC 8200 s4.4"),
+        "drop_transport_malformed": Reason(
+            "transport header does not fit the packet", "RFC 9293 s3.1, RFC 768"
+        ),
+        "drop_offload_invalid": Reason("offload description does not fit the packet", "virtio 1.2 s5.1.6.2"),
+        "drop_not_for_us": Reason("IPv6 destination is not this node's tunnel address", "RFC 7597 s8.1"),
+        "drop_next_header": Reason("payload is not what the tunnel carries", "RFC 2473 s3.3"),
+        "drop_martian_source": Reason("IPv4 source that no host can have", "RFC 1812 s5.3.7"),
+        "drop_martian_destination": Reason("IPv4 destination that no host can have", "RFC 1812 s5.3.7"),
+        "drop_ttl_expired": Reason("TTL used up", "RFC 1812 s5.3.1"),
+        "drop_too_big": Reason("larger than the tunnel MTU and DF is set", "RFC 2473 s7.2, RFC 7597 s8.3.1"),
+        "drop_congestion_marked": Reason("CE outside, not ECN-capable inside", "RFC 6040 s4.2"),
+        # Mapping
+        "drop_no_rule": Reason("no rule for the IPv6 source", "RFC 7597 s8.1"),
+        "drop_spoofed_source": Reason("inner source or port is not the sender's", "RFC 7597 s8.1"),
+        "drop_iid_mismatch": Reason(
+            "identifier of the IPv6 source is not the mapped one", "RFC 7597 s6 (strict)"
+        ),
+        "drop_unmapped_destination": Reason("IPv4 destination is no customer's", "RFC 7597 s8.1"),
+        "drop_excluded_port": Reason("destination port is no customer's (A = 0)", "RFC 7597 s5.1"),
+        "drop_no_port": Reason("shared address and a packet without port", "RFC 7597 s8.2"),
+        "drop_wrong_address": Reason("inner destination is not the own address", "RFC 7597 s8.1"),
+        "drop_wrong_port": Reason("inner destination port is not in the own set", "RFC 7597 s8.1"),
+        "drop_mesh_disabled": Reason("from another edge, but there is no mesh", "RFC 7597 s5"),
+        "drop_not_inside": Reason("source is in no inside network", "RFC 2827"),
+        # Fragments
+        "drop_fragment_tiny": Reason(
+            "piece could hide or rewrite the transport header", "RFC 1858, RFC 3128"
+        ),
+        "drop_fragment_overlap": Reason("pieces overlap; the whole packet is given up", "RFC 5722 s4"),
+        "drop_fragment_broken_chain": Reason("piece of a packet that was given up", "RFC 5722 s4"),
+        "drop_fragment_invalid": Reason("piece that cannot fit", "RFC 8200 s4.5"),
+        "drop_fragment_repeated": Reason("piece seen before", "RFC 8200 s4.5"),
+        "drop_fragment_no_port": Reason("first piece has no port", "RFC 7597 s8.3.2"),
+        "drop_fragment_timeout": Reason("packet never became whole", "RFC 8200 s4.5, RFC 6146 s4"),
+        "drop_fragment_limit": Reason("fragment memory is full: oldest packet given up", "RFC 4963"),
+        # ICMP
+        "drop_icmp_truncated": Reason("ICMP error without enough of its packet", "RFC 5508 s4"),
+        "drop_icmp_about_icmp_error": Reason("ICMP error about an ICMP error", "RFC 1122 s3.2.2"),
+        "drop_icmp_no_port": Reason("ICMP error about a packet without port", "RFC 5508 s4"),
+        "drop_icmp_mismatch": Reason("ICMP error to another than the embedded source", "RFC 5508 REQ-4"),
+        "drop_icmp_checksum": Reason("ICMP or embedded IPv4 checksum is wrong", "RFC 5508 REQ-3"),
+        "drop_icmp_fragmented": Reason("ICMP error in pieces", "RFC 5508 s4"),
+        "drop_icmpv6_invalid": Reason(
+            "ICMPv6 too short, wrong checksum or MTU below 1280", "RFC 4443, RFC 8201 s4"
+        ),
+        "drop_icmpv6_unexpected": Reason("ICMPv6 type that a tunnel end has no use for", "RFC 2473 s8"),
+        "drop_icmpv6_truncated": Reason("ICMPv6 error without enough of the IPv4 packet", "RFC 2473 s8"),
+        "drop_icmpv6_not_ours": Reason("ICMPv6 error about a packet we did not send", "RFC 5927"),
+        # NAPT
+        "drop_protocol_unsupported": Reason("no NAPT for this protocol", "RFC 7597 s9"),
+        "drop_unsolicited": Reason("no binding for the destination port; never answered", "RFC 4787 s5"),
+        "drop_filtered": Reason("sender was not talked to", "RFC 7597 s10, RFC 4787 REQ-8"),
+        "drop_no_session": Reason("belongs to no session and may not open one", "RFC 5508 REQ-4"),
+        "drop_tcp_no_session": Reason("TCP segment that opens nothing", "RFC 6146 s3.5.2.2, RFC 7857 s2"),
+        "drop_ports_exhausted": Reason("no free port in the set", "RFC 5508 REQ-8, RFC 6888 REQ-11"),
+        "drop_session_limit": Reason("session table is full", "RFC 6888 REQ-11"),
+    }
+)
