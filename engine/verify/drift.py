@@ -217,7 +217,8 @@ def _concerned(planned: Service, found: Service) -> tuple[int, tuple[IPv6Network
         return 1, (own,) if own else ()
     whole_domain = dataclasses.replace(found, rules=planned.rules) != planned
     table = found.rule_table()
-    count, examples = 0, []
+    count = 0
+    examples: list[IPv6Network] = []
     for rule in planned.rules:
         step = max(1, rule.customer_count // ENUMERATED)
         touched = 0
@@ -236,4 +237,3 @@ def _concerned(planned: Service, found: Service) -> tuple[int, tuple[IPv6Network
                     examples.append(prefix)
         count += min(rule.customer_count, touched * step)
     return count, tuple(examples)
-

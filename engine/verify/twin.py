@@ -21,7 +21,7 @@ from ..node.core import Link, Node, build_node
 from ..packet import ipv4, ipv6
 from ..packet.buffer import Packet
 from ..packet.checksum import checksum, pseudo4
-from ..techniques.service import EDGE, GATEWAY, Service
+from ..techniques.service import GATEWAY, Service
 
 INTERNET = IPv4Address("198.51.100.80")
 CUSTOMERS = 12  # sampled from every rule
@@ -51,6 +51,10 @@ class _Sample:
 
 def counterexample(planned: Service, found: Service) -> Counterexample | None:
     """The first packet that the two models of one node treat differently, None where none was met."""
+    try:
+        _new(found)
+    except ValueError as error:
+        return Counterexample("any packet", "is forwarded", f"cannot run: {error}")
     if planned.role == GATEWAY:
         return _first_difference_gateway(planned, found)
     return _first_difference_edge(planned, found)
@@ -163,7 +167,8 @@ def _fate(outputs: list[tuple[Packet, Link]], events: list[str]) -> str:
     packet, link = outputs[0]
     if link is Link.SOFTWIRE:
         outer = ipv6.read(packet.data)
-        pieces = f" in {len(outputs)} pieces" if len(outputs) > 1 else ""
+        cut = "IPv6" if outer.next_header == ipv6.FRAGMENT else "IPv4"
+        pieces = f" in {len(outputs)} {cut} fragments" if len(outputs) > 1 else ""
         return (
             f"goes to {IPv6Address(outer.destination)} from {IPv6Address(outer.source)}{pieces}"
             f"{_mss_note(packet.data[outer.at :])}"
@@ -275,6 +280,3 @@ def ipv6_payload(data: bytes) -> bytes:
     """What an unfragmented IPv6 packet without extension headers carries."""
     outer = ipv6.read(data)
     return data[outer.at : outer.end]
-
-
-__all__ = ["EDGE", "Counterexample", "counterexample", "encapsulated", "sample_customers", "syn", "udp"]
