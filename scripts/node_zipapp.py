@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Writes the software node as one file that needs nothing but Python: node_zipapp.py TARGET.
 
-The same sources give the same octets; prints "changed" or "unchanged".
+The same sources give the same octets. Prints "changed" or "unchanged".
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def archive(files: dict[str, bytes]) -> bytes:
     return stream.getvalue()
 
 
-def main(target: Path) -> str:
+def write(target: Path) -> str:
     """Writes ``target`` where its content differs; says whether it did."""
     content = archive(sources())
     if target.is_file() and target.read_bytes() == content:
@@ -56,4 +56,4 @@ def main(target: Path) -> str:
 
 
 if __name__ == "__main__":
-    print(main(Path(sys.argv[1])))
+    print(write(Path(sys.argv[1])))

@@ -1,0 +1,84 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Compiles the whole inventory into a fleet plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ansible.errors import AnsibleError
+from ansible_collections.ipv4aas.fleet.engine.problem import Problem, Refused
+from ansible_collections.ipv4aas.fleet.plugins.doc_fragments.options import ModuleDocFragment
+from ansible_collections.ipv4aas.fleet.plugins.modules.plan import DOCUMENTATION
+from ansible_collections.ipv4aas.fleet.plugins.plugin_utils import plan_file
+from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.action import FleetAction
+from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.files import Files
+
+if TYPE_CHECKING:
+    from ansible_collections.ipv4aas.fleet.engine.plan.model import Finding, FleetPlan
+
+PREFIX = "ipv4aas_"
+ALSO = ("ansible_host",)
+
+
+class ActionModule(FleetAction):
+    """plan"""
+
+    BYPASS_HOST_LOOP = True
+    _requires_connection = False
+    DOCUMENTS = (DOCUMENTATION, ModuleDocFragment.DEST)
+
+    def work(self, options: dict[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
+        from ansible_collections.ipv4aas.fleet.engine.codec import encode
+        from ansible_collections.ipv4aas.fleet.engine.plan.build import build_plan
+        from ansible_collections.ipv4aas.fleet.engine.platforms.registry import all_features
+
+        plan = build_plan(fleet_variables(variables["hostvars"]), all_features())
+        for finding in plan.findings:
+            if finding.severity != "info":
+                self._display.warning(finding_line(finding))
+        files = Files(options["dest"], self._task.check_mode)
+        files.put(plan_file.NAME, plan_file.to_text(plan))
+        return {
+            "changed": files.changed,
+            "diff": files.diff,
+            "path": str(files.folder / plan_file.NAME),
+            "services": encode(plan.services),
+            "nodes": _nodes(plan),
+            "findings": encode(plan.findings),
+        }
+
+
+def fleet_variables(hostvars: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The variables that the plan is made from, of every host. Raises Refused for those without a value."""
+    problems: list[Problem] = []
+    found = {host: dict(_ours(host, hostvars[host], problems)) for host in hostvars}
+    if problems:
+        raise Refused(problems)
+    return found
+
+
+def _ours(host: str, values: Mapping[str, Any], problems: list[Problem]) -> Iterator[tuple[str, Any]]:
+    for name in values:
+        if name.startswith(PREFIX) or name in ALSO:
+            try:
+                yield name, values[name]
+            except AnsibleError as error:
+                problems.append(
+                    Problem(f"hosts.{host}.{name}", f"has no value: {error}", "define what it refers to")
+                )
+
+
+def finding_line(finding: Finding) -> str:
+    """For people."""
+    return f"{finding.rule} {finding.severity}: {finding.place}: {finding.wrong}; {finding.right}"
+
+
+def _nodes(plan: FleetPlan) -> dict[str, dict[str, Any]]:
+    reasons = {name: plan_file.why_not(node) for name, node in plan.nodes.items()}
+    return {
+        name: {"platform": node.platform, "deploy": not reasons[name], "reason": reasons[name]}
+        for name, node in plan.nodes.items()
+    }

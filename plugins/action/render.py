@@ -1,0 +1,96 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Writes the configuration of every planned node and parses it back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.ipv4aas.fleet.engine.problem import Problem, Refused
+from ansible_collections.ipv4aas.fleet.plugins.doc_fragments.options import ModuleDocFragment
+from ansible_collections.ipv4aas.fleet.plugins.modules.render import DOCUMENTATION
+from ansible_collections.ipv4aas.fleet.plugins.plugin_utils import plan_file
+from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.action import FleetAction
+from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.files import Files
+from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.language import EXTENSIONS, TEMPLATES
+
+if TYPE_CHECKING:
+    from ansible_collections.ipv4aas.fleet.engine.plan.model import NodePlan
+
+NODES = "nodes"
+
+
+class ActionModule(FleetAction):
+    """render"""
+
+    BYPASS_HOST_LOOP = True
+    _requires_connection = False
+    DOCUMENTS = (DOCUMENTATION, ModuleDocFragment.PLAN, ModuleDocFragment.DEST)
+
+    def work(self, options: dict[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
+        nodes = plan_file.load_plan(options["plan"]).nodes
+        templates = Path(options["templates"] or TEMPLATES)
+        contents = _contents([node for node in nodes.values() if node.refused is None], templates)
+        files = Files(options["dest"], self._task.check_mode)
+        for name, content in contents.items():
+            files.put(f"{NODES}/{name}", content)
+        files.keep_only(NODES, set(contents))
+        return {
+            "changed": files.changed,
+            "diff": files.diff,
+            "configurations": {
+                node: [str(files.folder / NODES / name) for name in contents if name.startswith(f"{node}/")]
+                for node in dict.fromkeys(name.partition("/")[0] for name in contents)
+            },
+            "refused": {
+                name: {"reason": node.refused, "seat_taken_by": node.seat_taken_by}
+                for name, node in nodes.items()
+                if node.refused is not None
+            },
+        }
+
+
+def _contents(nodes: list[NodePlan], templates: Path) -> dict[str, str]:
+    """File name -> configuration. Raises Refused with the problems of all nodes."""
+    contents: dict[str, str] = {}
+    problems: list[Problem] = []
+    for node in nodes:
+        try:
+            contents.update(_of_node(node, templates))
+        except Refused as error:
+            problems.extend(error.problems)
+    if problems:
+        raise Refused(set(problems))
+    return contents
+
+
+def _of_node(node: NodePlan, templates: Path) -> Iterator[tuple[str, str]]:
+    from ansible_collections.ipv4aas.fleet.engine.platforms.registry import all_features
+    from ansible_collections.ipv4aas.fleet.engine.platforms.render import render
+
+    features = all_features()[node.platform]
+    for dialect in features.dialects:
+        text = render(node, templates, dialect)
+        name = f"{node.name}/{node.platform}.{dialect}.{EXTENSIONS[features.transports[dialect]]}"
+        _check_round_trip(node, dialect, text)
+        yield name, text
+
+
+def _check_round_trip(node: NodePlan, dialect: str, text: str) -> None:
+    """Raises Refused where the configuration does not say what the plan says."""
+    from ansible_collections.ipv4aas.fleet.engine.platforms.driver import ParseError
+    from ansible_collections.ipv4aas.fleet.engine.platforms.registry import driver
+    from ansible_collections.ipv4aas.fleet.engine.verify.drift import compare
+
+    right = f"a template of {node.platform} that says what the plan says"
+    try:
+        drift = compare(node.services, driver(node.platform).parse(text, dialect, node.services))
+    except ParseError as error:
+        problem = Problem(node.name, f"the {dialect} configuration cannot be parsed back: {error}", right)
+        raise Refused([problem]) from error
+    if drift:
+        wrong = f"the {dialect} configuration means something else: {drift.text()}"
+        raise Refused([Problem(node.name, wrong, right)])

@@ -1,0 +1,110 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Documentation of the action of the same name, which does the work on the controller."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: deploy
+short_description: Bring a device to its planned configuration
+version_added: 0.1.0
+description:
+  - In one task for each host, reads the device, computes the smallest change, applies it under a confirmed
+    commit, reads it back, compares it in meaning with the plan, and confirms. Where anything goes wrong the
+    change is taken back, or the device takes it back by itself.
+  - Touches only what the service owns. A second run changes nothing.
+  - Hosts whose place another node takes, that the plan does not have, or that have C(ipv4aas_deploy) false,
+    are skipped with the reason.
+  - Each host leaves a record C(journal/<run>/<host>.json) below O(dest), with what the services owned of its
+    configuration before and after.
+options:
+  confirm_within:
+    description: Seconds after which the device takes an unconfirmed change back.
+    type: int
+    default: 120
+  allow_weaker:
+    description:
+      - Also change a device that has no confirmed commit. A fault after the change can then leave it changed.
+    type: bool
+    default: false
+  post_check:
+    description:
+      - Command, as a list, that is run on the controller once the change is active. Where it ends with
+        another status than 0 the change is taken back.
+      - It finds the name of the host in the environment variable E(IPV4AAS_HOST).
+    type: list
+    elements: str
+  run:
+    description:
+      - Name of the run in the journal, the same for all hosts of a run. Without it the time of the task.
+    type: str
+  to:
+    description:
+      - Name of an earlier run. What that run changed is put back as it was before, in place of what the
+        plan says.
+      - Hosts that the run did not change are skipped.
+    type: str
+  templates:
+    description:
+      - Folder with one folder of templates for each platform. Default are the templates of the collection.
+    type: path
+extends_documentation_fragment:
+  - ipv4aas.fleet.options.plan
+  - ipv4aas.fleet.options.dest
+  - ipv4aas.fleet.options.device
+attributes:
+  check_mode:
+    description: The device validates the change, where it can, and forgets it. No journal is written.
+    support: full
+  diff_mode:
+    description: Shows what changes of the configuration that the services own.
+    support: full
+author:
+  - ipv4aas.fleet contributors (@ipv4aas)
+"""
+
+EXAMPLES = r"""
+- name: Bring every device to its plan
+  ipv4aas.fleet.deploy:
+    plan: build/plan.json
+    confirm_within: 60
+
+- name: Put back what a run changed
+  ipv4aas.fleet.deploy:
+    to: 20261123T084500Z
+"""
+
+RETURN = r"""
+steps:
+  description: The steps that were taken.
+  returned: when a device was contacted
+  type: list
+  elements: str
+  sample: [begin, read, change, propose, apply, read back, confirm, read after confirm]
+left:
+  description: How the device was left, in words.
+  returned: when a device was contacted
+  type: str
+  sample: changed and confirmed
+step:
+  description: The step that failed.
+  returned: failure
+  type: str
+  sample: propose
+device_diff:
+  description: What the device itself says of the proposal.
+  returned: success
+  type: str
+journal:
+  description: The record of this host.
+  returned: when a device was contacted, not in check mode
+  type: str
+  sample: build/journal/20261123T084500Z/br1.json
+skipped_reason:
+  description: Why nothing is deployed to this host.
+  returned: skipped
+  type: str
+  sample: br1 takes its place
+"""

@@ -1,0 +1,63 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every action of the collection shares: its options from its documentation, errors as one message."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from ansible.module_utils.common.yaml import yaml_load
+from ansible.plugins.action import ActionBase
+from ansible_collections.ipv4aas.fleet.engine.codec import CodecError
+from ansible_collections.ipv4aas.fleet.engine.problem import Refused
+
+_WORDS = ("type", "elements", "required", "default", "choices")
+
+
+def argument_spec(*documents: str) -> dict[str, dict[str, Any]]:
+    """Ansible's argument spec of the options that documentation texts describe."""
+    return {
+        name: {word: option[word] for word in _WORDS if word in option}
+        for document in documents
+        for name, option in yaml_load(document)["options"].items()
+    }
+
+
+class Failed(Exception):
+    """The task failed; ``result`` goes beside the message."""
+
+    def __init__(self, message: str, **result: Any) -> None:
+        self.result = result
+        super().__init__(message)
+
+
+class FleetAction(ActionBase):
+    """An action whose options are those of its documentation; a subclass says what is done."""
+
+    DOCUMENTS: ClassVar[tuple[str, ...]] = ()
+
+    def work(self, options: dict[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
+        """The task's result. Raises Failed, Refused, CodecError or OSError."""
+        raise NotImplementedError
+
+    def variable(self, *names: str) -> Any:
+        """The value of the first of these variables that the current host has, None where it has none."""
+        for name in names:
+            value = self._templar.template(self._variables.get(name))
+            if value is not None:
+                return value
+        return None
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Ansible's entry."""
+        result = super().run(tmp, task_vars)
+        _validation, options = self.validate_argument_spec(argument_spec(*self.DOCUMENTS))
+        self._variables = task_vars or {}
+        try:
+            return result | self.work(options, self._variables)
+        except Failed as error:
+            return result | error.result | {"failed": True, "msg": str(error)}
+        except (Refused, CodecError, OSError) as error:
+            return result | {"failed": True, "msg": str(error)}

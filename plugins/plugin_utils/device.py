@@ -1,0 +1,71 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The session with the device of the current host, from Ansible's own variables."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ansible import constants
+
+from .action import Failed, FleetAction
+
+if TYPE_CHECKING:
+    from ansible_collections.ipv4aas.fleet.engine.plan.model import NodePlan
+    from ansible_collections.ipv4aas.fleet.engine.transport.session import Session
+    from ansible_collections.ipv4aas.fleet.engine.transport.target import Target
+
+LOCAL = "local"
+DEFAULT_PORTS = {"netconf": 830, "ssh": 22}
+
+
+def session(action: FleetAction, node: NodePlan, options: Mapping[str, Any], allow_weaker: bool) -> Session:
+    """A session, not yet open, in the language of the node's plan. Raises Failed or Refused."""
+    from ansible_collections.ipv4aas.fleet.engine.platforms.registry import all_features
+    from ansible_collections.ipv4aas.fleet.engine.transport.connect import session_for
+    from ansible_collections.ipv4aas.fleet.engine.transport.local import LocalSession
+
+    transport = all_features()[node.platform].transports[node.dialect]
+    if transport == LOCAL:
+        return LocalSession(runner(action))
+    target_ = target(action.variable, options, DEFAULT_PORTS[transport])
+    return session_for(node.platform, node.dialect, target_, allow_weaker=allow_weaker)
+
+
+def target(variable: Callable[..., Any], options: Mapping[str, Any], default_port: int) -> Target:
+    """Where the device is and who logs in; ``variable`` gives the first of some variables that is set."""
+    from ansible_collections.ipv4aas.fleet.engine.transport.target import Target
+
+    user = variable("ansible_user", "ansible_ssh_user")
+    if not user:
+        raise Failed("ansible_user: not set; the name to log in to the device with")
+    checked = variable("ansible_ssh_host_key_checking", "ansible_host_key_checking")
+    return Target(
+        host=str(variable("ansible_host", "inventory_hostname")),
+        port=int(variable("ansible_port", "ansible_ssh_port") or default_port),
+        username=str(user),
+        password=_text(variable("ansible_password", "ansible_ssh_pass", "ansible_ssh_password")),
+        key_file=_text(variable("ansible_ssh_private_key_file", "ansible_private_key_file")),
+        known_hosts=options["known_hosts"],
+        verify_host_key=constants.config.get_config_value("HOST_KEY_CHECKING")
+        if checked is None
+        else checked,
+        timeout=float(options["timeout"]),
+    )
+
+
+def runner(action: FleetAction) -> Callable[..., tuple[int, str, str]]:
+    """Runs a command on the current host over Ansible's own connection, with its privileges."""
+
+    def run(command: list[str], stdin: str = "") -> tuple[int, str, str]:
+        answer = action._low_level_execute_command(shlex.join(command), in_data=stdin.encode() or None)
+        return answer["rc"], answer["stdout"], answer["stderr"]
+
+    return run
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)

@@ -1,0 +1,63 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Writes artefacts: only what differs, nothing in check mode."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+
+class Files:
+    """The artefacts below one folder. ``changed`` and ``diff`` are as Ansible wants them in a result."""
+
+    def __init__(self, folder: str | Path, check_mode: bool) -> None:
+        self.folder = Path(folder)
+        self.check_mode = check_mode
+        self.diff: list[dict[str, str]] = []
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was, or in check mode would be, written or removed."""
+        return bool(self.diff)
+
+    def put(self, name: str, content: str) -> None:
+        """Writes a file whole or not at all, where its content differs."""
+        path = self.folder / name
+        before = path.read_text("utf-8") if path.is_file() else ""
+        if path.is_file() and before == content:
+            return
+        self._note(path, before, content)
+        if not self.check_mode:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            replace(path, content)
+
+    def keep_only(self, name: str, wanted: set[str]) -> None:
+        """Removes from the folder ``name`` what is not wanted, given as paths below it."""
+        top = self.folder / name
+        for path in sorted(top.rglob("*")):
+            if path.is_file() and path.relative_to(top).as_posix() not in wanted:
+                self._note(path, path.read_text("utf-8", "replace"), "")
+                if not self.check_mode:
+                    path.unlink()
+        if not self.check_mode:
+            for path in sorted(top.glob("*")):
+                if path.is_dir() and not any(item.is_file() for item in path.rglob("*")):
+                    shutil.rmtree(path)
+
+    def _note(self, path: Path, before: str, after: str) -> None:
+        self.diff.append(
+            {"before": before, "after": after, "before_header": str(path), "after_header": str(path)}
+        )
+
+
+def replace(path: Path, content: str) -> None:
+    """Writes a file so that a reader sees the old content or the new, never a part."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        stream.write(content)
+    os.chmod(temporary, 0o644)
+    os.replace(temporary, path)

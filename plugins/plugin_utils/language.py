@@ -1,0 +1,11 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the languages of the platforms are, and how files in them are called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
+EXTENSIONS = {"netconf": "xml", "ssh": "conf", "local": "json"}  # by the transport of the dialect

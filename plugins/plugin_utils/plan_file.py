@@ -1,0 +1,51 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The fleet plan as a file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.ipv4aas.fleet.engine.codec import decode, encode
+from ansible_collections.ipv4aas.fleet.engine.plan.model import FleetPlan, NodePlan
+
+from .action import Failed
+
+NAME = "plan.json"
+
+
+def to_text(plan: FleetPlan) -> str:
+    """The content of the file."""
+    return json.dumps(encode(plan), indent=2) + "\n"
+
+
+def load_plan(path: str) -> FleetPlan:
+    """The whole plan. Raises Failed where there is none, CodecError where it is not one."""
+    return decode(FleetPlan, _document(path), path)
+
+
+def load_node(path: str, name: str) -> NodePlan | None:
+    """One node of the plan, None where the plan does not have it."""
+    document = _document(path).get("nodes", {}).get(name)
+    return None if document is None else decode(NodePlan, document, f"{path}: nodes.{name}")
+
+
+def _document(path: str) -> Any:
+    try:
+        return json.loads(Path(path).read_text("utf-8"))
+    except FileNotFoundError:
+        raise Failed(f"{path}: no plan there; run ipv4aas.fleet.plan first, or say where it is") from None
+    except ValueError as error:
+        raise Failed(f"{path}: not a plan: {error}") from error
+
+
+def why_not(node: NodePlan) -> str:
+    """Why nothing is deployed to a node; empty where it is."""
+    if node.seat_taken_by is not None:
+        return f"{node.seat_taken_by} takes its place" + (f": {node.refused}" if node.refused else "")
+    if node.refused is not None:
+        return node.refused
+    return "" if node.deploy else "ipv4aas_deploy is false: planned and rendered only"

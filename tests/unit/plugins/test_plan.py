@@ -1,0 +1,129 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The actions plan and render: artefacts, idempotence, check mode, all errors at once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from ansible.errors import AnsibleActionFail, AnsibleUndefinedVariable
+
+
+@pytest.fixture
+def planned(run_action, hostvars):
+    """The result of a plan of the small fleet."""
+    return run_action("plan", {}, {"hostvars": hostvars})
+
+
+def test_plan_is_written_once(run_action, hostvars, planned):
+    assert planned["changed"]
+    document = json.loads(Path("build/plan.json").read_text())
+    assert sorted(document["nodes"]) == ["br1", "br2", "ce42", "fx5k"]
+    assert planned["services"]["hall7"]["ports_per_customer"] == 960
+    assert "secret" not in Path("build/plan.json").read_text()
+
+    again = run_action("plan", {}, {"hostvars": hostvars})
+    assert not again["changed"]
+    assert again["diff"] == []
+
+
+def test_nodes_say_who_is_deployed_and_why_not(planned):
+    assert planned["nodes"]["br1"] == {"platform": "linux", "deploy": True, "reason": ""}
+    assert planned["nodes"]["br2"]["deploy"]
+    assert not planned["nodes"]["fx5k"]["deploy"]
+    assert planned["nodes"]["fx5k"]["reason"].startswith("br2 takes its place: ")
+
+
+def test_check_mode_writes_nothing_and_shows_the_change(run_action, hostvars):
+    result = run_action("plan", {}, {"hostvars": hostvars}, check_mode=True)
+    assert result["changed"]
+    assert result["diff"][0]["before"] == ""
+    assert '"hall7"' in result["diff"][0]["after"]
+    assert not Path("build").exists()
+
+
+def test_every_fault_is_told_and_nothing_is_written(run_action, hostvars):
+    hostvars["ce42"]["ipv4aas_customer_prefix"] = "2001:db8::/64"
+    hostvars["br1"]["ipv4aas_platform"] = "toaster"
+    result = run_action("plan", {}, {"hostvars": hostvars})
+    assert result["failed"]
+    lines = result["msg"].splitlines()
+    assert any("ce42" in line and "2001:db8::/64" in line for line in lines)
+    assert any("br1" in line and "toaster" in line for line in lines)
+    assert not Path("build").exists()
+
+
+def test_variables_without_a_value_are_told_with_their_place(run_action, hostvars):
+    class Broken(dict):
+        def __getitem__(self, key):
+            if key == "ipv4aas_lan":
+                raise AnsibleUndefinedVariable("'lan42' is undefined")
+            return super().__getitem__(key)
+
+    hostvars["ce42"] = Broken(hostvars["ce42"])
+    result = run_action("plan", {}, {"hostvars": hostvars})
+    assert result["failed"]
+    assert result["msg"].startswith("hosts.ce42.ipv4aas_lan: has no value: 'lan42' is undefined; ")
+
+
+def test_lint_errors_stop_the_plan(run_action, hostvars):
+    hostvars["ce42"]["ipv4aas_interface_identifier"] = "draft-03"
+    refused = run_action("plan", {}, {"hostvars": hostvars})
+    assert refused["failed"]
+    assert "MAP007" in refused["msg"]
+
+
+def test_unknown_option_is_refused(run_action, hostvars):
+    with pytest.raises(AnsibleActionFail, match="destination"):
+        run_action("plan", {"destination": "x"}, {"hostvars": hostvars})
+
+
+@pytest.mark.usefixtures("planned")
+class TestRender:
+    """After a plan."""
+
+    def test_a_configuration_per_node(self, run_action):
+        result = run_action("render")
+        assert result["changed"]
+        assert sorted(result["configurations"]) == ["br1", "br2", "ce42"]
+        for paths in result["configurations"].values():
+            assert all(Path(path).read_text() for path in paths)
+        assert result["refused"]["fx5k"]["seat_taken_by"] == "br2"
+        assert "FX5000" in result["refused"]["fx5k"]["reason"]
+        assert not run_action("render")["changed"]
+
+    def test_check_mode_writes_nothing(self, run_action):
+        assert run_action("render", check_mode=True)["changed"]
+        assert not Path("build/nodes").exists()
+
+    def test_configurations_of_nodes_that_are_gone_are_removed(self, run_action, hostvars):
+        run_action("render")
+        del hostvars["ce42"]
+        run_action("plan", {}, {"hostvars": hostvars})
+        result = run_action("render")
+        assert result["changed"]
+        assert not Path("build/nodes/ce42").exists()
+        assert Path("build/nodes/br1").is_dir()
+
+    def test_a_template_that_says_something_else_is_refused(self, run_action):
+        folder = Path("templates/linux")
+        folder.mkdir(parents=True)
+        text = (Path(__file__).parents[3] / "templates/linux/map-e.j2").read_text()
+        (folder / "map-e.j2").write_text(text.replace("{{", "{% if false %}").replace("}}", "{% endif %}"))
+        result = run_action("render", {"templates": "templates"})
+        assert result["failed"]
+        assert "br1" in result["msg"] and "ce42" in result["msg"]
+        assert not Path("build/nodes").exists()
+
+
+@pytest.mark.parametrize("content", [None, "{", '{"nodes": {"br1": {}}}'])
+def test_render_without_a_plan_says_what_to_do(run_action, content):
+    if content is not None:
+        Path("build").mkdir()
+        Path("build/plan.json").write_text(content)
+    result = run_action("render")
+    assert result["failed"]
+    assert "build/plan.json" in result["msg"]
