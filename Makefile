@@ -41,8 +41,8 @@ link: ## the checkout, where Ansible looks for collections
 
 zipapp: $(ZIPAPP) ## the software node as one file
 
-$(ZIPAPP): scripts/node_zipapp.py $(ENGINE)
-	$(PYTHON) scripts/node_zipapp.py $@
+$(ZIPAPP): plugins/plugin_utils/bundle.py $(ENGINE)
+	$(PYTHON) $< node $@
 
 demo: $(VENV)/.run link zipapp ## ShowNet 2013's MAP-E network, end to end, in network namespaces
 	scripts/packages
