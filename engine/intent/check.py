@@ -24,19 +24,15 @@ def service_problems(service: ServiceIntent) -> Iterator[Problem]:
         yield from _pool_form(service, place)
     else:
         given = [key for key in ("customers", "ipv4_pools", "sharing") if getattr(service, key) is not None]
-        for key in given:
-            yield Problem(
-                f"{place}.{key}", "is given beside rules, which say the same", f"remove {key} or rules"
-            )
+        if given:
+            wrong = f"is given beside {all_of(given)}, in whose place it stands"
+            yield Problem(f"{place}.rules", wrong, f"remove rules, or remove {all_of(given)}")
         for index, rule in enumerate(service.rules):
             yield from _explicit_psid(rule, f"{place}.rules[{index}]")
-    wrong = _unusable(service.gateway.address)
-    if wrong:
-        yield Problem(
-            f"{place}.gateway.address",
-            f"{service.gateway.address} is {wrong}",
-            "use a global unicast address",
-        )
+    unusable = _unusable(service.gateway.address)
+    if unusable:
+        wrong = f"{service.gateway.address} is {unusable}"
+        yield Problem(f"{place}.gateway.address", wrong, "use a global unicast address")
 
 
 def _pool_form(service: ServiceIntent, place: str) -> Iterator[Problem]:
@@ -136,13 +132,11 @@ def _as_fallback(host: HostIntent, seats: tuple[str, ...]) -> Iterator[Problem]:
             f"{host.name} is the fallback of {seats[0]}, but {host.platform} cannot run the engine",
             f"use {LINUX}, or name a {LINUX} host in hosts.{seats[0]}.{VARIABLE}fallback",
         )
-    for variable in _INHERITED:
-        if getattr(host, variable):
-            yield Problem(
-                host.place(variable),
-                f"{host.name} is the fallback of {seats[0]} and takes this over from it",
-                f"remove it, or take {host.name} out of hosts.{seats[0]}.{VARIABLE}fallback",
-            )
+    own = [VARIABLE + variable for variable in _INHERITED if getattr(host, variable)]
+    if own:
+        wrong = f"has work of its own, but is the fallback of {seats[0]} and takes over its work"
+        right = f"remove {all_of(own)}, or name another host in hosts.{seats[0]}.{VARIABLE}fallback"
+        yield Problem(f"hosts.{host.name}", wrong, right)
 
 
 def _carried(host: HostIntent, services: tuple[str, ...]) -> Iterator[Problem]:
@@ -151,7 +145,7 @@ def _carried(host: HostIntent, services: tuple[str, ...]) -> Iterator[Problem]:
         yield Problem(host.place("carries"), "is missing", f"use {known}")
         return
     for index, name in enumerate(host.carries):
-        if name not in services:
+        if services and name not in services:
             place = f"{host.place('carries')}[{index}]"
             yield Problem(place, f"there is no service {name}", use_known(name, services))
         elif name in host.carries[:index]:

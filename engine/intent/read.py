@@ -176,23 +176,21 @@ def _validated(model: type[M], raw: dict[str, Any], place: str, problems: list[P
 
 def _problem(model: type[Model], item: Any, place: str) -> Problem:
     """A validation error in our words. Raises KeyError for a kind that the models cannot cause."""
-    *parents, last = item["loc"]
-    owner = _owner(model, parents)
-    path = place + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in item["loc"])
-    kind = item["type"]
+    loc, kind = item["loc"], item["type"]
+    path = place + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc)
     if kind == FAULT:
         return Problem(path, item["ctx"]["wrong"], item["ctx"]["right"])
     if kind == "missing":
-        info = owner.model_fields[last]
+        info = _owner(model, loc[:-1]).model_fields[loc[-1]]
         example = f", such as {shown_example(info.examples)}" if info.examples else ""
         return Problem(path, "is missing", f"give {info.description}{example}")
     if kind == "extra_forbidden":
-        known = [info.alias or name for name, info in owner.model_fields.items() if info.description]
-        return Problem(path, "is not a known key", use_known(last, known))
+        fields = _owner(model, loc[:-1]).model_fields.items()
+        known = [info.alias or name for name, info in fields if info.description]
+        return Problem(path, "is not a known key", use_known(loc[-1], known))
     wrong = {"model_type": "is not a mapping"}[kind]
-    return Problem(
-        path, f"{shown(item['input'])} {wrong}", f"write a mapping with {_keys(_owner(model, item['loc']))}"
-    )
+    right = f"write a mapping with {_keys(_owner(model, loc))}"
+    return Problem(path, f"{shown(item['input'])} {wrong}", right)
 
 
 def shown_example(examples: list[Any]) -> str:

@@ -22,7 +22,16 @@ from .edges import Ranges, RuleIndex, forward_problems, lan_problems, outside_ru
 from .model import FleetPlan, NodePlan, ServicePlan
 from .mtu import mss_clamp
 from .rules import RuleDraft, draft_rules
-from .seats import Seat, device_problems, fallback_refusal, lacking, platform_problems, refusal, take_seat
+from .seats import (
+    Lack,
+    Seat,
+    device_problems,
+    fallback_refusal,
+    lacking,
+    platform_problems,
+    refusal,
+    take_seat,
+)
 
 _Kind = tuple[str, str, str, MapRule | None]  # service, role, identifier format, an edge's only rule
 
@@ -118,22 +127,21 @@ class _Seating:
                 yield outside_rules(host, host.customer_prefix, names[0], self._drawn[names[0]].rules)
         if not names or (host.role == EDGE and rule is None):
             return  # told already: the service is at fault, or the prefix
-        seat = take_seat(host, self._refused(host, host, names, rule), self._hosts)
+        lacks = self._lacks(host, host, names, rule)
+        seat = take_seat(host, lacks, self._hosts)
         self.seats.append(seat)
         if rule is not None and host.customer_prefix is not None:
             self.edges.append(Edge(seat, names[0], host.customer_prefix, rule))
         self._add(seat, host, names, rule)
-        if seat.refused is None:
+        if not lacks:
             yield from device_problems(host, self._features[host.platform or ""])
         elif host.fallback is None:
-            yield refusal(seat, self._able(host, names, rule))
+            yield from refusal(host, lacks, self._able(host, names, rule))
         fallback = seat.taken_by
         if fallback is not None and fallback.platform in self._features:
             self._add(seat, fallback, names, rule)
             yield from device_problems(fallback, self._features[fallback.platform or ""])
-            lacks = self._refused(fallback, host, names, rule)
-            if lacks is not None:
-                yield fallback_refusal(seat, fallback, lacks)
+            yield from fallback_refusal(host, self._lacks(fallback, host, names, rule))
 
     def _kinds(
         self, runner: HostIntent, seat: HostIntent, names: tuple[str, ...], rule: MapRule | None
@@ -143,12 +151,12 @@ class _Seating:
             iid_format = runner.interface_identifier or wanted.interface_identifier
             yield name, seat.role or "", iid_format, None if wanted.mesh else rule
 
-    def _refused(
+    def _lacks(
         self, runner: HostIntent, seat: HostIntent, names: tuple[str, ...], rule: MapRule | None
-    ) -> str | None:
-        """Why the runner's platform cannot do the work of the seat, None where it can."""
+    ) -> list[Lack]:
+        """What the runner's platform lacks for the work of the seat."""
         lacks = {self._lacking(runner.platform, *kind) for kind in self._kinds(runner, seat, names, rule)}
-        return "; ".join(sorted(filter(None, lacks))) or None
+        return sorted(lack for lack in lacks if lack is not None)
 
     def _able(self, host: HostIntent, names: tuple[str, ...], rule: MapRule | None) -> list[str]:
         kinds = list(self._kinds(host, host, names, rule))

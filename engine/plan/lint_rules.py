@@ -67,6 +67,12 @@ class _Placed:
     place: str
     rule: MapRule
 
+    @property
+    def customers_place(self) -> str:
+        """Where its IPv6 prefix comes from."""
+        made = self.service.rules is None
+        return f"{SERVICES}.{self.service.name}.customers.ipv6" if made else self.place
+
 
 def _placed(fleet: Fleet) -> Iterator[_Placed]:
     for one in fleet.drawn.values():
@@ -212,15 +218,16 @@ def no_overlap(fleet: Fleet) -> Said:
     by_ipv6: dict[IPv6Network, list[_Placed]] = {}
     for item in _placed(fleet):
         by_ipv6.setdefault(item.rule.ipv6_prefix, []).append(item)
+    right = "give each rule, and each service, IPv6 prefixes of its own"
     for prefix, items in by_ipv6.items():
         for item in items[1:]:
             wrong = f"Rule IPv6 prefix {prefix} is that of {_short(items[0].place)} too"
-            yield item.place, wrong, "give each rule a prefix of its own"
+            yield item.customers_place, wrong, right
     for outer, inner in _nested(by_ipv6):
         for item in by_ipv6[inner]:
             if item.service is not by_ipv6[outer][0].service:
                 wrong = f"Rule IPv6 prefix {inner} is inside {outer} of {_short(by_ipv6[outer][0].place)}"
-                yield item.place, wrong, "give each service IPv6 space of its own"
+                yield item.customers_place, wrong, right
     by_ipv4 = _by_ipv4(fleet)
     for items in by_ipv4.values():
         yield from _one_owner(items)
@@ -241,7 +248,7 @@ def _one_owner(items: list[_Placed]) -> Said:
         if first is not item:
             what = f"{item.rule.ipv4_prefix}" + (f" PSID {psid}" if explicit and item.rule.psid_len else "")
             wrong = f"{what} belongs to customers of {_short(first.place)} too"
-            yield item.place, wrong, "remove one of the two"
+            yield item.place, wrong, "remove it, or give other addresses"
 
 
 def _carved_out(outer: MapRule, inner: MapRule) -> bool:

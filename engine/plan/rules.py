@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 
 from ..intent.model import SERVICES, Customers, Rule, ServiceIntent, Sharing
-from ..intent.wording import all_of, any_of
+from ..intent.wording import any_of
 from ..mapping.portset import PORT_BITS
-from ..mapping.rule import MAX_EA_LEN, MapRule
+from ..mapping.rule import DEFAULT_OFFSET, MAX_EA_LEN, MapRule
 from ..problem import Problem
 
 _UNSHARED = Sharing(customers_per_address=1)
@@ -81,7 +81,7 @@ def draft_rules(service: ServiceIntent) -> tuple[tuple[RuleDraft, ...], tuple[Pr
             ipv6_prefix=prefix,
             ipv4_prefix=pool,
             ea_len=_ea_len(pool, sharing.psid_len),
-            psid_offset=sharing.psid_offset,
+            psid_offset=sharing.psid_offset if sharing.psid_len else DEFAULT_OFFSET,
             forwarding=service.mesh,
         )
         for index, (prefix, pool) in enumerate(zip(numbered, service.ipv4_pools, strict=True))
@@ -132,22 +132,23 @@ def _number_pools(
 def _does_not_fit(
     service: ServiceIntent, customers: Customers, pools: Sequence[IPv4Network], sharing: Sharing
 ) -> Problem:
-    addresses = sum(pool.num_addresses for pool in pools)
-    ratio = sharing.customers_per_address
-    room = customers.prefix_length - customers.ipv6.prefixlen
-    return Problem(
-        f"{SERVICES}.{service.name}.customers.ipv6",
-        f"{all_of(pools)} give {addresses:,} x {ratio:,} = {addresses * ratio:,} customers,"
-        f" {customers.ipv6} has room for {1 << room:,} prefixes of /{customers.prefix_length}",
-        f"use {any_of(_ways_to_fit(customers, pools, sharing))}",
+    addresses, ratio = sum(pool.num_addresses for pool in pools), sharing.customers_per_address
+    room = 1 << (customers.prefix_length - customers.ipv6.prefixlen)
+    wrong = (
+        f"{customers.ipv6} has {room:,} prefixes of /{customers.prefix_length}, but the pools have"
+        f" {addresses:,} addresses x {ratio:,} customers = {addresses * ratio:,}"
     )
+    if addresses * ratio <= room:
+        wrong += ", with gaps in this order: each pool starts at a multiple of its size"
+    right = f"use {any_of(_ways_to_fit(customers, pools, sharing))}"
+    return Problem(f"{SERVICES}.{service.name}.customers.ipv6", wrong, right)
 
 
 def _ways_to_fit(customers: Customers, pools: Sequence[IPv4Network], sharing: Sharing) -> Iterator[str]:
     for length in range(customers.ipv6.prefixlen - 1, 0, -1):
         wider = customers.model_copy(update={"ipv6": customers.ipv6.supernet(new_prefix=length)})
         if _number_pools(wider, pools, sharing.psid_len) is not None:
-            yield f"a customers.ipv6 of /{length}"
+            yield f"{wider.ipv6}"
             break
     for psid_len in range(sharing.psid_len - 1, -1, -1):
         if _number_pools(customers, pools, psid_len) is not None:

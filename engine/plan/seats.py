@@ -19,6 +19,14 @@ from .limits import beyond_limits
 OPTIONAL = "optional:"  # how the meaning of an option starts that may be left out
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Lack:
+    """Why a platform cannot do a service, and what helps beside another host."""
+
+    why: str
+    help: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Seat:
     """A host that has a role, and who does its work."""
@@ -33,35 +41,41 @@ class Seat:
         return self.taken_by or self.host
 
 
-def lacking(features: Features, service: Service) -> str | None:
-    """Why a platform cannot do a service in its role, None where it can."""
+def lacking(features: Features, service: Service) -> Lack | None:
+    """What a platform lacks for a service in its role, None where it can do it."""
     title = TECHNIQUES[service.technique].title
     feature = features.feature(service.technique, service.role)
     if feature is None or feature.state != "yes":
         reason = f": {feature.reason}" if feature is not None else ""
-        return f"{features.platform} is no {title} {service.role}{reason}"
+        return Lack(f"{features.platform} is no {title} {service.role}{reason}")
     beyond = beyond_limits(feature, service)
-    return f"{features.platform} cannot take service {service.name}: {'; '.join(beyond)}" if beyond else None
+    if not beyond:
+        return None
+    return Lack(
+        f"{features.platform} cannot take {service.name}: {'; '.join(beyond)}", "change the service, "
+    )
 
 
-def take_seat(host: HostIntent, refused: str | None, hosts: Mapping[str, HostIntent]) -> Seat:
+def take_seat(host: HostIntent, lacks: Sequence[Lack], hosts: Mapping[str, HostIntent]) -> Seat:
     """Seats the host itself or its fallback."""
+    refused = "; ".join(lack.why for lack in lacks) or None
     wanted = host.fallback is not None and (refused is not None or host.fallback_when == ALWAYS)
     return Seat(host, refused, hosts.get(host.fallback or "") if wanted else None)
 
 
-def refusal(seat: Seat, able: Sequence[str]) -> Problem:
-    """The problem of a host that cannot do its work and has no fallback; ``able`` platforms could."""
+def refusal(host: HostIntent, lacks: Sequence[Lack], able: Sequence[str]) -> Iterator[Problem]:
+    """The problems of a host that cannot do its work and has no fallback; ``able`` platforms could."""
     instead = f", or use {any_of(able)}" if able else ""
-    right = f"name a {LINUX} host in {VARIABLE}fallback{instead}"
-    return Problem(seat.host.place("platform"), seat.refused or "", right)
+    for lack in lacks:
+        right = f"{lack.help}name a {LINUX} host in {VARIABLE}fallback{instead}"
+        yield Problem(host.place("platform"), lack.why, right)
 
 
-def fallback_refusal(seat: Seat, fallback: HostIntent, lacks: str) -> Problem:
-    """The problem of a seat whose fallback cannot do the work either."""
-    return Problem(
-        seat.host.place("fallback"), f"{fallback.name} cannot take the seat: {lacks}", "change the service"
-    )
+def fallback_refusal(host: HostIntent, lacks: Sequence[Lack]) -> Iterator[Problem]:
+    """The problems of a host whose fallback cannot do the work either."""
+    for lack in lacks:
+        wrong = f"{host.fallback} cannot take the seat: {lack.why}"
+        yield Problem(host.place("fallback"), wrong, f"{lack.help}or take the seat away")
 
 
 def platform_problems(host: HostIntent, features: Mapping[str, Features]) -> Iterator[Problem]:

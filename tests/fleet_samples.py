@@ -1,0 +1,92 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Platforms and inventories for the tests of intent, plan and lint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import MappingProxyType
+
+import yaml
+from ansible_collections.ipv4aas.fleet.engine.plan.capability import Feature, Features
+
+GOLDEN = Path(__file__).resolve().parent / "golden"
+
+
+def feature(role, **more):
+    return Feature(**{"technique": "map-e", "role": role, "state": "yes"} | more)
+
+
+def platform(name, *techniques, **more):
+    given = {
+        "platform": name,
+        "title": name,
+        "dialects": ("cli",),
+        "transports": {"cli": "ssh"},
+        "confirmed_commit": True,
+        "techniques": techniques,
+    }
+    return Features(**given | more)
+
+
+# Made by hand, so that these tests do not follow changes of the real platforms.
+FEATURES = MappingProxyType(
+    {
+        features.platform: features
+        for features in (
+            platform(
+                "linux",
+                feature("gateway"),
+                feature("edge"),
+                dialects=("json",),
+                options={"device": "optional: TUN"},
+            ),
+            platform(
+                "bigbr",
+                feature(
+                    "gateway",
+                    limits={"name_length": [1, 13], "sharing_ratio": [1, 32768], "rules": [1, 16]},
+                    iid_formats=("rfc7597",),
+                    not_carried=("mss_clamp", "fragmentation", "ipv6_mtu"),
+                ),
+                dialects=("cli", "netconf"),
+                options={"interfaces": "interfaces on which MAP-E runs", "unit": "optional: its unit"},
+                fragments="none",
+                accepts_outer_fragments=False,
+            ),
+            platform(
+                "homece",
+                feature(
+                    "edge",
+                    limits={"name_length": [1, 7], "ea_len": [0, 48], "psid_offset": [0, 16]},
+                    iid_formats=("rfc7597", "draft-03"),
+                    not_carried=("mss_clamp", "fragmentation"),
+                    caveats=("MAP018: only the first port range is used", "something else"),
+                ),
+                options={"uplink": "IPv6 interface that holds the End-user prefix"},
+                fragments="outer",
+            ),
+            platform(
+                "oldce",
+                feature("edge"),
+                ipv6_mtu_fixed=1280,
+                icmpv4_encapsulation=False,
+                accepts_fragmented_icmp=False,
+            ),
+            platform("jumboce", feature("edge"), ipv6_mtu_fixed=9192),
+            platform(
+                "opaque",
+                feature("edge", state="no", reason="no public syntax"),
+                feature("gateway", state="no", reason="no manual"),
+            ),
+        )
+    }
+)
+
+
+def hostvars(text):
+    """Host variables from the short form of an inventory: services and hosts."""
+    document = yaml.safe_load(text)
+    shared = {"ipv4aas_services": document["services"]} if "services" in document else {}
+    return {name: shared | (values or {}) for name, values in document["hosts"].items()}
