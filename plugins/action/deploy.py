@@ -9,13 +9,12 @@ import os
 import subprocess
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.ipv4aas.fleet.plugins.doc_fragments.options import ModuleDocFragment
 from ansible_collections.ipv4aas.fleet.plugins.modules.deploy import DOCUMENTATION
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils import device, journal, plan_file
-from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.action import Failed, FleetAction
+from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.action import Failed, FleetAction, Skipped
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.language import TEMPLATES
 
 if TYPE_CHECKING:
@@ -29,18 +28,12 @@ class ActionModule(FleetAction):
     DOCUMENTS = (DOCUMENTATION, ModuleDocFragment.PLAN, ModuleDocFragment.DEST, ModuleDocFragment.DEVICE)
 
     def work(self, options: dict[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
-        host = variables["inventory_hostname"]
-        node = plan_file.load_node(options["plan"], host)
-        if node is None:
-            return _skipped("the plan does not have it")
-        reason = plan_file.why_not(node)
-        if reason:
-            return _skipped(reason)
+        node = plan_file.node_to_configure(options["plan"], variables["inventory_hostname"])
         if options["to"] is None:
-            return self._deploy(node, _rendered(node, options), options)
-        record = journal.read(options["dest"], options["to"], host)
+            return self._deploy(node, _rendered(node), options)
+        record = journal.read(options["dest"], options["to"], node.name)
         if record is None or record.verdict != journal.CHANGED or record.before is None:
-            return _skipped(f"run {options['to']} did not change it")
+            raise Skipped(f"run {options['to']} did not change it")
         return self._deploy(_as_before(node, record), record.before, options)
 
     def _deploy(self, node: NodePlan, wanted: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -50,7 +43,7 @@ class ActionModule(FleetAction):
 
         started = journal.now()
         try:
-            with device.session(self, node, options, options["allow_weaker"]) as session:
+            with device.session(self, node, options, allow_weaker=options["allow_weaker"]) as session:
                 outcome = deploy(
                     session,
                     driver(node.platform),
@@ -86,14 +79,10 @@ class ActionModule(FleetAction):
         return {"journal": journal.write(options["dest"], record)}
 
 
-def _skipped(reason: str) -> dict[str, Any]:
-    return {"skipped": True, "skipped_reason": reason, "msg": reason}
-
-
-def _rendered(node: NodePlan, options: Mapping[str, Any]) -> str:
+def _rendered(node: NodePlan) -> str:
     from ansible_collections.ipv4aas.fleet.engine.platforms.render import render
 
-    return render(node, Path(options["templates"] or TEMPLATES), node.dialect)
+    return render(node, TEMPLATES, node.dialect)
 
 
 def _as_before(node: NodePlan, record: journal.Record) -> NodePlan:

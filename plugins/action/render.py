@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.ipv4aas.fleet.engine.problem import Problem, Refused
@@ -32,8 +31,7 @@ class ActionModule(FleetAction):
 
     def work(self, options: dict[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
         nodes = plan_file.load_plan(options["plan"]).nodes
-        templates = Path(options["templates"] or TEMPLATES)
-        contents = _contents([node for node in nodes.values() if node.refused is None], templates)
+        contents = _contents([node for node in nodes.values() if node.refused is None])
         files = Files(options["dest"], self._task.check_mode)
         for name, content in contents.items():
             files.put(f"{NODES}/{name}", content)
@@ -53,13 +51,13 @@ class ActionModule(FleetAction):
         }
 
 
-def _contents(nodes: list[NodePlan], templates: Path) -> dict[str, str]:
+def _contents(nodes: list[NodePlan]) -> dict[str, str]:
     """File name -> configuration. Raises Refused with the problems of all nodes."""
     contents: dict[str, str] = {}
     problems: list[Problem] = []
     for node in nodes:
         try:
-            contents.update(_of_node(node, templates))
+            contents.update(_of_node(node))
         except Refused as error:
             problems.extend(error.problems)
     if problems:
@@ -67,13 +65,13 @@ def _contents(nodes: list[NodePlan], templates: Path) -> dict[str, str]:
     return contents
 
 
-def _of_node(node: NodePlan, templates: Path) -> Iterator[tuple[str, str]]:
+def _of_node(node: NodePlan) -> Iterator[tuple[str, str]]:
     from ansible_collections.ipv4aas.fleet.engine.platforms.registry import all_features
     from ansible_collections.ipv4aas.fleet.engine.platforms.render import render
 
     features = all_features()[node.platform]
     for dialect in features.dialects:
-        text = render(node, templates, dialect)
+        text = render(node, TEMPLATES, dialect)
         name = f"{node.name}/{node.platform}.{dialect}.{EXTENSIONS[features.transports[dialect]]}"
         _check_round_trip(node, dialect, text)
         yield name, text

@@ -46,10 +46,6 @@ options:
         plan says.
       - Hosts that the run did not change are skipped.
     type: str
-  templates:
-    description:
-      - Folder with one folder of templates for each platform. Default are the templates of the collection.
-    type: path
 extends_documentation_fragment:
   - ipv4aas.fleet.options.plan
   - ipv4aas.fleet.options.dest

@@ -19,11 +19,7 @@ description:
   - Nodes whose platform cannot do what is planned are reported with the reason and with the node that takes
     their place.
   - Runs once for all hosts of the play, on the controller, and contacts no device.
-options:
-  templates:
-    description:
-      - Folder with one folder of templates for each platform. Default are the templates of the collection.
-    type: path
+options: {}
 extends_documentation_fragment:
   - ipv4aas.fleet.options.plan
   - ipv4aas.fleet.options.dest

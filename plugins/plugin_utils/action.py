@@ -33,13 +33,17 @@ class Failed(Exception):
         super().__init__(message)
 
 
+class Skipped(Exception):
+    """There is nothing to do for this host; says why."""
+
+
 class FleetAction(ActionBase):
     """An action whose options are those of its documentation; a subclass says what is done."""
 
     DOCUMENTS: ClassVar[tuple[str, ...]] = ()
 
     def work(self, options: dict[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
-        """The task's result. Raises Failed, Refused, CodecError or OSError."""
+        """The task's result. Raises Skipped, Failed, Refused, CodecError or OSError."""
         raise NotImplementedError
 
     def variable(self, *names: str) -> Any:
@@ -57,6 +61,8 @@ class FleetAction(ActionBase):
         self._variables = task_vars or {}
         try:
             return result | self.work(options, self._variables)
+        except Skipped as error:
+            return result | {"skipped": True, "skipped_reason": str(error), "msg": str(error)}
         except Failed as error:
             return result | error.result | {"failed": True, "msg": str(error)}
         except (Refused, CodecError, OSError) as error:

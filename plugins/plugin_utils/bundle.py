@@ -30,7 +30,7 @@ class Bundle:
 
 # All of it uses the standard library only, see docs/architecture.md.
 BUNDLES = {
-    "node": Bundle("node.cli", ("codec.py", "mapping", "techniques", "packet", "node")),
+    "node": Bundle("node.cli", ("codec.py", "problem.py", "mapping", "techniques", "packet", "node")),
     "probe": Bundle("verify.probes.cli", ("codec.py", "mapping", "techniques", "verify/probes")),
 }
 

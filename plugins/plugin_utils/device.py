@@ -22,7 +22,9 @@ LOCAL = "local"
 DEFAULT_PORTS = {"netconf": 830, "ssh": 22}
 
 
-def session(action: FleetAction, node: NodePlan, options: Mapping[str, Any], allow_weaker: bool) -> Session:
+def session(
+    action: FleetAction, node: NodePlan, options: Mapping[str, Any], *, allow_weaker: bool = False
+) -> Session:
     """A session, not yet open, in the language of the node's plan. Raises Failed or Refused."""
     from ansible_collections.ipv4aas.fleet.engine.platforms.registry import all_features
     from ansible_collections.ipv4aas.fleet.engine.transport.connect import session_for

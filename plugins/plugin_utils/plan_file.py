@@ -12,7 +12,7 @@ from typing import Any
 from ansible_collections.ipv4aas.fleet.engine.codec import decode, encode
 from ansible_collections.ipv4aas.fleet.engine.plan.model import FleetPlan, NodePlan
 
-from .action import Failed
+from .action import Failed, Skipped
 
 NAME = "plan.json"
 
@@ -27,10 +27,16 @@ def load_plan(path: str) -> FleetPlan:
     return decode(FleetPlan, _document(path), path)
 
 
-def load_node(path: str, name: str) -> NodePlan | None:
-    """One node of the plan, None where the plan does not have it."""
-    document = _document(path).get("nodes", {}).get(name)
-    return None if document is None else decode(NodePlan, document, f"{path}: nodes.{name}")
+def node_to_configure(path: str, host: str) -> NodePlan:
+    """The plan of a host. Raises Skipped where it gets no configuration, Failed without a plan."""
+    document = _document(path).get("nodes", {}).get(host)
+    if document is None:
+        raise Skipped("the plan does not have it")
+    node = decode(NodePlan, document, f"{path}: nodes.{host}")
+    reason = why_not(node)
+    if reason:
+        raise Skipped(reason)
+    return node
 
 
 def _document(path: str) -> Any:
