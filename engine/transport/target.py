@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import paramiko
+import paramiko  # type: ignore[import-untyped]
 
 from .session import TransportError
 

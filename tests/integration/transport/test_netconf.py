@@ -1,0 +1,342 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""NETCONF against netconfd with the vendors' own YANG models: deployment, refusals, faults."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.ipv4aas.fleet.engine.platforms import registry
+from ansible_collections.ipv4aas.fleet.engine.transport.connect import NETCONF_FILTERS, session_for
+from ansible_collections.ipv4aas.fleet.engine.transport.netconf import NetconfSession
+from ansible_collections.ipv4aas.fleet.engine.transport.session import CapabilityMissing, TransportError
+from ansible_collections.ipv4aas.fleet.engine.transport.target import Target
+from faults import MOMENTS, roll_out, roll_out_and_die
+from lxml import etree
+from nodes import MOVED, SERVICE, node, rendered
+from servers import NetconfDevice, loadable_models, model_folder
+
+pytestmark = [
+    pytest.mark.servers,
+    pytest.mark.skipif(model_folder() is None, reason="IPV4AAS_YANG names no folder of YANG models"),
+]
+
+# Seconds; netconfd rolls back only after one idle second, so tests sleep and do not poll.
+WITHIN = 2
+TIMED_OUT = WITHIN + 2.5
+
+FOREIGN_ENTRY = """
+<map-e>
+  <map-e-name>customer-{0}</map-e-name>
+  <br-endpoint-address>2001:db8::{0}</br-endpoint-address>
+  <contiguous-ports>32</contiguous-ports>
+  <cpe-domain>
+    <ipv4><prefix>203.0.113.{0}</prefix><mask>255.255.255.255</mask></ipv4>
+    <ipv6><prefix>2001:db8:{0}::</prefix></ipv6>
+  </cpe-domain>
+  <sharing-ratio>256</sharing-ratio>
+</map-e>"""
+# Somebody else's instance, of some hundred lines.
+FOREIGN = """<config xmlns="urn:ietf:params:xml:ns:netconf:base:1.0">
+<service xmlns="http://cisco.com/ns/yang/Cisco-IOS-XR-um-service-cfg"><cgv6s><cgv6>
+<cgv6-name>CUSTOMERS</cgv6-name><service-type><map-es>{}</map-es></service-type>
+</cgv6></cgv6s></service></config>
+""".format("".join(FOREIGN_ENTRY.format(number) for number in range(1, 61)))
+
+Make = Callable[..., NetconfDevice]
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    source, target = model_folder(), tmp_path_factory.mktemp("yang")
+    assert source is not None
+    return {name: loadable_models(source / name, target / name) for name in ("cisco-xr", "juniper", "ietf")}
+
+
+@pytest.fixture
+def make_xr(tmp_path: Path, models: dict[str, Path]) -> Iterator[Make]:
+    devices: list[NetconfDevice] = []
+
+    def make(**options: Any) -> NetconfDevice:
+        device = NetconfDevice(
+            tmp_path / f"device{len(devices)}",
+            [models["cisco-xr"], models["ietf"]],
+            ["Cisco-IOS-XR-um-service-cfg"],
+            **{"running": FOREIGN, **options},
+        )
+        devices.append(device)
+        device.start()
+        return device
+
+    yield make
+    for device in devices:
+        device.stop()
+
+
+@pytest.fixture
+def xr(make_xr: Make) -> NetconfDevice:
+    return make_xr()
+
+
+def target(device: NetconfDevice) -> Target:
+    return Target(
+        host="127.0.0.1",
+        port=device.port,
+        username="root",
+        key_file=str(device.ssh.user_key),
+        known_hosts=str(device.ssh.known_hosts),
+        timeout=10,
+    )
+
+
+def running(device: NetconfDevice) -> str:
+    """All of the running configuration, in one form."""
+    with session_for("asr9000", "netconf", target(device)) as session:
+        return canonical(session.read())
+
+
+def canonical(text: str) -> str:
+    tree = etree.fromstring(text.encode(), etree.XMLParser(remove_blank_text=True))
+    return etree.tostring(tree, method="c14n").decode()
+
+
+PLAN = node("asr9000", "netconf")
+MOVED_PLAN = node("asr9000", "netconf", MOVED)
+
+
+def test_deploys_and_a_second_run_changes_nothing(xr: NetconfDevice) -> None:
+    before = running(xr)
+    first = roll_out(PLAN, target(xr), confirm_within=30)
+    assert first.changed
+    assert first.left == "changed and confirmed"
+    assert first.after == registry.driver("asr9000").owned(rendered(PLAN), "netconf")
+    assert "+" in first.diff
+    after = running(xr)
+    second = roll_out(PLAN, target(xr), confirm_within=30)
+    assert not second.changed
+    assert second.diff == ""
+    assert running(xr) == after
+    # Everything is changed, then removed: what is left is what was there at first.
+    moved = roll_out(MOVED_PLAN, target(xr), confirm_within=30)
+    assert moved.changed
+    empty = replace(PLAN, services=())
+    assert roll_out(empty, target(xr), confirm_within=30).changed
+    assert running(xr) == before
+
+
+def test_survives_a_restart(xr: NetconfDevice) -> None:
+    roll_out(PLAN, target(xr), confirm_within=30)
+    after = running(xr)
+    xr.restart()
+    assert running(xr) == after
+
+
+def test_check_mode_only_shows(xr: NetconfDevice) -> None:
+    before = running(xr)
+    outcome = roll_out(PLAN, target(xr), confirm_within=30, check_mode=True)
+    assert outcome.changed
+    assert outcome.left == "unchanged"
+    assert "+" in outcome.diff
+    assert running(xr) == before
+
+
+def test_a_failed_check_takes_the_change_back(xr: NetconfDevice) -> None:
+    before = running(xr)
+    seen: list[str] = []
+
+    def unhappy() -> list[str]:
+        seen.append(running(xr))
+        return ["no answer over the tunnel", "the counter stands still"]
+
+    with pytest.raises(TransportError) as caught:
+        roll_out(PLAN, target(xr), confirm_within=30, post_check=unhappy)
+    assert caught.value.step == "check"
+    assert caught.value.left == "unchanged"
+    assert "no answer over the tunnel; the counter stands still" in str(caught.value)
+    assert "ipv4aas-hall7" in seen[0]
+    assert running(xr) == before
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_device_dies(xr: NetconfDevice, moment: str) -> None:
+    check_fault(xr, moment, lambda: crash(xr, moment))
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_session_is_cut(xr: NetconfDevice, moment: str) -> None:
+    check_fault(xr, moment, lambda: crash(xr, moment, xr.drop_sessions))
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_controller_dies(xr: NetconfDevice, moment: str, tmp_path: Path) -> None:
+    check_fault(
+        xr,
+        moment,
+        lambda: roll_out_and_die(
+            MOVED_PLAN, target(xr), confirm_within=WITHIN, moment=moment, folder=tmp_path
+        ),
+    )
+
+
+def crash(device: NetconfDevice, moment: str, fault: Callable[[], None] | None = None) -> None:
+    """A deployment during which the device, or the session, dies."""
+    with pytest.raises(TransportError) as caught:
+        roll_out(MOVED_PLAN, target(device), confirm_within=WITHIN, moment=moment, fault=fault or device.kill)
+    applied = MOMENTS.index(moment) >= MOMENTS.index("after apply")
+    expected = {
+        "after confirm": "changed and confirmed",
+        "before confirm": "changed and confirmed, or",
+    }.get(moment, "reverts by itself" if applied else "unchanged")
+    assert expected in caught.value.left
+
+
+def check_fault(device: NetconfDevice, moment: str, fault: Callable[[], None]) -> None:
+    """Afterwards the device holds the old or the new whole, nothing is locked, a re-run completes."""
+    roll_out(PLAN, target(device), confirm_within=30)
+    old = running(device)
+    fault()
+    if device.process is None:
+        device.restart()
+    else:
+        time.sleep(TIMED_OUT if moment in ("after apply", "before confirm") else 0.3)
+    found = running(device)
+    again = roll_out(MOVED_PLAN, target(device), confirm_within=30)
+    new = running(device)
+    assert new != old
+    if moment == "after confirm":
+        assert found == new
+        assert not again.changed
+    else:
+        assert found == old
+        assert again.changed
+    assert "customer-60" in new
+    assert not roll_out(MOVED_PLAN, target(device), confirm_within=30).changed
+    assert running(device) == new
+
+
+def test_takes_back_what_a_dead_run_left_pending(xr: NetconfDevice, tmp_path: Path) -> None:
+    roll_out(PLAN, target(xr), confirm_within=30)
+    roll_out_and_die(MOVED_PLAN, target(xr), confirm_within=300, moment="before confirm", folder=tmp_path)
+    time.sleep(0.3)
+    # Without begin() it would see the new configuration, say "nothing to do" and lose it later.
+    outcome = roll_out(MOVED_PLAN, target(xr), confirm_within=30)
+    assert outcome.changed
+    assert outcome.before == registry.driver("asr9000").owned(rendered(PLAN), "netconf")
+
+
+def test_refuses_somebody_elses_pending_commit(xr: NetconfDevice) -> None:
+    with somebody_else(xr) as other:
+        other.begin()
+        driver = registry.driver("asr9000")
+        other.propose(driver.change("", rendered(PLAN), "netconf"))
+        other.apply(60)
+        with pytest.raises(TransportError) as caught:
+            roll_out(MOVED_PLAN, target(xr), confirm_within=WITHIN)
+        assert caught.value.step == "begin"
+        assert "locked" in caught.value.wrong
+        other.confirm()
+    assert not roll_out(PLAN, target(xr), confirm_within=30).changed
+
+
+def test_refuses_foreign_uncommitted_edits_and_keeps_them(xr: NetconfDevice) -> None:
+    with somebody_else(xr) as other:
+        edit = rendered(PLAN).replace("ipv4aas", "theirs")
+        other._connection.edit_config(edit, target="candidate")
+        with pytest.raises(TransportError) as caught:
+            roll_out(PLAN, target(xr), confirm_within=30)
+        assert caught.value.step == "begin"
+        assert "candidate" in caught.value.wrong
+        assert "discard-changes needed" in caught.value.wrong
+        assert caught.value.left == "unchanged"
+        other._connection.commit()
+    assert "theirs-hall7" in running(xr)
+
+
+def test_refuses_a_foreign_lock(xr: NetconfDevice) -> None:
+    with somebody_else(xr) as other:
+        other._connection.lock("running")
+        with pytest.raises(TransportError, match="lock denied"):
+            roll_out(PLAN, target(xr), confirm_within=30)
+    time.sleep(0.2)
+    assert roll_out(PLAN, target(xr), confirm_within=30).changed
+
+
+def somebody_else(device: NetconfDevice) -> NetconfSession:
+    return NetconfSession(
+        target(device), subtree_filter=NETCONF_FILTERS["asr9000"], persist_id="somebody else"
+    )
+
+
+def test_every_error_of_the_device_is_told(xr: NetconfDevice) -> None:
+    before = running(xr)
+    wrong = rendered(PLAN).replace(">64<", ">99999<")
+    with session_for("asr9000", "netconf", target(xr)) as session:
+        session.begin()
+        change = registry.driver("asr9000").change("", wrong, "netconf")
+        with pytest.raises(TransportError) as caught:
+            session.propose(change)
+    assert caught.value.step == "propose"
+    assert caught.value.wrong.count("value not in range") == 2
+    assert "contiguous-ports" in caught.value.wrong
+    assert "sharing-ratio" in caught.value.wrong
+    assert caught.value.left == "unchanged"
+    assert running(xr) == before
+    assert roll_out(PLAN, target(xr), confirm_within=30).changed
+
+
+def test_unknown_host_key_is_refused(xr: NetconfDevice, tmp_path: Path) -> None:
+    strange = replace(target(xr), known_hosts=str(tmp_path / "empty"))
+    with pytest.raises(TransportError, match=r"host key of .* is not in"):
+        roll_out(PLAN, strange, confirm_within=30)
+    other = tmp_path / "other"
+    other.write_text(xr.ssh.known_hosts.read_text().split()[0] + " " + new_public_key(tmp_path) + "\n")
+    with pytest.raises(TransportError, match="Unknown host key") as caught:
+        roll_out(PLAN, replace(target(xr), known_hosts=str(other)), confirm_within=30)
+    assert caught.value.step == "connect"
+    assert roll_out(PLAN, replace(strange, verify_host_key=False), confirm_within=30).changed
+
+
+def new_public_key(folder: Path) -> str:
+    from servers import new_key
+
+    return " ".join(new_key(folder / "strange").with_suffix(".pub").read_text().split()[:2])
+
+
+def test_a_password_is_in_no_message(xr: NetconfDevice) -> None:
+    locked_out = replace(target(xr), key_file=None, password="s3cret-of-mine")
+    with pytest.raises(TransportError) as caught:
+        roll_out(PLAN, locked_out, confirm_within=30)
+    assert caught.value.step == "connect"
+    assert "s3cret-of-mine" not in repr((caught.value, locked_out)) + str(caught.value)
+
+
+def test_no_candidate_is_refused_unless_weaker_is_allowed(make_xr: Make) -> None:
+    device = make_xr(options=("--target=running",))
+    with pytest.raises(CapabilityMissing, match=":candidate and :confirmed-commit") as caught:
+        roll_out(PLAN, target(device), confirm_within=30)
+    assert caught.value.left == "unchanged"
+    driver = registry.driver("asr9000")
+    before = running(device)
+    change = driver.change(before, rendered(PLAN), "netconf")
+    with session_for("asr9000", "netconf", target(device), allow_weaker=True) as session:
+        session.begin()
+        session.propose(change)
+        assert canonical(session.read()) == before
+        session.apply(30)
+        assert driver.parse(session.read(), "netconf", PLAN.services) == (SERVICE_AS_READ,)
+        session.revert()
+        assert canonical(session.read()) == before
+        session.begin()
+        session.propose(change)
+        session.apply(30)
+        session.confirm()
+    assert driver.parse(running(device), "netconf", PLAN.services) == (SERVICE_AS_READ,)
+
+
+SERVICE_AS_READ = SERVICE
