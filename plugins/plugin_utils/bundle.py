@@ -31,7 +31,9 @@ class Bundle:
 # All of it uses the standard library only, see docs/architecture.md.
 BUNDLES = {
     "node": Bundle("node.cli", ("codec.py", "problem.py", "mapping", "techniques", "packet", "node")),
-    "probe": Bundle("verify.probes.cli", ("codec.py", "mapping", "techniques", "verify/probes")),
+    "probe": Bundle(
+        "verify.probes.cli", ("codec.py", "mapping", "techniques", "packet/checksum.py", "verify/probes")
+    ),
 }
 
 

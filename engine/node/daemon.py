@@ -1,0 +1,313 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The software node as a process: one thread, one event loop over TUN, control socket and signals."""
+
+from __future__ import annotations
+
+import fcntl
+import gc
+import os
+import selectors
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from random import SystemRandom
+from typing import Any
+
+from .. import VERSION
+from ..codec import encode
+from ..techniques.service import NodeConfiguration, Service
+from . import control, kernel
+from .services import Services
+from .store import EMPTY, Store
+from .tun import Tun, TunError
+
+BATCH = 64  # packets between two looks at the other events
+TICK = 1.0  # seconds between two looks at the tables
+_DRAIN = 100_000  # packets at most that are still served after a stop
+
+Arguments = dict[str, Any]
+
+
+class DaemonError(Exception):
+    """The node cannot run here."""
+
+
+class Daemon:
+    """A running node."""
+
+    def __init__(self, state: Path, socket_path: Path) -> None:
+        """Raises DaemonError, StoreError, ControlError, KernelError or TunError."""
+        for folder in (state, socket_path.parent):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock = _lock(state)
+        self._started = time.monotonic()
+        self._store = Store(state)
+        self._services = Services(rng=SystemRandom())
+        self._kernel = kernel.Kernel(socket_path.parent / "sysctls.json")
+        self._tun: Tun | None = None
+        self._active: NodeConfiguration | None = None  # None: to be brought about
+        self._fault = ""
+        self._stopping = False
+        self._selector = selectors.DefaultSelector()
+        self._commands: dict[str, Callable[[Arguments], Any]] = {
+            "begin": self._begin,
+            "read": self._read,
+            "propose": self._propose,
+            "apply": self._apply,
+            "confirm": self._confirm,
+            "revert": self._revert,
+            "status": self._status,
+            "sessions": self._sessions,
+            "stop": self._stop,
+        }
+        self._control = control.Server(socket_path, self._selector, self._handle)
+        try:
+            self._activate(self._store.running)
+        except Exception:
+            self._close()
+            raise
+
+    # The loop
+
+    def run(self, ready: Callable[[], None]) -> None:
+        """Serve until a stop; ``ready`` is called once, when the services run."""
+        with _Signals(self._selector, (signal.SIGTERM, signal.SIGINT), self._on_signal):
+            gc.freeze()  # what is there now lives as long as the process
+            ready()
+            due = 0.0
+            while not self._stopping:
+                for key, mask in self._selector.select(max(0.0, due - time.monotonic())):
+                    key.data(mask)
+                if time.monotonic() >= due:
+                    self._tick()
+                    due = time.monotonic() + TICK
+            self._close()
+
+    def _on_tun(self, mask: int) -> None:
+        tun = self._tun
+        if tun is None:
+            return  # a command of the same round closed it
+        try:
+            self._forward(tun)
+        except TunError as error:
+            # Somebody deleted the device.
+            _log(f"{error}; making it again")
+            self._drop_tun()
+            self._active = None
+            self._settle()
+
+    def _forward(self, tun: Tun) -> int:
+        now, process = time.monotonic(), self._services.process
+        packets = tun.read(BATCH)
+        tun.write([output for packet in packets for output in process(packet, now)])
+        return len(packets)
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        self._services.expire(now)
+        if self._store.trial is not None:
+            self._store.tick(now)
+            if self._store.trial is None:
+                _log("not confirmed in time: going back")
+        self._settle()
+
+    def _settle(self) -> None:
+        """Run what the store says; what fails is tried again at the next tick."""
+        if self._active == self._store.running:
+            return
+        try:
+            self._activate(self._store.running)
+            self._fault = ""
+        except Exception as error:
+            if str(error) != self._fault:
+                _log(f"cannot run the configuration: {error}")
+            self._fault = str(error)
+
+    def _on_signal(self) -> None:
+        self._stopping = True
+
+    # Configuration
+
+    def _activate(self, configuration: NodeConfiguration) -> None:
+        """Run other services; the device stays open where it is the same. On failure nothing is different."""
+        before, self._active = self._active, None
+        try:
+            self._run(configuration)
+        except Exception:
+            self._run(before or EMPTY)
+            self._active = before
+            raise
+        self._active = configuration
+        names = ", ".join(service.name for service in configuration.services) or "nothing"
+        _log(f"running {names}")
+
+    def _run(self, configuration: NodeConfiguration) -> None:
+        services, device = configuration.services, configuration.device
+        old = self._tun
+        if not services or (old is not None and old.name != device):
+            self._drop_tun()
+        addresses = kernel.own_addresses() if services else []
+
+        def icmp_source(service: Service) -> int:
+            return kernel.error_source(service, addresses)
+
+        self._services.reload(configuration, icmp_source)
+        if not services:
+            return
+        if self._tun is None:
+            self._open_tun(device)
+        self._kernel.apply(kernel.wanted(services, device))
+
+    def _open_tun(self, device: str) -> None:
+        tun = Tun(device)
+        try:
+            self._kernel.start(device)
+        except kernel.KernelError:
+            tun.close()
+            raise
+        self._tun = tun
+        self._selector.register(tun, selectors.EVENT_READ, self._on_tun)
+
+    def _drop_tun(self) -> None:
+        """Withdraw the routes, serve what is on the way, and give the device back."""
+        tun, self._tun = self._tun, None
+        if tun is None:
+            return
+        try:
+            self._kernel.stop()
+        except kernel.KernelError as error:
+            _log(f"not all is taken back: {error}")
+        self._selector.unregister(tun)
+        try:
+            for _ in range(_DRAIN // BATCH):
+                if not self._forward(tun):
+                    break
+        except TunError:
+            pass  # it is gone: nothing is on the way
+        tun.close()
+
+    def _close(self) -> None:
+        self._drop_tun()
+        # In this order: who waits for the end of this node may start the next one at once.
+        os.close(self._lock)
+        self._control.close()
+        self._selector.close()
+
+    # Commands
+
+    def _handle(self, request: Arguments) -> Any:
+        arguments = dict(request)
+        name = arguments.pop("command", None)
+        if name not in self._commands:
+            raise control.ControlError(f"{name} is unknown; one of {', '.join(self._commands)}")
+        return self._commands[name](arguments)
+
+    def _begin(self, arguments: Arguments) -> Any:
+        self._store.begin(arguments["owner"], time.monotonic())
+        self._settle()
+        return self._state()
+
+    def _read(self, arguments: Arguments) -> Any:
+        return encode(self._store.running)
+
+    def _propose(self, arguments: Arguments) -> Any:
+        difference = self._store.propose(arguments["owner"], arguments["configuration"], time.monotonic())
+        self._settle()
+        return {"diff": difference}
+
+    def _apply(self, arguments: Arguments) -> Any:
+        owner, within = arguments["owner"], arguments.get("within")
+        if within is not None and not (isinstance(within, (int, float)) and 0 < within <= 86400):
+            raise control.ControlError(f"--within {within}: seconds, more than 0 and up to a day")
+        candidate = self._store.proposed(owner, time.monotonic())
+        self._activate(candidate)
+        try:
+            self._store.accept(owner, within, time.monotonic())
+        finally:
+            self._settle()  # back, where it could not be kept
+        _log(f"{owner} applied a configuration" + (f", on trial for {within} s" if within else ""))
+        return self._state()
+
+    def _confirm(self, arguments: Arguments) -> Any:
+        self._store.confirm(arguments["owner"], time.monotonic())
+        _log(f"{arguments['owner']} confirmed")
+        return self._state()
+
+    def _revert(self, arguments: Arguments) -> Any:
+        self._store.revert(arguments["owner"], time.monotonic())
+        self._settle()
+        _log(f"{arguments['owner']} reverted")
+        return self._state()
+
+    def _state(self) -> dict[str, Any]:
+        return self._store.view(time.monotonic()) | ({"fault": self._fault} if self._fault else {})
+
+    def _status(self, arguments: Arguments) -> Any:
+        tun = self._tun
+        return {
+            "version": VERSION,
+            "tier": "tun",
+            "pid": os.getpid(),
+            "uptime": round(time.monotonic() - self._started, 1),
+            "node": self._store.running.node,
+            "device": None
+            if tun is None
+            else {
+                "name": tun.name,
+                "queue_drops": kernel.queue_drops(tun.name),
+                "write_errors": dict(tun.write_errors),
+            },
+            **self._state(),
+            **self._services.status(),
+        }
+
+    def _sessions(self, arguments: Arguments) -> Any:
+        return self._services.sessions(time.monotonic(), int(arguments.get("limit", 1000)))
+
+    def _stop(self, arguments: Arguments) -> Any:
+        self._stopping = True
+        return {"pid": os.getpid()}
+
+
+class _Signals:
+    """Signals as events of a selector."""
+
+    def __init__(
+        self, selector: selectors.BaseSelector, numbers: tuple[int, ...], handle: Callable[[], None]
+    ) -> None:
+        self._selector, self._numbers, self._handle = selector, numbers, handle
+        self._near, self._far = socket.socketpair()
+
+    def __enter__(self) -> None:
+        self._far.setblocking(False)
+        signal.set_wakeup_fd(self._far.fileno())
+        for number in self._numbers:
+            signal.signal(number, lambda *_: None)
+        self._selector.register(self._near, selectors.EVENT_READ, lambda mask: self._handle())
+
+    def __exit__(self, *_: object) -> None:
+        signal.set_wakeup_fd(-1)
+        for number in self._numbers:
+            signal.signal(number, signal.SIG_DFL)
+        self._near.close()
+        self._far.close()
+
+
+def _lock(state: Path) -> int:
+    """Only one node uses a state folder; the lock goes with the process."""
+    descriptor = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(descriptor)
+        raise DaemonError(f"{state}: another node uses this folder; stop it, or give --state") from error
+    return descriptor
+
+
+def _log(message: str) -> None:
+    print(time.strftime("%Y-%m-%dT%H:%M:%S%z"), message, file=sys.stderr, flush=True)

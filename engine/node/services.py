@@ -1,0 +1,198 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The services of one software node: which one a packet belongs to, and what is counted."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from ipaddress import IPv4Address, IPv6Address
+from random import Random
+from typing import Any
+
+from ..packet.buffer import Packet
+from ..packet.napt import SessionView
+from ..techniques.service import GATEWAY, NodeConfiguration, Service
+from .check import native_networks
+from .core import Limits, Link, Node, build_node
+
+# Beside the names of reasons.py: what happens before any service has the packet.
+UNOWNED = "drop_no_service"
+FAULT = "drop_internal_fault"
+
+
+class Side:
+    """Packets and octets that crossed the device on one side of the node."""
+
+    def __init__(self) -> None:
+        self.packets_in = self.octets_in = self.packets_out = self.octets_out = 0
+
+    def view(self) -> dict[str, int]:
+        """For display; a super-packet counts once."""
+        return {
+            "packets_in": self.packets_in,
+            "octets_in": self.octets_in,
+            "packets_out": self.packets_out,
+            "octets_out": self.octets_out,
+        }
+
+
+class Seat:
+    """One running service."""
+
+    def __init__(self, service: Service, node: Node) -> None:
+        self.service, self.node = service, node
+        self.counters: Counter[str] = Counter()
+        self._take_place()
+
+    def reload(self, service: Service) -> None:
+        """Other values for the same service: tables and sessions live on."""
+        self.counters.update(self.node.reload(service))
+        self.service = service
+        self._take_place()
+
+    def _take_place(self) -> None:
+        self.address = self.node.address.to_bytes(16, "big")
+        # A gateway is chosen by the IPv4 destination, an edge by the source.
+        self._at = 16 if self.service.role == GATEWAY else 12
+        networks = native_networks(self.service)
+        self._networks = [(int(n.network_address), int(n.netmask)) for n in networks]
+
+    def owns(self, data: bytes) -> bool:
+        """Whether an IPv4 packet is for this service."""
+        address = int.from_bytes(data[self._at : self._at + 4], "big")
+        return any(address & mask == network for network, mask in self._networks)
+
+
+class Services:
+    """All services of a node. Pure but for the nodes' own tables: the clock comes from outside."""
+
+    def __init__(self, *, rng: Random, limits: Limits | None = None) -> None:
+        self._rng, self._limits = rng, limits
+        self._seats: dict[str, Seat] = {}
+        self._by_address: dict[bytes, Seat] = {}
+        self._native: list[Seat] = []
+        self.counters: Counter[str] = Counter()  # of services that are gone, and of no service
+        self.sides = {link: Side() for link in Link}
+
+    def __len__(self) -> int:
+        return len(self._seats)
+
+    def reload(self, configuration: NodeConfiguration, icmp_source: Callable[[Service], int]) -> None:
+        """Run other services. Those that stay keep their tables and sessions; counters never go back."""
+        before, self._seats = self._seats, {}
+        for service in configuration.services:
+            seat = before.pop(service.name, None)
+            if seat is not None and (seat.service.technique, seat.service.role) == (
+                service.technique,
+                service.role,
+            ):
+                if seat.service != service:
+                    seat.reload(service)
+            else:
+                if seat is not None:
+                    self.counters += seat.counters
+                seat = Seat(service, self._build(service))
+            seat.node.icmp_source = icmp_source(service)
+            self._seats[service.name] = seat
+        for seat in before.values():
+            self.counters += seat.counters
+        self._by_address = {seat.address: seat for seat in self._seats.values()}
+        self._native = sorted(self._seats.values(), key=_precedence)
+
+    def _build(self, service: Service) -> Node:
+        # The kernel forwards before and after: it counts the hop.
+        return build_node(service, rng=self._rng, decrement_ttl=False, limits=self._limits)
+
+    def process(self, packet: Packet, now: float) -> list[Packet]:
+        """What goes back to the kernel because of one packet from it."""
+        data, sides = packet.data, self.sides
+        if data[0] >> 4 == 4:
+            arrival, seat = Link.NATIVE, self._owner(data)
+        else:
+            arrival, seat = Link.SOFTWIRE, self._by_address.get(data[24:40])
+        side = sides[arrival]
+        side.packets_in += 1
+        side.octets_in += len(data)
+        if seat is None:
+            self.counters[UNOWNED] += 1
+            return []
+        try:
+            outputs, events = seat.node.process(packet, arrival, now)
+        except Exception:
+            # One packet must not end the service for all others.
+            seat.counters[FAULT] += 1
+            if seat.counters[FAULT] <= 10:
+                traceback.print_exc(file=sys.stderr)
+            return []
+        counters = seat.counters
+        for event in events:
+            counters[event] += 1
+        packets = []
+        for sent, departure in outputs:
+            side = sides[departure]
+            side.packets_out += 1
+            side.octets_out += len(sent.data)
+            packets.append(sent)
+        return packets
+
+    def _owner(self, data: bytes) -> Seat | None:
+        if len(self._native) == 1:
+            return self._native[0]  # it tells better than we why a packet is not its own
+        return next((seat for seat in self._native if seat.owns(data)), None)
+
+    def expire(self, now: float) -> None:
+        """Let time pass for all tables."""
+        for seat in self._seats.values():
+            seat.counters.update(seat.node.expire(now))
+
+    def sessions(self, now: float, limit: int) -> dict[str, Any]:
+        """NAPT sessions as JSON values, at most ``limit`` of the ``total``; expiry in seconds from now."""
+        views = [(name, view) for name, seat in self._seats.items() for view in seat.node.sessions()]
+        return {"total": len(views), "sessions": [_session(name, view, now) for name, view in views[:limit]]}
+
+    def status(self) -> dict[str, Any]:
+        """Services, what crossed the device, and all counters, as JSON values."""
+        totals = self.counters.copy()
+        for seat in self._seats.values():
+            totals.update(seat.counters)
+        return {
+            "services": {name: _seat(seat) for name, seat in self._seats.items()},
+            "counters": dict(sorted(totals.items())),
+            "traffic": {link.value: side.view() for link, side in self.sides.items()},
+        }
+
+
+def _precedence(seat: Seat) -> int:
+    """An edge takes the packets of its own hosts, a gateway what is for customers, an open edge the rest."""
+    if seat.service.role == GATEWAY:
+        return 1
+    return 0 if seat.service.inside else 2
+
+
+def _seat(seat: Seat) -> dict[str, Any]:
+    return {
+        "technique": seat.service.technique,
+        "role": seat.service.role,
+        "address": str(IPv6Address(seat.address)),
+        "sessions": len(seat.node.sessions()),
+        "counters": dict(sorted(seat.counters.items())),
+    }
+
+
+def _session(service: str, view: SessionView, now: float) -> dict[str, Any]:
+    def pair(address: int, port: int) -> str:
+        return f"{IPv4Address(address)}:{port}"
+
+    return {
+        "service": service,
+        "protocol": view.protocol,
+        "inside": pair(view.inside, view.inside_port),
+        "outside": pair(view.outside, view.outside_port),
+        "remote": pair(view.remote, view.remote_port),
+        "state": view.state,
+        "expires_in": max(0, round(view.expires - now)),
+    }
