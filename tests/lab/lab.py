@@ -23,7 +23,7 @@ import time
 from ipaddress import ip_interface
 from pathlib import Path
 
-from topology import MANAGEMENT, MTU, ROOT, Link, Node, Topology, topology
+from topology import MANAGEMENT, ROOT, Link, Node, Topology, topology
 
 PREFIX = "sn-"
 # Hosts must not share what a node keeps on a real host.
@@ -154,8 +154,8 @@ class Lab:
     def _cable(self, link: Link) -> str:
         left, right = self.namespace(link.left), self.namespace(link.right)
         return (
-            f"link add {link.right} mtu {MTU} netns {left} type veth "
-            f"peer name {link.left} mtu {MTU} netns {right}"
+            f"link add {link.right} mtu {link.mtu} netns {left} type veth "
+            f"peer name {link.left} mtu {link.mtu} netns {right}"
         )
 
     def _configure(self, node: Node) -> None:

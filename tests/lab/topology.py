@@ -36,6 +36,7 @@ class Link:
 
     left: str
     right: str
+    mtu: int = MTU
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,84 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Echo, traceroute and too-big: ICMP through the translator and the tunnel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...techniques import TECHNIQUES
+from .endpoint import Endpoint, Shipment, new_cookie
+from .model import Assignment, Verdict, ipv4_mtu, judged, owns
+from .pair import OUT, Pair
+
+HOPS = 16
+PER_HOP = 0.7  # seconds
+TRIES = 3
+TRACE_PORT = 33434  # UDP, as traceroute counts from
+
+
+async def check(task: Assignment) -> Verdict:
+    """Separate causes, so that a box that carries TCP and UDP but not ICMP is known by them."""
+    mtu = ipv4_mtu(task.service, TECHNIQUES[task.service.technique])
+    causes: list[str] = []
+    details: dict[str, Any] = {}
+    async with Pair(task) as pair:
+        details["echo"] = await _echo(task, pair, causes, mtu)
+        details["traceroute"] = await _traceroute(pair, causes)
+        larger = await pair.ship(OUT, Shipment("icmp", mtu + 1, df=True), fits=False)
+        details["too_big"] = larger.text
+        if larger.too_big != mtu:
+            causes.append(f"echo of {mtu + 1} octets with DF: {larger.text}, not too big with MTU {mtu}")
+    return judged("icmp", causes, details)
+
+
+async def _echo(task: Assignment, pair: Pair, causes: list[str], mtu: int) -> dict[str, Any]:
+    """Requests of several sizes; their identifier has to be the customer's outside (RFC 7597 section 8.2)."""
+    found: dict[str, Any] = {}
+    for length in (84, 1000, mtu):
+        cookie = new_cookie()
+        pair.endpoint.send(Shipment("icmp", length), cookie, pair.target("icmp"))
+        reply = await pair.endpoint.receipt(cookie, 1.0)
+        arrived = await pair.received(cookie, 0)
+        found[str(length)] = {"reply": reply is not None, "seen": arrived and arrived.source}
+        if arrived is None:
+            causes.append(f"echo request of {length} octets does not arrive (lint rule CAP001)")
+        elif not owns(task.service, *arrived.source):
+            address, ident = arrived.source
+            causes.append(f"echo request seen from {address} identifier {ident}, which is not the customer's")
+        if arrived is not None and (reply is None or reply.source[1] != pair.endpoint.ident):
+            causes.append(f"echo reply of {length} octets does not come back with its identifier")
+    return found
+
+
+async def _traceroute(pair: Pair, causes: list[str]) -> list[str]:
+    """Addresses of the hops; errors come back through the translator (RFC 5508 section 4)."""
+    hops: list[str] = []
+    for ttl in range(1, HOPS + 1):
+        hop = await _hop(pair.endpoint, pair.reference, ttl)
+        hops.append(hop or "*")
+        if hop == pair.reference:
+            break
+    if hops[-1] != pair.reference:
+        causes.append(f"traceroute does not reach {pair.reference}: {' '.join(hops)}")
+    elif "*" in hops:
+        causes.append(f"traceroute has silent hops: {' '.join(hops)}")
+    return hops
+
+
+async def _hop(endpoint: Endpoint, to: str, ttl: int) -> str | None:
+    for attempt in range(TRIES):
+        port = TRACE_PORT + ttl * TRIES + attempt
+        endpoint.complaints.clear()
+        endpoint.trace(to, port, ttl)
+
+        def reporter(port: int = port) -> str | None:
+            for complaint in endpoint.complaints:
+                if (complaint.destination, complaint.destination_port) == (to, port):
+                    return complaint.reporter
+            return None
+
+        if (found := await endpoint.until(reporter, PER_HOP)) is not None:
+            return found
+    return None

@@ -1,0 +1,46 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether anything gets through at all, one protocol at a time, and whether certain packets did."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .control import Control, NoAnswer
+from .endpoint import Endpoint, Shipment, new_cookie, own_address
+from .flows import outside_source
+from .model import Assignment, Verdict, judged
+
+WAIT = 1.5
+
+
+async def check(task: Assignment) -> Verdict:
+    """TCP, UDP and ICMP to the reference host: which of them are answered."""
+    reference = str(task.references[0])
+    found: dict[str, Any] = {}
+    with Endpoint(own_address(reference)) as endpoint:
+        found["udp"] = await outside_source(endpoint, reference) is not None
+        cookie = new_cookie()
+        endpoint.send(Shipment("icmp", 100), cookie, (reference, endpoint.ident))
+        found["icmp"] = await endpoint.receipt(cookie, WAIT) is not None
+    try:
+        async with Control(reference, task.token) as control:
+            await control.ask("hello")
+        found["tcp"] = True
+    except NoAnswer:
+        found["tcp"] = False
+    dead = sorted(name for name, alive in found.items() if not alive)
+    return judged("reach", [f"no answer to {', '.join(dead)}"] if dead else [], found)
+
+
+async def seen(task: Assignment, cookies: list[str]) -> Verdict:
+    """Which of the packets that must be dropped reached the reference host nevertheless."""
+    async with Control(str(task.references[0]), task.token) as control:
+        leaked = [
+            cookie
+            for cookie in cookies
+            if (await control.ask("received", cookie=cookie, within=0))["receipt"] is not None
+        ]
+    causes = [f"{len(leaked)} of {len(cookies)} packets reached the internet"] if leaked else []
+    return judged("seen", causes, {"asked": len(cookies), "leaked": leaked})

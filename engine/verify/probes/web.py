@@ -1,0 +1,120 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A web server with three pages, and the check that fetches from it with the whole port set at once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from . import wire
+from .control import PATIENCE, WEB_PORT
+from .model import Assignment, Verdict, judged, owns
+
+PAGE = 4096  # octets of filling in a page
+CHUNK = 0.02  # seconds between the chunks of a paced download
+# Not all of the set: ports of other sessions of this customer may be in use.
+SHARE = 0.95
+AT_ONCE = 64  # connections in their opening at the same time
+COOKIE = b"web page"
+
+
+async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """One connection: /who says where it came from, /stream?seconds=S&rate=R is a paced download."""
+    with contextlib.suppress(ConnectionError, ValueError, IndexError):
+        while (line := await reader.readline()).strip():
+            while (await reader.readline()).strip():
+                pass
+            target = urlsplit(line.split()[1].decode())
+            if target.path == "/stream":
+                await _stream(writer, {key: float(value[0]) for key, value in parse_qs(target.query).items()})
+                break
+            address, port = writer.get_extra_info("peername")
+            body = json.dumps({"address": address, "port": port, "page": wire.filling(COOKIE, PAGE).hex()})
+            writer.write(_head(len(body)) + body.encode())
+            await writer.drain()
+    writer.close()
+
+
+def _head(length: int) -> bytes:
+    return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % length
+
+
+async def _stream(writer: asyncio.StreamWriter, query: dict[str, float]) -> None:
+    chunk = int(query["rate"] * CHUNK)
+    count = int(query["seconds"] / CHUNK)
+    writer.write(_head(chunk * count))
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+    for number in range(count):
+        writer.write(wire.filling(number.to_bytes(8, "big"), chunk))
+        await writer.drain()
+        await asyncio.sleep(max(0.0, start + number * CHUNK - loop.time()))
+
+
+async def get(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str) -> int:
+    """Ask for a page on an open connection; octets of its body. Raises OSError, ValueError."""
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: reference\r\n\r\n".encode())
+    status = await reader.readline()
+    if b" 200 " not in status:
+        raise ValueError(f"answer {status!r}")
+    length = 0
+    while line := (await reader.readline()).strip():
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length":
+            length = int(value)
+    return length
+
+
+async def check(task: Assignment) -> Verdict:
+    """Hold so many connections open at once that they need the customer's whole port set."""
+    ports = task.service.customer.ports
+    wanted = int(len(ports) * SHARE)
+    # One destination: the host then needs a local port for each connection.
+    reference = str(task.references[0])
+    gate = asyncio.Semaphore(AT_ONCE)
+    connections: list[asyncio.StreamWriter] = []
+
+    async def fetch() -> tuple[str, int] | str:
+        try:
+            async with gate, asyncio.timeout(PATIENCE * 3):
+                reader, writer = await asyncio.open_connection(reference, WEB_PORT)
+                connections.append(writer)
+                page = json.loads(await reader.readexactly(await get(reader, writer, "/who")))
+        except (OSError, ValueError, TimeoutError, asyncio.IncompleteReadError) as error:
+            return f"{type(error).__name__} {error}".strip()
+        if page["page"] != wire.filling(COOKIE, PAGE).hex():
+            return "page changed on its way"
+        return page["address"], page["port"]
+
+    results = await asyncio.gather(*(fetch() for _ in range(wanted)))
+    for writer in connections:
+        writer.close()
+    seen = {result for result in results if not isinstance(result, str)}
+    failures = [result for result in results if isinstance(result, str)]
+    foreign = sorted(source for source in seen if not owns(task.service, *source))
+    used = {port for _, port in seen}
+    ranges = ports.ranges()
+    unused = [first for first, last in ranges if not any(first <= port <= last for port in used)]
+    causes = []
+    if failures:
+        causes.append(f"{len(failures)} of {wanted} parallel fetches failed: {failures[0]}")
+    if foreign:
+        causes.append(f"sources outside the customer's set, such as {foreign[0][0]}:{foreign[0][1]}")
+    if unused:
+        causes.append(
+            f"{len(unused)} of {len(ranges)} port ranges never used, first at {unused[0]} (lint rule MAP018)"
+        )
+    details: dict[str, Any] = {
+        "fetches": wanted,
+        "failed": len(failures),
+        "ports_seen": len(used),
+        "ports_owned": len(ports),
+        "ranges_used": len(ranges) - len(unused),
+        "ranges": len(ranges),
+    }
+    return judged("web", causes, details)
