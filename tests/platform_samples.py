@@ -42,6 +42,11 @@ EXPLICIT = MapRule(
 )
 
 
+def with_forwarding(rule: MapRule) -> MapRule:
+    """The rule as an FMR."""
+    return replace(rule, forwarding=True)
+
+
 def service(platform: str, *rules: MapRule, **fields: object) -> Service:
     """Service hall7 of ShowNet in the role of a platform, or with other rules and fields."""
     plain = Service(

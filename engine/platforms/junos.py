@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .values import Leaf, canonical
 
@@ -43,8 +43,13 @@ def read(text: str) -> list[Statement]:
     for number, line in enumerate(text.splitlines(), 1):
         verb, *words = _WORD.findall(line) or [""]
         if verb in ("set", "deactivate") and words:
-            found.append(Statement(tuple(canonical(word) for word in words), verb, number))
+            found.append(Statement(tuple(words), verb, number))
     return found
+
+
+def normal(statement: Statement) -> Statement:
+    """With addresses in one spelling."""
+    return replace(statement, words=tuple(canonical(word) for word in statement.words))
 
 
 def write(statements: Iterable[Statement]) -> str:

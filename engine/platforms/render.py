@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateNotFound
@@ -36,19 +37,28 @@ def render(node: NodePlan, templates: Path, dialect: str | None = None) -> str:
     _check(node, dialect, technique)
     context = registry.driver(node.platform).context(node, dialect)
     template = _own_template(node) or _template_of(templates, node.platform, technique, dialect)
-    environment = Environment(
-        loader=FileSystemLoader(template.parent),
+    try:
+        text = (
+            _environment(template.parent)
+            .get_template(template.name)
+            .render(**context, node=node, services=node.services)
+        )
+    except TemplateNotFound as error:
+        raise Refused([Problem(node.name, f"no template {template}", "a file that exists")]) from error
+    return normalised(text)
+
+
+@cache
+def _environment(folder: Path) -> Environment:
+    """Kept, so that a template is compiled once for the whole fleet."""
+    return Environment(
+        loader=FileSystemLoader(folder),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
         autoescape=False,  # names and numbers of our own models, no HTML
     )
-    try:
-        text = environment.get_template(template.name).render(**context, node=node, services=node.services)
-    except TemplateNotFound as error:
-        raise Refused([Problem(node.name, f"no template {template}", "a file that exists")]) from error
-    return normalised(text)
 
 
 def normalised(text: str) -> str:

@@ -65,6 +65,8 @@ class Leaf:
 
 def canonical(word: str) -> str:
     """One spelling for an address or prefix (RFC 5952, no host bits); any other word as it is."""
+    if ":" not in word and not word[:1].isdigit():
+        return word  # quick, since most words are none
     try:
         parsed = ip_interface(word)
     except ValueError:

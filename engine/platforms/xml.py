@@ -89,10 +89,16 @@ def read(text: str) -> Node:
 
 
 def _node(element: etree._Element) -> Node:
-    children = tuple(_node(child) for child in element if isinstance(child.tag, str))
-    text = "" if children else canonical((element.text or "").strip())
+    children = tuple(_node(child) for child in element if isinstance(child.tag, str) and _is_active(child))
+    text = "" if children else (element.text or "").strip()
     line = element.sourceline
     return Node(etree.QName(element).localname, text, children, line if isinstance(line, int) else 0)
+
+
+def _is_active(element: etree._Element) -> bool:
+    """Junos marks what was deactivated by ``inactive="inactive"``, or ``jcmd:active="false"``."""
+    marks = {etree.QName(name).localname: value for name, value in element.attrib.items()}
+    return "inactive" not in marks and marks.get("active") != "false"
 
 
 def write(root: Node, namespaces: Mapping[str, str]) -> str:
@@ -121,7 +127,9 @@ def _write(parent: etree._Element, node: Node, namespace: str, namespaces: Mappi
 
 
 def ordered(node: Node) -> Node:
-    """The same tree with the key leaf first and everything else by name: one order for one meaning."""
+    """The same tree, one way to write one meaning: key leaf first, the rest by name, one spelling."""
+    if not node.children:
+        return replace(node, text=canonical(node.text))
     key = node.key_leaf
     rest = sorted(
         (ordered(child) for child in node.children if child is not key), key=lambda child: child.identity

@@ -54,7 +54,7 @@ def _owned(text: str) -> list[Statement]:
         for statement in statements
         if statement.starts(*_NEXT_HOP) and statement.words[-2].endswith("-service-interface")
     }
-    return sorted((item for item in set(statements) if _is_ours(item, units)), key=_rank)
+    return sorted({junos.normal(item) for item in statements if _is_ours(item, units)}, key=_rank)
 
 
 def _is_ours(item: Statement, units: set[tuple[str, ...]]) -> bool:
@@ -84,9 +84,8 @@ def _object_of(words: tuple[str, ...]) -> tuple[str, ...]:
 def maps(text: str) -> Iterator[Found]:
     """Our concentrators that are active, with their values."""
     entries: dict[str, tuple[Leaf, dict[str, Leaf]]] = {}
-    statements = _owned(text)
-    inactive = [item.words for item in statements if item.verb == "deactivate"]
-    for item in statements:
+    inactive = [item.words for item in junos.read(text) if item.verb == "deactivate"]
+    for item in _owned(text):
         if (
             item.verb != "set"
             or not item.starts(*_CONCENTRATOR)

@@ -1,0 +1,90 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""docs/platforms.md: what the features.yml files say, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from ..plan.capability import Feature, Features
+from ..plan.limits import WORDS
+
+_HEAD = """\
+# Platforms
+
+Made from `engine/platforms/*/features.yml`. Confidence says where the syntax comes from: `vendor` the
+vendor's own document, model or source code, `public` a configuration that others published, `derived`
+names of the vendor's model in a spelling that was concluded, `unverified` neither. Unverified output needs
+`allow_unverified: true` in `ipv4aas_options`.
+
+"""
+
+
+def document(features: Mapping[str, Features]) -> str:
+    """Markdown: one table of technique x role x platform, then a section for each platform."""
+    rows = [(row.technique, row.role, name, row) for name, box in features.items() for row in box.techniques]
+    table = _table(
+        ("technique", "role", "platform", "", "confidence", "source"),
+        (
+            (technique, role, f"[{name}](#{name})", row.state, _confidence(row), row.source)
+            for technique, role, name, row in sorted(rows, key=lambda item: item[:3])
+        ),
+    )
+    return _HEAD + table + "".join(_section(name, features[name]) for name in sorted(features))
+
+
+def _confidence(row: Feature) -> str:
+    return row.confidence if row.state == "yes" else ""
+
+
+def _section(name: str, box: Features) -> str:
+    languages = ", ".join(f"`{dialect}` over {box.transports[dialect]}" for dialect in box.dialects)
+    note = f" ({box.confirmed_commit_note})" if box.confirmed_commit_note else ""
+    lines = [
+        f"Configured in {languages}.",
+        f"Commit that reverts by itself: {'yes' if box.confirmed_commit else 'no'}{note}.",
+    ]
+    if any(row.state == "yes" for row in box.techniques):
+        lines.append(_fragments(box))
+    text = f"\n## {name}\n\n{box.title}. {' '.join(lines)}\n"
+    if box.options:
+        options = ((f"`{option}`", meaning) for option, meaning in box.options.items())
+        text += "\n" + _table(("`ipv4aas_options`", "meaning"), options)
+    return text + "".join(_feature(row) for row in box.techniques)
+
+
+def _fragments(box: Features) -> str:
+    cut = {"outer": "the IPv6 packet", "inner": "the IPv4 packet", "none": "nothing"}[box.fragments]
+    refused = [
+        words
+        for words, accepted in (
+            ("IPv6 fragments", box.accepts_outer_fragments),
+            ("fragmented ICMP", box.accepts_fragmented_icmp),
+            ("ICMP for IPv4", box.icmpv4_encapsulation),
+        )
+        if not accepted
+    ]
+    return f"What is too big: it cuts {cut}." + (
+        f" It does not carry {', '.join(refused)}." if refused else ""
+    )
+
+
+def _feature(row: Feature) -> str:
+    text = f"\n### {row.technique}, {row.role}\n\n"
+    if row.state != "yes":
+        return f"{text}No: {row.reason}.\n"
+    text += "".join(f"- {caveat}.\n" for caveat in row.caveats)
+    if row.not_carried:
+        text += f"- Not in its configuration, so neither set nor checked: {', '.join(row.not_carried)}.\n"
+    if row.iid_formats:
+        text += f"- Interface identifier: {', '.join(row.iid_formats)}.\n"
+    if row.limits:
+        limits = ((WORDS[word][0], str(least), str(most)) for word, (least, most) in row.limits.items())
+        text += "\n" + _table(("limit", "least", "most"), limits)
+    return text
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

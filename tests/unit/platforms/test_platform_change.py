@@ -1,0 +1,107 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Changes on devices that run an operator's own configuration: ours changes, his does not."""
+
+from __future__ import annotations
+
+import platform_devices as devices
+import platform_samples as samples
+import pytest
+from ansible_collections.ipv4aas.fleet.engine.platforms.registry import driver
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+
+def deploy(box, device, wanted, dialect):
+    """What deploy does: read, change, apply. Returns the change."""
+    change = box.change(box.owned(device.show(), dialect), wanted, dialect)
+    device.apply(change.payload)
+    return change
+
+
+@pytest.mark.parametrize(("platform", "dialect"), samples.LANGUAGES)
+def test_nothing_of_the_operator_is_ours(platform, dialect):
+    text = devices.device(platform, dialect).show()
+    assert driver(platform).owned(text, dialect) == ""
+    assert driver(platform).parse(text, dialect, ()) == ()
+
+
+@pytest.mark.parametrize(("platform", "dialect"), samples.LANGUAGES)
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_change_leads_to_the_wanted_and_undo_back(platform, dialect, data):
+    box = driver(platform)
+    device = devices.device(platform, dialect)
+    foreign = devices.facts(device.show(), dialect)
+    for _ in range(2):
+        services = data.draw(samples.services_of(platform))
+        before = devices.facts(device.show(), dialect)
+        change = deploy(box, device, samples.rendered(platform, dialect, *services), dialect)
+        assert box.parse(device.show(), dialect, services) == services
+        assert set(foreign) <= set(devices.facts(device.show(), dialect))
+        assert not deploy(box, device, samples.rendered(platform, dialect, *services), dialect)
+        after = device.show()
+        device.apply(change.undo)
+        assert sorted(devices.facts(device.show(), dialect)) == sorted(before)
+        device.apply(change.payload)
+        assert sorted(devices.facts(device.show(), dialect)) == sorted(devices.facts(after, dialect))
+    deploy(box, device, "", dialect)
+    assert devices.facts(device.show(), dialect) == foreign
+
+
+@pytest.mark.parametrize("dialect", ["cli", "netconf"])
+def test_entry_in_an_instance_of_the_operator(dialect):
+    """cgv6_instance: only our map-e entry comes and goes, the instance and its interfaces stay."""
+    box = driver("asr9000")
+    device = devices.device("asr9000", dialect)
+    foreign = devices.facts(device.show(), dialect)
+    node = samples.node("asr9000", samples.service("asr9000"), cgv6_instance="OPERATOR")
+    wanted = samples.render(node, samples.TEMPLATES, dialect)
+    change = deploy(box, device, wanted, dialect)
+    assert "service-inline" not in change.payload
+    assert box.owned(device.show(), dialect) == wanted
+    assert set(foreign) < set(devices.facts(device.show(), dialect))
+    deploy(box, device, "", dialect)
+    assert devices.facts(device.show(), dialect) == foreign
+
+
+@pytest.mark.parametrize(
+    ("platform", "dialect", "by_hand", "payload"),
+    [
+        (
+            "asr9000",
+            "cli",
+            "service cgv6 ipv4aas\n service-type map-e ipv4aas-hall7\n"
+            "  sharing-ratio 128\n  address-family ipv4\n",
+            "service cgv6 ipv4aas\n service-type map-e ipv4aas-hall7\n"
+            "  no address-family ipv4\n  sharing-ratio 64\n !\n!\n",
+        ),
+        (
+            "juniper_mx",
+            "cli",
+            "set services softwire softwire-concentrator map-e ipv4aas-hall7 version-03\n"
+            "set services softwire softwire-concentrator map-e ipv4aas-hall7 psid-offset 6\n",
+            "delete services softwire softwire-concentrator map-e ipv4aas-hall7 version-03\n"
+            "set services softwire softwire-concentrator map-e ipv4aas-hall7 psid-offset 4\n",
+        ),
+        (
+            "openwrt",
+            "uci",
+            "set network.aas_hall7.offset='6'\nset network.aas_hall7.ttl='3'\n"
+            "add_list network.aas_hall7.dns='192.0.2.1'\n",
+            "delete network.aas_hall7.ttl\ndelete network.aas_hall7.dns\nset network.aas_hall7.offset='4'\n",
+        ),
+    ],
+)
+def test_smallest_change(platform, dialect, by_hand, payload):
+    box = driver(platform)
+    device = devices.device(platform, dialect)
+    wanted = samples.rendered(platform, dialect, samples.service(platform))
+    deploy(box, device, wanted, dialect)
+    device.apply(by_hand)
+    edited = device.show()
+    change = deploy(box, device, wanted, dialect)
+    assert sorted(change.payload.splitlines()) == sorted(payload.splitlines())
+    device.apply(change.undo)
+    assert sorted(device.show().splitlines()) == sorted(edited.splitlines())
