@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 CONFIDENCES = ("vendor", "public", "derived", "unverified")
+# ipv4aas_options of every platform, see platforms/render.py.
+COMMON_OPTIONS = ("allow_unverified", "template")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

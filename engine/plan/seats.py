@@ -13,7 +13,7 @@ from ..intent.wording import all_of, any_of, closest
 from ..problem import Problem
 from ..techniques import TECHNIQUES
 from ..techniques.service import Service
-from .capability import Features
+from .capability import COMMON_OPTIONS, Features
 from .limits import beyond_limits
 
 OPTIONAL = "optional:"  # how the meaning of an option starts that may be left out
@@ -98,7 +98,7 @@ def device_problems(host: HostIntent, features: Features) -> Iterator[Problem]:
         if name not in host.options and not meaning.startswith(OPTIONAL):
             yield Problem(f"{place}.{name}", f"is missing for {features.platform}", f"give {meaning}")
     for name in host.options:
-        if name not in features.options:
+        if name not in features.options and name not in COMMON_OPTIONS:
             near = closest(name, features.options)
             right = f"use {near}" if near else f"remove it (known: {all_of(features.options) or 'none'})"
             yield Problem(f"{place}.{name}", f"{features.platform} has no such option", right)

@@ -1,0 +1,81 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs a probe on the current host and returns its verdict."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.ipv4aas.fleet.plugins.doc_fragments.options import ModuleDocFragment
+from ansible_collections.ipv4aas.fleet.plugins.modules.verify import DOCUMENTATION
+from ansible_collections.ipv4aas.fleet.plugins.plugin_utils import bundle, plan_file
+from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.action import Failed, FleetAction
+
+if TYPE_CHECKING:
+    from ansible_collections.ipv4aas.fleet.engine.techniques.service import Service
+
+# Reads so many octets of program from standard input and runs it with the rest of that input.
+RUN_FROM_STDIN = """
+import runpy, sys, tempfile
+with tempfile.NamedTemporaryFile(suffix=".pyz") as program:
+    program.write(sys.stdin.buffer.read(int(sys.argv[1])))
+    program.flush()
+    sys.argv = [program.name, *sys.argv[2:]]
+    runpy.run_path(program.name, run_name="__main__")
+"""
+ANSWERED = (0, 1)  # exit statuses of a probe that came to a verdict
+
+
+class ActionModule(FleetAction):
+    """verify"""
+
+    DOCUMENTS = (DOCUMENTATION, ModuleDocFragment.PLAN)
+
+    def work(self, options: dict[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
+        verdict = self._ask(options["check"], self._assignment(options))
+        if verdict["verdict"] == "pass":
+            return {"changed": False, **verdict}
+        raise Failed(f"{verdict['check']}: {verdict['cause']}", **verdict)
+
+    def _assignment(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        from ansible_collections.ipv4aas.fleet.engine.codec import encode
+
+        edge = options["edge"] or self.variable("ipv4aas_vantage_of")
+        if not edge:
+            raise Failed("edge: missing; name the edge before this host, or set ipv4aas_vantage_of")
+        peer = options["peer"]
+        return {
+            "service": encode(_service(options["plan"], edge, options["service"])),
+            "references": options["references"],
+            "token": options["token"],
+            "peer": encode(_service(options["plan"], peer, options["service"])) if peer else None,
+            "more": options["more"],
+        }
+
+    def _ask(self, check: str, assignment: Mapping[str, Any]) -> dict[str, Any]:
+        program = bundle.content(bundle.BUNDLES["probe"])
+        command = shlex.join([self._python(), "-c", RUN_FROM_STDIN, str(len(program)), check])
+        answer = self._low_level_execute_command(command, in_data=program + json.dumps(assignment).encode())
+        if answer["rc"] not in ANSWERED:
+            raise Failed(
+                f"{check}: the probe could not be run: {(answer['stderr'] or answer['stdout']).strip()}"
+            )
+        return json.loads(answer["stdout"])
+
+    def _python(self) -> str:
+        path = str(self.variable("ansible_python_interpreter") or "auto")
+        return "python3" if path.startswith("auto") else path
+
+
+def _service(plan: str, edge: str, name: str | None) -> Service:
+    node = plan_file.load_plan(plan).nodes.get(edge)
+    if node is None:
+        raise Failed(f"{edge}: the plan has no such node")
+    for service in node.services:
+        if name in (None, service.name):
+            return service
+    raise Failed(f"{edge}: does not carry the service {name}")
