@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 from types import MappingProxyType
 
@@ -90,3 +92,22 @@ def hostvars(text):
     document = yaml.safe_load(text)
     shared = {"ipv4aas_services": document["services"]} if "services" in document else {}
     return {name: shared | (values or {}) for name, values in document["hosts"].items()}
+
+
+def expect(path, text):
+    """The file holds the text; UPDATE_GOLDEN=1 writes it."""
+    if os.environ.get("UPDATE_GOLDEN") == "1":
+        path.write_text(text)
+    assert text == path.read_text()
+
+
+def expect_table(path, name, rows):
+    """The part of a document between ``<!-- name -->`` and ``<!-- end -->`` is this table."""
+    header, *body = ("| " + " | ".join(row) + " |" for row in rows)
+    table = "\n".join([header, "|---" * len(rows[0]) + "|", *body])
+    text = path.read_text()
+    wanted, found = re.subn(
+        rf"(?s)(<!-- {name} -->\n).*?(<!-- end -->)", lambda match: f"{match[1]}\n{table}\n\n{match[2]}", text
+    )
+    assert found == 1
+    expect(path, wanted)

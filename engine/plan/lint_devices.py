@@ -127,14 +127,8 @@ def no_larger_fixed_mtu(fleet: Fleet) -> Said:
             fixed, mtu = crew.features.ipv6_mtu_fixed, one.intent.backbone_mtu
             if fixed is not None and fixed > mtu:
                 ipv4 = TECHNIQUES[one.intent.technique].ipv4_mtu(fixed)
-                wrong = (
-                    f"{crew} assumes an IPv6 MTU of {fixed}, so lets IPv4 packets of {ipv4} in; it is {mtu}"
-                )
-                yield (
-                    f"{place}.backbone_mtu",
-                    wrong,
-                    f"raise the backbone to {fixed}, or use another platform",
-                )
+                wrong = f"IPv6 MTU {fixed} is fixed on {crew}, above {mtu}: IPv4 packets of {ipv4} get in"
+                yield f"{place}.backbone_mtu", wrong, f"raise it to {fixed}, or use another platform"
 
 
 def no_smaller_fixed_mtu(fleet: Fleet) -> Said:

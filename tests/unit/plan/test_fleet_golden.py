@@ -6,26 +6,19 @@
 from __future__ import annotations
 
 import json
-import os
 
 import pytest
 from ansible_collections.ipv4aas.fleet.engine.codec import decode, encode
 from ansible_collections.ipv4aas.fleet.engine.plan.build import build_plan
 from ansible_collections.ipv4aas.fleet.engine.plan.model import FleetPlan
 from ansible_collections.ipv4aas.fleet.engine.problem import Refused
-from fleet_samples import FEATURES, GOLDEN, hostvars
+from fleet_samples import FEATURES, GOLDEN, expect, hostvars
 
 
 def cases(kind):
     folders = sorted(folder for folder in (GOLDEN / kind).iterdir() if folder.is_dir())
     assert folders
     return [pytest.param(folder, id=folder.name) for folder in folders]
-
-
-def expect(path, text):
-    if os.environ.get("UPDATE_GOLDEN") == "1":
-        path.write_text(text)
-    assert text == path.read_text()
 
 
 @pytest.mark.parametrize("folder", cases("good"))
