@@ -201,7 +201,7 @@ class FragmentPorts:
                 self.chains.remove(key)
                 raise Drop("drop_fragment_no_port")
             chain.ports = d.ports
-        ready = [*self.chains.release(chain), d] if chain.ports else []
+        ready = [d, *self.chains.release(chain)] if chain.ports else []  # first piece first
         if not ready:
             self.chains.hold(chain, d, len(d.buf), events)
             events.append("fragment_held")

@@ -92,6 +92,8 @@ class Datagram:
             )
         if not offload.needs_csum:
             return None
+        if offload.csum_start < self.header:
+            raise Drop("drop_offload_invalid")
         own = offload.csum_start == self.header and not self.is_fragment
         if not own or offload.csum_offset != _CHECKSUM_AT.get(self.protocol):
             complete(self.buf, offload)
