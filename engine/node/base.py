@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from random import Random
+from typing import Any
 
 from ..packet import icmp, ipv6
 from ..packet.buffer import Packet, complete
@@ -68,6 +70,7 @@ class Work:
 
     now: float
     events: list[str]
+    outputs: list[Output]
     about: bytes | memoryview = b""  # the IPv4 packet as it arrived
     peer: int = 0  # softwire it came from, 0 for the native side
 
@@ -112,11 +115,11 @@ class Node(ABC):
         """The tunnel address of this node."""
 
     @abstractmethod
-    def from_native(self, packet: Packet, work: Work) -> list[Output]:
+    def from_native(self, packet: Packet, work: Work) -> None:
         """An IPv4 packet."""
 
     @abstractmethod
-    def from_softwire(self, outer: ipv6.Outer, packet: Packet, work: Work) -> list[Output]:
+    def from_softwire(self, outer: ipv6.Outer, packet: Packet, work: Work) -> None:
         """A tunnel packet, extension headers skipped and fragments put together."""
 
     @abstractmethod
@@ -124,20 +127,21 @@ class Node(ABC):
         """Cheap judgement of an IPv6 source before memory is spent on its fragments; raises Drop."""
 
     @abstractmethod
-    def relay_error(self, error: icmp.Relayed, work: Work) -> list[Output]:
+    def relay_error(self, error: icmp.Relayed, work: Work) -> None:
         """Tell the IPv4 source of an embedded packet what happened to it in the tunnel."""
 
     def process(self, packet: Packet, arrival: Link, now: float) -> tuple[list[Output], list[str]]:
         """What leaves because of this packet, and the names (reasons.py) of what happened."""
-        work = Work(now, [])
+        work = Work(now, [], [])
         try:
             if arrival is Link.NATIVE:
                 work.about = packet.data
-                return self.from_native(packet, work), work.events
-            return self._tunnel(packet, work), work.events
+                self.from_native(packet, work)
+            else:
+                self._tunnel(packet, work)
         except Drop as drop:
-            work.events.append(drop.reason)
-            return ([] if drop.error is None else self._report(drop.error, work)), work.events
+            self._end(drop, work)
+        return work.outputs, work.events
 
     def expire(self, now: float) -> list[str]:
         """Let time pass for the tables."""
@@ -149,7 +153,7 @@ class Node(ABC):
 
     # The tunnel's own end
 
-    def _tunnel(self, packet: Packet, work: Work) -> list[Output]:
+    def _tunnel(self, packet: Packet, work: Work) -> None:
         outer = ipv6.read(packet.data)
         if outer.destination != self.address:
             raise Drop("drop_not_for_us")
@@ -160,60 +164,68 @@ class Node(ABC):
                 self.admit(outer)
                 whole = self.reassembler.add(outer, piece, work.now, work.events)
                 if whole is None:
-                    return []
+                    return
                 packet, found = Packet(whole.data), whole
             outer = found
             if outer.next_header == ipv6.ICMPV6:
-                return self._icmpv6(outer, packet, work)
+                self._icmpv6(outer, packet, work)
+                return
             if not self.carriage.carries(outer.next_header):
                 raise Drop("drop_next_header")
         work.peer = outer.source
         work.about = memoryview(outer.data)[outer.at : outer.end]
-        return self.from_softwire(outer, packet, work)
+        self.from_softwire(outer, packet, work)
 
-    def _icmpv6(self, outer: ipv6.Outer, packet: Packet, work: Work) -> list[Output]:
+    def _icmpv6(self, outer: ipv6.Outer, packet: Packet, work: Work) -> None:
         if packet.offload is not None and packet.offload.needs_csum:
             # From this host's own kernel.
             data = bytearray(outer.data)
             complete(data, packet.offload)
             outer = outer._replace(data=bytes(data))
-        kind = icmp.check6(outer)
-        if kind != icmp.ECHO_REQUEST6:
-            error = icmp.relay6(outer, self.address, self.carriage.overhead)
-            if error.kind is None:
-                work.events.append("icmpv6_absorbed")
-                return []
-            return self.relay_error(error, work)
+        if icmp.check6(outer) == icmp.ECHO_REQUEST6:
+            self._answer(outer, work)
+            return
+        error = icmp.relay6(outer, self.address, self.carriage.overhead)
+        if error.kind is None:
+            work.events.append("icmpv6_absorbed")
+        else:
+            self.relay_error(error, work)
+
+    def _answer(self, outer: ipv6.Outer, work: Work) -> None:
+        """Operators ping a tunnel end."""
         work.events.append("echo_answered")
         body, mtu = icmp.echo_reply6(outer), self.service.ipv6_mtu
         if ipv6.HEADER + len(body) <= mtu:
             head = ipv6.write(0, len(body), ipv6.ICMPV6, self.address, outer.source)
-            return [(Packet(head + body), Link.SOFTWIRE)]
+            work.outputs.append((Packet(head + body), Link.SOFTWIRE))
+            return
         ident = self.rng.getrandbits(32)
-        cut = ipv6.fragments(body, ipv6.ICMPV6, mtu, ident, 0, self.address, outer.source)
-        return [(Packet(piece), Link.SOFTWIRE) for piece in cut]
+        for piece in ipv6.fragments(body, ipv6.ICMPV6, mtu, ident, 0, self.address, outer.source):
+            work.outputs.append((Packet(piece), Link.SOFTWIRE))
 
     # Errors
 
-    def _report(self, error: IcmpError, work: Work) -> list[Output]:
-        """Send the ICMPv4 error that a drop deserves back to where the packet came from."""
-        data = self.make_error(error, work.about, self.error_source(work), work)
-        if data is None:
-            return []
-        if not work.peer:
-            return [(Packet(data), Link.NATIVE)]
-        return self.send(Datagram(data), work.peer, work)
+    def _end(self, drop: Drop, work: Work) -> None:
+        """Count a drop, and send the ICMPv4 error that it deserves back to where the packet came from."""
+        work.events.append(drop.reason)
+        if drop.error is None:
+            return
+        error = self.make_error(drop.error, work.about, self.error_source(work), work)
+        if error is not None and work.peer:
+            self.send(error, work.peer, work)
+        elif error is not None:
+            self.emit(error, work)
 
     def make_error(
         self, error: IcmpError, about: bytes | memoryview, source: int, work: Work
-    ) -> bytes | None:
+    ) -> Datagram | None:
         """An ICMPv4 error within the rate limit, None otherwise."""
         data = icmp.error(bytes(about[:576]), source, error)
         if data is None or not self._bucket.take(work.now):
             work.events.append("icmp_suppressed")
             return None
         work.events.append("icmp_sent")
-        return data
+        return Datagram(data)
 
     def error_source(self, work: Work) -> int:
         """IPv4 source of own errors."""
@@ -221,11 +233,24 @@ class Node(ABC):
 
     # Forwarding
 
-    def send(self, d: Datagram, softwire: int, work: Work) -> list[Output]:
+    def each(self, pieces: list[Datagram], work: Work, forward: Callable[..., None], *how: Any) -> None:
+        """Forward a packet, or the pieces that it set free: one that is dropped does not stop the others."""
+        for piece in pieces:
+            try:
+                forward(piece, work, *how)
+            except Drop as drop:
+                self._end(drop, work)
+
+    def send(self, d: Datagram, softwire: int, work: Work) -> None:
         """Into the tunnel."""
         packets = self.carriage.wrap(d, self.address, softwire)
         work.events.append("encapsulated")
-        return [(packet, Link.SOFTWIRE) for packet in packets]
+        work.outputs += [(packet, Link.SOFTWIRE) for packet in packets]
+
+    @staticmethod
+    def emit(d: Datagram, work: Work) -> None:
+        """Out on the IPv4 side, offload work kept."""
+        work.outputs.append((Packet(bytes(d.buf), d.offload), Link.NATIVE))
 
     def route(self, d: Datagram, work: Work) -> None:
         """What every forwarded packet gets once: a hop off its TTL, and the MSS clamp."""
@@ -242,11 +267,6 @@ class Node(ABC):
             raise Drop("drop_martian_source")
         if not is_unicast(d.destination):
             raise Drop("drop_martian_destination")
-
-
-def native(d: Datagram) -> Output:
-    """Out on the IPv4 side, offload work kept."""
-    return Packet(bytes(d.buf), d.offload), Link.NATIVE
 
 
 def sender_port(d: Datagram) -> int | None:

@@ -12,7 +12,7 @@ from ..packet.ipv4 import DF, Datagram
 from ..packet.napt import NUMBERS, Napt, SessionView, StaticBinding
 from ..packet.verdict import Drop
 from ..techniques.service import Service
-from .base import Node, Output, Work, native, receiver_port, sender_port
+from .base import Node, Work, receiver_port, sender_port
 
 
 class Edge(Node):
@@ -73,7 +73,7 @@ class Edge(Node):
 
     # From the LAN
 
-    def from_native(self, packet: Packet, work: Work) -> list[Output]:
+    def from_native(self, packet: Packet, work: Work) -> None:
         """From an inside host to the gateway, to a peer edge, or back to another inside host."""
         work.events += ["session_expired"] * self.napt.expire(work.now)
         d = Datagram(packet.data, packet.offload)
@@ -83,19 +83,25 @@ class Edge(Node):
             # A shared address must not be on an interface (RFC 7597 s4).
             raise Drop("drop_not_inside")
         hairpin = self._owns(d.destination)
-        outputs = []
         whole = plain and not hairpin and not self._peers.covers(d.destination)
-        for piece in [d] if whole else self._outbound_pieces(d, work):
-            self.route(piece, work)
-            if hairpin:
-                outputs.append(self._turn(piece, plain, work))
-                continue
-            # Before a session is made for a packet that cannot go.
-            self.carriage.fit(piece)
-            if not plain:
-                self._translate_out(piece, work)
-            outputs += self.send(piece, self._next(piece), work)
-        return outputs
+        pieces = [d] if whole else self._outbound_pieces(d, work)
+        self.each(pieces, work, self._turn if hairpin else self._send_out, plain)
+
+    def _send_out(self, d: Datagram, work: Work, plain: bool) -> None:
+        self.route(d, work)
+        # Before a session is made for a packet that cannot go.
+        self.carriage.fit(d)
+        if not plain:
+            self._translate_out(d, work)
+        self.send(d, self._next(d), work)
+
+    def _turn(self, d: Datagram, work: Work, plain: bool) -> None:
+        """Hairpin: the other host sees the external address and port (RFC 4787 REQ-9)."""
+        self.route(d, work)
+        if not plain:
+            self._translate_out(d, work)
+        self._deliver(d, work, hairpin=True)
+        work.events.append("hairpinned")
 
     def _outbound_pieces(self, d: Datagram, work: Work) -> list[Datagram]:
         """The packets that may go now, with ports, and with an Identification out of the own set.
@@ -119,14 +125,6 @@ class Edge(Node):
         else:
             self.napt.outbound(d, work.now)
 
-    def _turn(self, d: Datagram, plain: bool, work: Work) -> Output:
-        """Hairpin: the other host sees the external address and port (RFC 4787 REQ-9)."""
-        if not plain:
-            self._translate_out(d, work)
-        self._deliver(d, work, hairpin=True)
-        work.events.append("hairpinned")
-        return native(d)
-
     def _next(self, d: Datagram) -> int:
         """The peer edge where the mesh covers the destination, else the gateway (RFC 7597 s5.4)."""
         if not self._peers.covers(d.destination):
@@ -144,7 +142,7 @@ class Edge(Node):
         if outer.source != self._gateway and self._peers.entitlement(outer.source) is None:
             raise Drop("drop_no_rule" if self.service.mesh else "drop_mesh_disabled")
 
-    def from_softwire(self, outer: ipv6.Outer, packet: Packet, work: Work) -> list[Output]:
+    def from_softwire(self, outer: ipv6.Outer, packet: Packet, work: Work) -> None:
         """To the inside host that the binding names."""
         work.events += ["session_expired"] * self.napt.expire(work.now)
         self.admit(outer)
@@ -152,32 +150,27 @@ class Edge(Node):
         self.check_addresses(d)
         if not self._owns(d.destination):
             raise Drop("drop_wrong_address")
-        outputs = []
         whole = outer.source == self._gateway and self._is_plain(d.destination)
         pieces = [d] if whole else self.fragments.resolve(d, outer.source, work.now, work.events)
-        for piece in pieces:
-            self._check_peer(piece, outer.source)
-            self._check_own_port(piece)
-            self.route(piece, work)
-            self._deliver(piece, work)
-            outputs.append(native(piece))
-        if outputs:
-            work.events.append("decapsulated")
-        return outputs
+        self.each(pieces, work, self._take_in)
 
-    def relay_error(self, error: icmp.Relayed, work: Work) -> list[Output]:
+    def _take_in(self, d: Datagram, work: Work) -> None:
+        self._check_peer(d, work.peer)
+        self._check_own_port(d)
+        self.route(d, work)
+        self._deliver(d, work)
+        work.events.append("decapsulated")
+
+    def relay_error(self, error: icmp.Relayed, work: Work) -> None:
         """To the inside host whose packet had trouble in the tunnel."""
         assert error.kind is not None
         inner = icmp.read_embedded(error.inner, 0)
         if not self._owns(inner.source):
             raise Drop("drop_icmpv6_not_ours")
-        data = self.make_error(error.kind, error.inner, self.icmp_source, work)
-        if data is None:
-            return []
-        d = Datagram(data)
-        self._deliver(d, work)
-        work.events.append("icmpv6_relayed")
-        return [native(d)]
+        d = self.make_error(error.kind, error.inner, self.icmp_source, work)
+        if d is not None:
+            self._deliver(d, work)
+            work.events.append("icmpv6_relayed")
 
     def _check_peer(self, d: Datagram, softwire: int) -> None:
         """A peer may use only what its rule gives it; the gateway speaks for all (RFC 7597 s8.1)."""
@@ -203,6 +196,7 @@ class Edge(Node):
             self.napt.inbound_error(d)
         else:
             self.napt.inbound(d, work.now, hairpin=hairpin)
+        self.emit(d, work)
 
     def error_source(self, work: Work) -> int:
         """Outside, only the own address passes the gateway's source check."""

@@ -10,7 +10,7 @@ from ..packet import icmp, ipv6
 from ..packet.buffer import Packet
 from ..packet.ipv4 import Datagram
 from ..packet.verdict import Drop
-from .base import Node, Output, Work, native, receiver_port, sender_port
+from .base import Node, Work, receiver_port, sender_port
 
 
 class Gateway(Node):
@@ -21,63 +21,60 @@ class Gateway(Node):
         """The gateway address of the service, also when it is anycast (RFC 7597 s7.2)."""
         return int(self.service.gateway_address)
 
-    def from_native(self, packet: Packet, work: Work) -> list[Output]:
+    def from_native(self, packet: Packet, work: Work) -> None:
         """From the Internet to the customer who owns destination address and port."""
         d = Datagram(packet.data, packet.offload)
         self.check_addresses(d)
         if not self.mapping.covers(d.destination):
             raise Drop("drop_unmapped_destination")
-        outputs = []
-        for piece in self._with_ports(d, work, self.mapping.shared(d.destination)):
-            softwire = self._owner(piece)
-            self.route(piece, work)
-            outputs += self.send(piece, softwire, work)
-        return outputs
+        pieces = self._with_ports(d, work, self.mapping.shared(d.destination))
+        self.each(pieces, work, self._to_customer)
 
-    def from_softwire(self, outer: ipv6.Outer, packet: Packet, work: Work) -> list[Output]:
+    def from_softwire(self, outer: ipv6.Outer, packet: Packet, work: Work) -> None:
         """From a customer, to the Internet or to another customer (hub and spoke)."""
         entitlement = self._judge_address(outer, work)
         d = self.carriage.unwrap(outer, packet.offload)
         self.check_addresses(d)
-        shared = entitlement.ports.shared
-        inside = self.mapping.covers(d.destination)
-        outputs = []
-        for piece in self._with_ports(d, work, shared or (inside and self.mapping.shared(d.destination))):
-            if not entitlement.allows(piece.source, sender_port(piece) if shared else None):
-                raise Drop("drop_spoofed_source")
-            if inside:
-                # Never out of the native side: routing would send it straight back.
-                softwire = self._owner(piece)
-                self.route(piece, work)
-                outputs += self.send(piece, softwire, work)
-                work.events.append("hairpinned")
-            else:
-                self.route(piece, work)
-                outputs.append(native(piece))
-        if outputs:
-            work.events.append("decapsulated")
-        return outputs
+        shared = entitlement.ports.shared or self.mapping.shared(d.destination)
+        self.each(self._with_ports(d, work, shared), work, self._from_customer, entitlement)
+
+    def _to_customer(self, d: Datagram, work: Work) -> None:
+        softwire = self._owner(d)
+        self.route(d, work)
+        self.send(d, softwire, work)
+
+    def _from_customer(self, d: Datagram, work: Work, entitlement: Entitlement) -> None:
+        if not entitlement.allows(d.source, sender_port(d) if entitlement.ports.shared else None):
+            raise Drop("drop_spoofed_source")
+        if self.mapping.covers(d.destination):
+            # Never out of the native side: routing would send it straight back.
+            self._to_customer(d, work)
+            work.events.append("hairpinned")
+        else:
+            self.route(d, work)
+            self.emit(d, work)
+        work.events.append("decapsulated")
 
     def admit(self, outer: ipv6.Outer) -> None:
         """Fragments are kept only for customers."""
         if self.mapping.entitlement(outer.source) is None:
             raise Drop("drop_no_rule")
 
-    def relay_error(self, error: icmp.Relayed, work: Work) -> list[Output]:
+    def relay_error(self, error: icmp.Relayed, work: Work) -> None:
         """To the Internet host, or through the tunnel where it was another customer."""
         assert error.kind is not None
         inner = icmp.read_embedded(error.inner, 0)
         # It must be a packet that we would have sent there (RFC 5927: forged errors).
         if self.mapping.softwire(inner.destination, inner.destination_port) != error.softwire:
             raise Drop("drop_icmpv6_not_ours")
-        data = self.make_error(error.kind, error.inner, self.icmp_source, work)
-        if data is None:
-            return []
-        d = Datagram(data)
+        d = self.make_error(error.kind, error.inner, self.icmp_source, work)
+        if d is None:
+            return
         work.events.append("icmpv6_relayed")
-        if not self.mapping.covers(d.destination):
-            return [native(d)]
-        return self.send(d, self._owner(d), work)
+        if self.mapping.covers(d.destination):
+            self.send(d, self._owner(d), work)
+        else:
+            self.emit(d, work)
 
     def _judge_address(self, outer: ipv6.Outer, work: Work) -> Entitlement:
         entitlement = self.mapping.entitlement(outer.source)
