@@ -84,12 +84,14 @@ class Kernel:
         self._now = Wanted()
         _write(f"ipv6/conf/{device}/disable_ipv6", "0")
         _write(f"ipv6/conf/{device}/accept_ra", "0")
-        # Its packets have sources of anywhere, and the node's own errors those of this host.
+        # Its packets have sources of anywhere, and the node's own errors those of this host. Loose
+        # checking needs an address on the device; with scope host nothing is ever sent from it.
         _write(f"ipv4/conf/{device}/rp_filter", "2")
         _write(f"ipv4/conf/{device}/accept_local", "1")
         _write(f"ipv4/conf/{device}/send_redirects", "0")
         _ip(
             f"link set dev {device} addrgenmode none",
+            f"addr add {IPv4Address(DUMMY_ADDRESS)}/32 dev {device} scope host",
             f"link set dev {device} mtu {_MTU} txqueuelen {_QUEUE} multicast off up",
         )
         self._sysctls.forward()

@@ -1,14 +1,16 @@
 # Copyright: (c) 2026, ipv4aas.fleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Networks of namespaces for tests: ``with Net("name") as net``, always cleaned up. Needs root and iproute2."""
+"""Networks of namespaces: ``with Net("name") as net``, always cleaned up. Needs root and iproute2."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import socket
+import struct
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -17,6 +19,9 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 _CLONE_NEWNET = 0x40000000
+_SIOCETHTOOL = 0x8946
+# linux/ethtool.h: GRO, GSO, TSO, transmit checksums; in this order, since the last needs the others off.
+_ETHTOOL_SET = (0x2C, 0x24, 0x1F, 0x17)
 _libc = ctypes.CDLL(None, use_errno=True)
 
 T = TypeVar("T")
@@ -70,11 +75,22 @@ class Host:
         """A socket of the namespace, for use anywhere in this process."""
         return self.inside(lambda: socket.socket(family, kind, protocol))
 
+    def offloads(self, device: str, on: bool) -> None:
+        """Checksum, segmentation and receive offloads of a device; off makes it a plain wire."""
+        control = self.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        with control:
+            for command in _ETHTOOL_SET:
+                value = ctypes.create_string_buffer(struct.pack("II", command, on))
+                request = struct.pack("16sP8x", device.encode(), ctypes.addressof(value))
+                fcntl.ioctl(control, _SIOCETHTOOL, request)
+
     def command(self, *argv: str) -> list[str]:
         """The command line that runs ``argv`` in the namespace."""
         return ["ip", "netns", "exec", self.name, *argv]
 
-    def run(self, *argv: str, feed: str | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *argv: str, feed: str | None = None, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
         """Run a command to its end. With ``check``, a failure raises and shows what was printed."""
         done = subprocess.run(self.command(*argv), input=feed, text=True, capture_output=True, timeout=120)
         if check and done.returncode:

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A customer, an IPv6 backbone, a border relay and an IPv4 internet, with the shipped zipapp on both nodes.
 
-    lan (192.168.192.10) - ce - core - br - inet (198.51.100.2)
+lan (192.168.192.10) - ce - core - br - inet (198.51.100.2)
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 from typing import Any
@@ -96,8 +96,6 @@ class SoftwareNode:
 
     def configuration(self, **changes: Any) -> NodeConfiguration:
         """Its service, with other values."""
-        from dataclasses import replace
-
         return NodeConfiguration(node=self.host.name, services=(replace(self.service, **changes),))
 
     def configure(self, *within: str, **changes: Any) -> None:
@@ -149,7 +147,11 @@ def build(net: Net, program: Path, folder: Path) -> Network:
     net.cable(br, "inet", inet, "eth0")
     core.forward()
     lan.ip(f"addr add {LAN}/24 dev eth0", "route add default via 192.168.192.1")
-    ce.ip("addr add 192.168.192.1/24 dev lan", "addr add 2001:db8:1::2/64 dev wan", "route add ::/0 via 2001:db8:1::1")
+    ce.ip(
+        "addr add 192.168.192.1/24 dev lan",
+        "addr add 2001:db8:1::2/64 dev wan",
+        "route add ::/0 via 2001:db8:1::1",
+    )
     core.ip(
         "addr add 2001:db8:1::1/64 dev ce",
         "addr add 2001:db8:2::1/64 dev br",
@@ -157,7 +159,9 @@ def build(net: Net, program: Path, folder: Path) -> Network:
         "route add 2001:3e8:0:2900::/64 via 2001:db8:2::2",
     )
     br.ip(
-        "addr add 2001:db8:2::2/64 dev wan", "route add ::/0 via 2001:db8:2::1", "addr add 198.51.100.1/24 dev inet"
+        "addr add 2001:db8:2::2/64 dev wan",
+        "route add ::/0 via 2001:db8:2::1",
+        "addr add 198.51.100.1/24 dev inet",
     )
     inet.ip(f"addr add {INTERNET}/24 dev eth0", "route add default via 198.51.100.1")
     network = Network(

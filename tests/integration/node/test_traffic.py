@@ -1,0 +1,274 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Real traffic of a customer through edge, IPv6 backbone and gateway."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+
+import pytest
+import traffic
+from conftest import EDGE_SERVICE, FORWARDED, INTERNET, LAN, SHARED
+
+pytestmark = pytest.mark.root
+
+PORTS = EDGE_SERVICE.customer.ports
+TUNNEL_MTU = 1460
+IP_RECVTTL = 12
+
+
+@pytest.fixture
+def server(network):
+    with traffic.udp(network.inet, INTERNET, 5000) as sock:
+        yield sock
+
+
+@pytest.fixture
+def client(network):
+    with traffic.udp(network.lan) as sock:
+        yield sock
+
+
+@pytest.fixture
+def opened(server, client):
+    """A UDP session; gives the outside address and port of the client."""
+    client.bind((LAN, 0))
+    client.sendto(b"open", (INTERNET, 5000))
+    _, outside = server.recvfrom(100)
+    return outside
+
+
+def connected(network, port=8000):
+    """Two ends of a TCP connection that the customer opened, and how the internet sees him."""
+    with traffic.listen(network.inet, INTERNET, port) as listener:
+        near = network.lan.socket(socket.AF_INET, socket.SOCK_STREAM)
+        near.settimeout(traffic.PATIENCE)
+        near.connect((INTERNET, port))
+        far, peer = listener.accept()
+        return near, far, peer
+
+
+@contextlib.contextmanager
+def one_more(node, reason):
+    """What is done inside is counted once under this reason."""
+    before = node.counters().get(reason, 0)
+    yield
+    deadline = time.monotonic() + traffic.PATIENCE
+    while node.counters().get(reason, 0) == before and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert node.counters()[reason] == before + 1
+
+
+class TestUdp:
+    def test_source_is_the_customers_and_the_answer_comes_back(self, opened, server, client):
+        assert opened[0] == SHARED
+        assert opened[1] in PORTS
+        server.sendto(b"answer", opened)
+        assert client.recvfrom(100) == (b"answer", (INTERNET, 5000))
+
+    def test_every_range_of_the_port_set_is_used(self, network, server):
+        seen = set()
+        for _ in range(200):
+            with traffic.udp(network.lan) as sock:
+                sock.sendto(b"x", (INTERNET, 5000))
+                seen.add(server.recvfrom(10)[1][1])
+        assert len(seen) == 200
+        assert all(port in PORTS for port in seen)
+        assert {port >> 12 for port in seen} == set(range(1, 16))
+
+    def test_unasked_packet_is_dropped_and_counted(self, network, server):
+        free = next(p for p in reversed(range(1 << 16)) if p in PORTS)
+        with one_more(network.ce, "drop_unsolicited"):
+            server.sendto(b"scan", (SHARED, free))
+
+
+class TestIcmp:
+    @pytest.mark.parametrize("size", [0, 56, 1432, 1433, 1472, 3000, 20000])
+    def test_echo(self, network, size):
+        assert traffic.ping(network.lan, INTERNET, size) == bytes(i % 251 for i in range(size))
+
+    def test_gateway_address_answers_over_ipv6(self, network):
+        with network.core.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) as sock:
+            sock.settimeout(traffic.PATIENCE)
+            sock.sendto(b"\x80\0\0\0\x12\x34\0\x01hello", ("2001:3e8:0:2900::1", 0))
+            while True:
+                data, peer = sock.recvfrom(100)
+                if data[0] == 129:
+                    break
+            assert (data[4:], peer[0]) == (b"\x12\x34\0\x01hello", "2001:3e8:0:2900::1")
+
+    @pytest.mark.parametrize(("hops", "who"), [(1, "192.168.192.1"), (2, "198.51.100.1")])
+    def test_traceroute_sees_edge_then_gateway(self, network, client, hops, who):
+        with network.lan.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as errors:
+            errors.settimeout(traffic.PATIENCE)
+            client.bind((LAN, 0))
+            client.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, hops)
+            client.sendto(b"probe", (INTERNET, 33434))
+            found = traffic.icmp_error(errors)
+        assert (found.type, found.code, found.source) == (11, 0, who)
+        # The host must recognise its own packet.
+        assert found.about[12:16] == socket.inet_aton(LAN)
+        assert int.from_bytes(found.about[20:22]) == client.getsockname()[1]
+
+    def test_each_node_counts_one_hop(self, network, opened, server, client):
+        server.setsockopt(socket.IPPROTO_IP, IP_RECVTTL, 1)
+        client.sendto(b"ttl", (INTERNET, 5000))
+        _, ancillary, _, _ = server.recvmsg(100, 100)
+        assert [int.from_bytes(value, "little") for _, _, value in ancillary] == [64 - 2]
+
+    def test_port_unreachable_comes_back_to_the_socket(self, network, client):
+        client.connect((INTERNET, 9))
+        client.send(b"nobody")
+        with pytest.raises(ConnectionRefusedError):
+            client.recv(10)
+
+
+class TestTooBig:
+    @pytest.fixture(autouse=True)
+    def _forget_path_mtu(self, network):
+        yield
+        for host in (network.lan, network.inet):
+            host.ip("route flush cache")
+
+    def test_customer_learns_the_tunnel_mtu(self, network, client):
+        client.connect((INTERNET, 5999))
+        traffic.do_not_fragment(client)
+        assert traffic.path_mtu(client) == 1500
+        client.send(bytes(1472))
+        with pytest.raises(OSError, match=r"Message too long|Connection refused"):
+            client.recv(1)
+        assert traffic.path_mtu(client) == TUNNEL_MTU
+
+    def test_internet_learns_the_tunnel_mtu(self, network, opened, server, client):
+        server.connect(opened)
+        traffic.do_not_fragment(server)
+        server.send(bytes(1472))
+        with pytest.raises(OSError, match="Message too long"):
+            server.recv(1)
+        assert traffic.path_mtu(server) == TUNNEL_MTU
+        server.send(bytes(TUNNEL_MTU - 28))
+        assert len(client.recv(2000)) == TUNNEL_MTU - 28
+
+
+class TestFragments:
+    BODY = bytes(i % 256 for i in range(3000))
+
+    @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2)])
+    def test_from_the_customer(self, network, server, order):
+        body = traffic.datagram(LAN, INTERNET, 6000, 5000, self.BODY)
+        cut = traffic.pieces(LAN, INTERNET, body, ident=100 + order[0], size=1024)
+        traffic.send_packets(network.lan, INTERNET, [cut[i] for i in order])
+        data, (address, port) = server.recvfrom(5000)
+        assert (data, address) == (self.BODY, SHARED)
+        assert port in PORTS
+
+    @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2)])
+    def test_to_the_customer(self, network, opened, client, order):
+        body = traffic.datagram(INTERNET, SHARED, 5000, opened[1], self.BODY)
+        cut = traffic.pieces(INTERNET, SHARED, body, ident=200 + order[0], size=1024)
+        traffic.send_packets(network.inet, SHARED, [cut[i] for i in order])
+        assert client.recv(5000) == self.BODY
+
+    @pytest.mark.parametrize("size", [1433, 1472, 8000, 65507])
+    def test_large_datagrams_both_ways(self, opened, server, client, size):
+        payload = bytes(i % 253 for i in range(size))
+        client.sendto(payload, (INTERNET, 5000))
+        assert server.recv(65535) == payload
+        server.sendto(payload, opened)
+        assert client.recv(65535) == payload
+
+    def test_full_packets_are_cut_outside_where_the_service_says_so(self, network, opened, server, client):
+        before = network.br.counters().get("reassembled", 0)
+        client.sendto(bytes(1472), (INTERNET, 5000))
+        assert len(server.recv(2000)) == 1472
+        assert network.br.counters()["reassembled"] == before + 1
+
+
+class TestTcp:
+    @pytest.mark.parametrize("wire", [False, True], ids=["super-packets", "wire"])
+    @pytest.mark.parametrize("upload", [True, False], ids=["up", "down"])
+    def test_large_transfer(self, network, wire, upload):
+        ends = [
+            (network.lan, "eth0"),
+            (network.ce_host, "lan"),
+            (network.ce_host, "wan"),
+            (network.core, "ce"),
+            (network.core, "br"),
+            (network.br_host, "wan"),
+            (network.br_host, "inet"),
+            (network.inet, "eth0"),
+        ]
+        for host, device in ends:
+            host.offloads(device, not wire)
+        near, far, _ = connected(network)
+        with near, far:
+            sender, receiver = (near, far) if upload else (far, near)
+            assert traffic.Transfer(sender, receiver, 20_000_000).finish()
+        for host, device in ends:
+            host.offloads(device, True)
+
+    def test_super_packets_cross_the_edge_whole(self, network):
+        before = network.ce.ok("status")["traffic"]["native"]
+        near, far, _ = connected(network)
+        with near, far:
+            assert traffic.Transfer(near, far, 10_000_000).finish()
+        after = network.ce.ok("status")["traffic"]["native"]
+        octets = after["octets_in"] - before["octets_in"]
+        assert octets > 10_000_000
+        assert octets / (after["packets_in"] - before["packets_in"]) > 4000
+
+    def test_mss_is_clamped(self, network):
+        near, far, _ = connected(network)
+        with near, far:
+            # TCP_MAXSEG is what the peer announced, less 12 octets of timestamps.
+            assert far.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG) == 1420 - 12
+
+    def test_port_forward(self, network):
+        with (
+            traffic.listen(network.lan, LAN, 8080) as listener,
+            network.inet.socket(socket.AF_INET, socket.SOCK_STREAM) as caller,
+        ):
+            caller.settimeout(traffic.PATIENCE)
+            caller.connect((SHARED, FORWARDED))
+            far, peer = listener.accept()
+            with far:
+                assert peer[0] == INTERNET
+
+    def test_hairpin_to_the_own_forwarded_port(self, network):
+        with (
+            traffic.listen(network.lan, LAN, 8080) as listener,
+            network.lan.socket(socket.AF_INET, socket.SOCK_STREAM) as caller,
+        ):
+            caller.settimeout(traffic.PATIENCE)
+            caller.connect((SHARED, FORWARDED))
+            far, peer = listener.accept()
+            with far:
+                assert peer[0] == SHARED
+                assert peer[1] in PORTS
+
+
+class TestNegative:
+    def test_packet_outside_the_port_set_is_dropped_at_the_gateway(self, network):
+        """A customer who uses the port of another: encapsulated by hand, since the edge would not."""
+        wrong = next(p for p in range(5000, 6000) if p not in PORTS)
+        inner = traffic.pieces(
+            SHARED, INTERNET, traffic.datagram(SHARED, INTERNET, wrong, 5000, b"spoof"), ident=1, size=1024
+        )[0]
+        address = str(EDGE_SERVICE.customer.address)
+        network.ce_host.ip(f"addr add {address}/128 dev lo")
+        try:
+            with (
+                one_more(network.br, "drop_spoofed_source"),
+                network.ce_host.socket(socket.AF_INET6, socket.SOCK_RAW, 4) as sock,
+            ):
+                sock.bind((address, 0))
+                sock.sendto(inner, (str(EDGE_SERVICE.gateway_address), 0))
+        finally:
+            network.ce_host.ip(f"addr del {address}/128 dev lo")
+
+    def test_excluded_port_is_dropped_at_the_gateway(self, network, server):
+        with one_more(network.br, "drop_excluded_port"):
+            server.sendto(b"x", (SHARED, 80))

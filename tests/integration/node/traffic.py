@@ -1,0 +1,209 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Traffic from plain sockets of namespaces: UDP, TCP, ICMP and hand-made IPv4 packets."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import struct
+import threading
+import time
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import Any
+
+from netns import Host
+
+PATIENCE = 5.0
+DF, MF = 0x4000, 0x2000
+_IP_MTU_DISCOVER, _IP_PMTUDISC_DONT, _IP_PMTUDISC_DO, _IP_MTU = 10, 0, 2, 14
+
+
+def udp(host: Host, address: str = "", port: int = 0) -> socket.socket:
+    """A UDP socket without DF, bound where an address is given, that waits PATIENCE for a packet."""
+    made = host.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    made.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _IP_PMTUDISC_DONT)
+    made.settimeout(PATIENCE)
+    if address:
+        made.bind((address, port))
+    return made
+
+
+def do_not_fragment(sock: socket.socket) -> None:
+    """Set DF and keep what the path says of its MTU."""
+    sock.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _IP_PMTUDISC_DO)
+
+
+def path_mtu(sock: socket.socket) -> int:
+    """What the host believes of the path of a connected socket."""
+    return sock.getsockopt(socket.IPPROTO_IP, _IP_MTU)
+
+
+def checksum(data: bytes) -> int:
+    """Internet checksum."""
+    data += bytes(len(data) % 2)
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def echo(identifier: int, sequence: int, payload: bytes) -> bytes:
+    """An ICMP echo request."""
+    head = struct.pack("!BBHHH", 8, 0, 0, identifier, sequence)
+    return head[:2] + struct.pack("!H", checksum(head + payload)) + head[4:] + payload
+
+
+def ping(host: Host, address: str, size: int = 56) -> bytes | None:
+    """The payload that came back, None where nothing did. DF is not set."""
+    with host.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as sock:
+        sock.settimeout(PATIENCE)
+        sock.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _IP_PMTUDISC_DONT)
+        payload = bytes(i % 251 for i in range(size))
+        sock.sendto(echo(4711, 1, payload), (address, 0))
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            try:
+                data, _ = sock.recvfrom(65535)
+            except TimeoutError:
+                return None
+            if data[20] == 0 and data[24:26] == struct.pack("!H", 4711):
+                return data[28:]
+    return None
+
+
+@dataclass
+class IcmpError:
+    """An ICMP error as a host gets it."""
+
+    source: str
+    type: int
+    code: int
+    value: int
+    about: bytes
+
+
+def icmp_error(sock: socket.socket) -> IcmpError:
+    """The next ICMP error that a raw ICMP socket gets."""
+    while True:
+        data, (source, _) = sock.recvfrom(65535)
+        kind, code, _, value = struct.unpack_from("!BBHI", data, 20)
+        if kind in (3, 11):
+            return IcmpError(source, kind, code, value, data[28:])
+
+
+def datagram(source: str, destination: str, sport: int, dport: int, payload: bytes) -> bytes:
+    """UDP header and payload, checksum right."""
+    size = 8 + len(payload)
+    pseudo = IPv4Address(source).packed + IPv4Address(destination).packed + struct.pack("!HH", 17, size)
+    head = struct.pack("!HHHH", sport, dport, size, 0)
+    return head[:6] + struct.pack("!H", checksum(pseudo + head + payload) or 0xFFFF) + payload
+
+
+def pieces(
+    source: str, destination: str, body: bytes, *, ident: int, size: int, protocol: int = 17
+) -> list[bytes]:
+    """IPv4 packets of ``size`` octets of body each (a multiple of 8), in order."""
+    packets = []
+    for at in range(0, len(body), size):
+        part = body[at : at + size]
+        place = (MF if at + size < len(body) else 0) | at // 8
+        head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(part), ident, place, 64, protocol, 0)
+        head += IPv4Address(source).packed + IPv4Address(destination).packed
+        packets.append(head[:10] + struct.pack("!H", checksum(head)) + head[12:] + part)
+    return packets
+
+
+def send_packets(host: Host, destination: str, packets: list[bytes]) -> None:
+    """Send packets as they are."""
+    with host.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as sock:
+        for packet in packets:
+            sock.sendto(packet, (destination, 0))
+
+
+def listen(host: Host, address: str, port: int) -> socket.socket:
+    """A listening TCP socket."""
+    sock = host.socket(socket.AF_INET, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.settimeout(PATIENCE)
+    sock.bind((address, port))
+    sock.listen()
+    return sock
+
+
+class Transfer:
+    """A TCP stream of ``octets`` from one connected socket to another, in threads of its own."""
+
+    BLOCK = hashlib.sha256(b"ipv4aas").digest() * 2048
+
+    def __init__(self, sender: socket.socket, receiver: socket.socket, octets: int) -> None:
+        self.received = 0
+        self._sent, self._got = hashlib.sha256(), hashlib.sha256()
+        self._threads = [
+            threading.Thread(target=self._send, args=(sender, octets)),
+            threading.Thread(target=self._receive, args=(receiver,)),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def _send(self, sock: socket.socket, octets: int) -> None:
+        sock.settimeout(30)
+        for at in range(0, octets, len(self.BLOCK)):
+            block = self.BLOCK[: octets - at]
+            self._sent.update(block)
+            sock.sendall(block)
+        sock.shutdown(socket.SHUT_WR)
+
+    def _receive(self, sock: socket.socket) -> None:
+        sock.settimeout(30)
+        while data := sock.recv(1 << 16):
+            self.received += len(data)
+            self._got.update(data)
+
+    def finish(self) -> bool:
+        """Wait for the end; whether all arrived as it was sent."""
+        for thread in self._threads:
+            thread.join(60)
+        return self._sent.digest() == self._got.digest()
+
+    @property
+    def running(self) -> bool:
+        """Whether it still goes on."""
+        return any(thread.is_alive() for thread in self._threads)
+
+
+class Stream:
+    """Numbered UDP packets at a steady pace from one socket to another."""
+
+    def __init__(self, sender: socket.socket, to: Any, receiver: socket.socket, pause: float) -> None:
+        self.sent, self._going = 0, True
+        self._seen: set[int] = set()
+        receiver.settimeout(1)
+        self._threads = [
+            threading.Thread(target=self._send, args=(sender, to, pause)),
+            threading.Thread(target=self._receive, args=(receiver,)),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def _send(self, sock: socket.socket, to: Any, pause: float) -> None:
+        while self._going:
+            sock.sendto(struct.pack("!I", self.sent), to)
+            self.sent += 1
+            time.sleep(pause)
+
+    def _receive(self, sock: socket.socket) -> None:
+        while True:
+            try:
+                self._seen.add(struct.unpack("!I", sock.recv(100))[0])
+            except TimeoutError:
+                return
+
+    def finish(self) -> list[int]:
+        """Numbers that never came."""
+        self._going = False
+        for thread in self._threads:
+            thread.join()
+        return sorted(set(range(self.sent)) - self._seen)
