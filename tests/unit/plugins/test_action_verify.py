@@ -1,0 +1,99 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The action verify: the probe travels, runs and answers; nothing of it stays."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible_collections.ipv4aas.fleet.engine.verify.probes.cli import CHECKS
+from ansible_collections.ipv4aas.fleet.plugins.modules.verify import DOCUMENTATION
+
+TOKEN = "not to be seen"
+
+
+def here(command: str, stdin: bytes) -> tuple[int, str, str]:
+    """Runs the command on this machine."""
+    done = subprocess.run(command, shell=True, input=stdin, capture_output=True, check=False, timeout=60)
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+@pytest.fixture
+def ask(run_action, hostvars):
+    """ask(check, answer=here, **args) on a host behind ce42."""
+    assert not run_action("plan", {}, {"hostvars": hostvars}).get("failed")
+
+    def run(check, answer=here, **args):
+        args = {"check": check, "references": ["127.0.0.1"], "token": TOKEN, **args}
+        return run_action("verify", args, {"ipv4aas_vantage_of": "ce42"}, answer=answer)
+
+    return run
+
+
+def test_the_probe_runs_on_the_host_and_leaves_nothing(ask, tmp_path, monkeypatch):
+    spare = tmp_path / "spare"
+    spare.mkdir()
+    monkeypatch.setenv("TMPDIR", str(spare))
+    result = ask("reach")  # nobody answers on the loopback address
+    assert result["failed"]
+    assert result["verdict"] == "fail"
+    assert result["check"] == "reach"
+    assert result["msg"] == f"reach: {result['cause']}"
+    assert list(spare.iterdir()) == []
+    assert TOKEN not in json.dumps(result)
+
+
+def test_a_verdict_is_handed_on(ask):
+    verdict = {"check": "mtu", "verdict": "pass", "cause": "", "details": {"out": 1460}}
+    seen = {}
+
+    def answer(command, stdin):
+        size = int(command.split()[-2])
+        seen.update(json.loads(stdin[size:]), command=command)
+        return 0, json.dumps(verdict), ""
+
+    assert ask("mtu", answer, peer="ce42", more={"seconds": 3}) == {"changed": False, **verdict}
+    assert seen["service"]["end_user_prefix"] == "2001:3e8:6000:42::/64"
+    assert seen["peer"] == seen["service"]
+    assert seen["references"] == ["127.0.0.1"]
+    assert seen["more"] == {"seconds": 3}
+    assert TOKEN not in seen["command"]
+
+
+def test_a_probe_that_cannot_run_is_told_with_its_own_words(ask):
+    result = ask("mtu", lambda command, stdin: (127, "", "sh: python3: not found"))
+    assert result["failed"]
+    assert result["msg"] == "mtu: the probe could not be run: sh: python3: not found"
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ({"edge": "ce99"}, "ce99: the plan has no such node"),
+        ({"service": "hall8"}, "ce42: does not carry the service hall8"),
+    ],
+)
+def test_what_the_plan_does_not_have(ask, args, message):
+    assert ask("mtu", None, **args)["msg"] == message
+
+
+def test_an_edge_has_to_be_named(run_action):
+    result = run_action("verify", {"check": "mtu", "references": ["192.0.2.1"], "token": TOKEN})
+    assert result["msg"].startswith("edge: missing")
+
+
+def test_the_documentation_offers_every_check():
+    assert sorted(yaml.safe_load(DOCUMENTATION)["options"]["check"]["choices"]) == sorted(CHECKS)
+
+
+def test_every_action_is_documented_and_in_the_group():
+    root = Path(__file__).parents[3]
+    actions = {path.stem for path in (root / "plugins/action").glob("*.py")}
+    assert actions == {path.stem for path in (root / "plugins/modules").glob("*.py")}
+    groups = yaml.safe_load((root / "meta/runtime.yml").read_text())["action_groups"]
+    assert {name.removeprefix("ipv4aas.fleet.") for name in groups["fleet"]} == actions
