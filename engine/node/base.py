@@ -100,6 +100,7 @@ class Node(ABC):
         """Take over a service; all look-ups change at once."""
         self.service = service
         self.mapping = service.rule_table()
+        self.address = self.own_address(service)
         self.carriage: Carriage = Encapsulation(
             service.ipv6_mtu, cut_inner=service.fragmentation == "inner", rng=self.rng
         )
@@ -109,9 +110,9 @@ class Node(ABC):
         """Swap the rules under traffic; returns what was lost by it."""
         return self.apply(service)
 
-    @property
+    @staticmethod
     @abstractmethod
-    def address(self) -> int:
+    def own_address(service: Service) -> int:
         """The tunnel address of this node."""
 
     @abstractmethod

@@ -21,16 +21,15 @@ class Edge(Node):
     _napt: Napt | None = None
     _piece_idents: dict[tuple[int, int, int, int], int]  # packet in pieces -> its new Identification
 
-    @property
-    def address(self) -> int:
+    @staticmethod
+    def own_address(service: Service) -> int:
         """The own MAP address."""
-        return self._address
+        return int(service.customer.address)
 
     def apply(self, service: Service) -> list[str]:
         """Take over a service; NAPT sessions that are valid under it live on."""
         super().apply(service)
         self.customer = customer = service.customer
-        self._address = int(customer.address)
         self._gateway = int(service.gateway_address)
         self._first, self._last = int(customer.ipv4.network_address), int(customer.ipv4.broadcast_address)
         # Peers are reached by forwarding rules only (FMR, RFC 7597 s5).

@@ -10,23 +10,22 @@ from ..packet import icmp, ipv6
 from ..packet.buffer import Packet
 from ..packet.ipv4 import Datagram
 from ..packet.verdict import Drop
+from ..techniques.service import Service
 from .base import Node, Work, receiver_port, sender_port
 
 
 class Gateway(Node):
     """Stateless: the mapping says who owns an address and port, in both directions."""
 
-    @property
-    def address(self) -> int:
-        """The gateway address of the service, also when it is anycast (RFC 7597 s7.2)."""
-        return int(self.service.gateway_address)
+    @staticmethod
+    def own_address(service: Service) -> int:
+        """The gateway address, also when it is anycast (RFC 7597 s7.2)."""
+        return int(service.gateway_address)
 
     def from_native(self, packet: Packet, work: Work) -> None:
         """From the Internet to the customer who owns destination address and port."""
         d = Datagram(packet.data, packet.offload)
         self.check_addresses(d)
-        if not self.mapping.covers(d.destination):
-            raise Drop("drop_unmapped_destination")
         pieces = self._with_ports(d, work, self.mapping.shared(d.destination))
         self.each(pieces, work, self._to_customer)
 
@@ -97,5 +96,7 @@ class Gateway(Node):
         port = receiver_port(d) if self.mapping.shared(d.destination) else None
         softwire = self.mapping.softwire(d.destination, port)
         if softwire is None:
+            if not self.mapping.covers(d.destination):
+                raise Drop("drop_unmapped_destination")
             raise Drop("drop_no_port" if port is None else "drop_excluded_port")
         return softwire

@@ -45,6 +45,9 @@ REASONS: Mapping[str, Reason] = MappingProxyType(
         ),
         "session_expired": Reason("NAPT session past its time", "RFC 4787 REQ-5, RFC 5382 REQ-5"),
         "session_lost_on_reload": Reason("its address or port left the own set", "RFC 7596 s5.1"),
+        # Before any service has the packet (services.py)
+        "drop_no_service": Reason("no service of this node has the address", "RFC 7597 s8.1"),
+        "drop_internal_fault": Reason("the engine failed on this packet: report it", "none"),
         # Headers
         "drop_ipv4_malformed": Reason("IPv4 header does not fit the packet", "RFC 1812 s5.2.2"),
         "drop_ipv4_checksum": Reason("IPv4 header checksum is wrong", "RFC 1812 s5.2.2"),

@@ -75,9 +75,11 @@ class Encapsulation:
             plain = Offload(True, offload.csum_start, offload.csum_offset)
             whole = [Datagram(head + part, plain) for head, part in d.segments()]
             return [packet for segment in whole for packet in self.wrap(segment, source, destination)]
-        packets = []
+        packets, size, outer = [], -1, b""
         for head, part in d.segments():
-            outer = ipv6.write(d.tos, len(head) + len(part), ipv6.IPV4, source, destination)
+            if len(part) != size:
+                size = len(part)
+                outer = ipv6.write(d.tos, len(head) + size, ipv6.IPV4, source, destination)
             packets.append(Packet(b"".join((outer, head, part)), todo))
         return packets
 

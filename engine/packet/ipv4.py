@@ -253,29 +253,35 @@ class Datagram:
         """Whether the ICMP checksum is right (RFC 5508 REQ-3a)."""
         return valid(memoryview(self.buf)[self.header :])
 
-    def segments(self) -> Iterator[tuple[bytearray, memoryview]]:
-        """Cut a super-packet into (headers, payload) pairs that keep a partial transport checksum."""
+    def segments(self) -> Iterator[tuple[bytes, memoryview]]:
+        """Cut a super-packet into (headers, payload) pairs that keep a partial transport checksum.
+
+        CWR stays on the first segment only, FIN and PSH on the last (RFC 9293, Linux tcp_gso_segment).
+        """
         assert self.offload is not None
-        buf, step = self.buf, self.offload.gso_size
-        start, total = self._segment_header(), len(self.buf)
-        template = bytes(buf[:start])
-        view = memoryview(buf)
-        base = checksum(_without_length(template, self.header))
-        for number, at in enumerate(range(start, max(total, start + 1), step)):
-            payload = view[at : at + step]
-            head = bytearray(template)
-            length, ident = start + len(payload), (self.ident + number) & 0xFFFF
-            _U16.pack_into(head, 2, length)
-            _U16.pack_into(head, 4, ident)
-            _U16.pack_into(head, 10, adjust(base, length + ident))
-            size = length - self.header
-            pseudo = pseudo4(self.source, self.destination, self.protocol, size)
-            if self.protocol == TCP:
-                _cut_tcp(head, self.header, at - start, first=number == 0, last=at + step >= total)
-                _U16.pack_into(head, self.header + 16, pseudo)
+        at, step, total = self.header, self.offload.gso_size, len(self.buf)
+        start = self._segment_header()
+        head, view = bytearray(self.buf[:start]), memoryview(self.buf)
+        tcp = self.protocol == TCP
+        (sequence,) = _U32.unpack_from(head, at + 4)
+        flags = head[at + 13] if tcp else 0
+        base = ONES - checksum(b"".join((head[:2], b"\0\0\0\0", head[6:10], head[12:at])))
+        length = 0
+        for number, begin in enumerate(range(start, max(total, start + 1), step)):
+            last = begin + step >= total
+            if last or not number:  # the others are as long as the first
+                length = min(start + step, start + total - begin)
+                pseudo = pseudo4(self.source, self.destination, self.protocol, length - at)
+            ident = (self.ident + number) & 0xFFFF
+            _PORTS.pack_into(head, 2, length, ident)
+            _U16.pack_into(head, 10, ONES - ((base + length + ident) % ONES or ONES))
+            if tcp:
+                _U32.pack_into(head, at + 4, (sequence + begin - start) & 0xFFFFFFFF)
+                head[at + 13] = flags & (0xFF if not number else 0x7F) & (0xFF if last else 0xF6)
+                _U16.pack_into(head, at + 16, pseudo)
             else:
-                _PORTS.pack_into(head, self.header + 4, size, pseudo)
-            yield head, payload
+                _PORTS.pack_into(head, at + 4, length - at, pseudo)
+            yield bytes(head), view[begin : begin + step]
 
     def pieces(self, mtu: int) -> Iterator[bytes]:
         """Fragment to `mtu` (RFC 791 s3.2); an already cut piece is cut further."""
@@ -311,21 +317,6 @@ def mss_option(buf: bytes | bytearray, tcp: int) -> int:
             return at + 2 if buf[at + 1] == 4 else 0
         at += buf[at + 1]
     return 0
-
-
-def _without_length(header: bytes, size: int) -> bytes:
-    """The IPv4 header with length, identification and checksum zeroed."""
-    return header[:2] + b"\0\0\0\0" + header[6:10] + b"\0\0" + header[12:size]
-
-
-def _cut_tcp(head: bytearray, tcp: int, offset: int, *, first: bool, last: bool) -> None:
-    """Sequence number and flags of one segment: CWR only on the first, FIN and PSH only on the last."""
-    (sequence,) = _U32.unpack_from(head, tcp + 4)
-    _U32.pack_into(head, tcp + 4, (sequence + offset) & 0xFFFFFFFF)
-    if not first:
-        head[tcp + 13] &= 0x7F
-    if not last:
-        head[tcp + 13] &= 0xF6
 
 
 def _copied_options(header: bytes) -> bytes:
