@@ -9,7 +9,7 @@ from ..mapping.rule import RuleTable
 from ..packet import icmp, ipv6
 from ..packet.buffer import Packet
 from ..packet.ipv4 import DF, Datagram
-from ..packet.napt import NUMBERS, Napt, SessionView, StaticBinding
+from ..packet.napt import NUMBERS, Napt, SessionView, StaticBinding, check_forwards
 from ..packet.verdict import Drop
 from ..techniques.service import Service
 from .base import Node, Work, receiver_port, sender_port
@@ -19,7 +19,6 @@ class Edge(Node):
     """NAPT44 into the own port set, then the tunnel. Unsolicited packets are dropped without a word."""
 
     _napt: Napt | None = None
-    _piece_idents: dict[tuple[int, int, int, int], int]  # packet in pieces -> its new Identification
 
     @staticmethod
     def own_address(service: Service) -> int:
@@ -27,22 +26,26 @@ class Edge(Node):
         return int(service.customer.address)
 
     def apply(self, service: Service) -> list[str]:
-        """Take over a service; NAPT sessions that are valid under it live on."""
+        """Take over a service; NAPT sessions that are valid under it live on.
+
+        Raises ValueError, with nothing changed, for a service that cannot run.
+        """
+        customer = service.customer
+        static = [
+            StaticBinding(NUMBERS[f.protocol], f.outside_port, int(f.inside_address), f.inside_port)
+            for f in service.port_forwards
+        ]
+        check_forwards(static, customer.ports)
         super().apply(service)
-        self.customer = customer = service.customer
+        self.customer = customer
         self._gateway = int(service.gateway_address)
         self._first, self._last = int(customer.ipv4.network_address), int(customer.ipv4.broadcast_address)
         # Peers are reached by forwarding rules only (FMR, RFC 7597 s5).
         self._peers = RuleTable((r for r in service.rules if r.forwarding), service.interface_identifier)
         self._inside = [(int(n.network_address), int(n.netmask)) for n in service.inside]
         self._idents = self.rng.randrange(len(customer.ports))
-        self._piece_idents = {}
         addresses = range(self._first, self._last + 1)
         open_filter = service.filtering == "endpoint-independent"
-        static = [
-            StaticBinding(NUMBERS[f.protocol], f.outside_port, int(f.inside_address), f.inside_port)
-            for f in service.port_forwards
-        ]
         if self._napt is not None:
             lost = self._napt.configure(addresses, customer.ports, open_filter, static)
             return ["session_lost_on_reload"] * lost

@@ -149,7 +149,7 @@ class Reassembler:
         self.chains.hold(
             chain, (start, outer.traffic_class, piece.next_header, payload), len(payload), events
         )
-        if not chain.complete:
+        if not chain.held or not chain.complete:  # without any: the limit took this very chain
             events.append("fragment_held")
             return None
         parts = sorted(chain.held)

@@ -128,9 +128,8 @@ class Napt:
         self._timers: list[tuple[float, int, Session]] = []
         self._sequence = count()
         self._sessions = 0
-        self._full: set[tuple[int, int, bool]] = (
-            set()
-        )  # (protocol, outside address, low port) found exhausted
+        # (protocol, outside address, low port) found exhausted
+        self._full: set[tuple[int, int, bool]] = set()
         self.configure(addresses, ports, endpoint_independent_filtering, static)
 
     def __len__(self) -> int:
@@ -143,24 +142,25 @@ class Napt:
         endpoint_independent_filtering: bool,
         static: Iterable[StaticBinding],
     ) -> int:
-        """Set or change the outside; returns how many sessions had to go because their port left it."""
+        """Set or change the outside; returns how many sessions had to go because their port left it.
+
+        Raises ValueError, with nothing changed, for port forwards that cannot work.
+        """
+        forwards = {(s.protocol, addresses[0], s.outside_port): s for s in static}
+        check_forwards(list(forwards.values()), ports)
         self.addresses, self.ports = addresses, ports
         self._full.clear()
         self._endpoint_independent = endpoint_independent_filtering
-        forwards = {(s.protocol, addresses[0], s.outside_port): s for s in static}
-        check_forwards(list(forwards.values()), ports)
         lost = 0
         for binding in list(self._outside.values()):
             wanted = forwards.get(binding.outer_key)
-            same = wanted is not None and (wanted.inside, wanted.inside_port) == (
-                binding.inside,
-                binding.inside_port,
-            )
-            inside_set = binding.outside in addresses and binding.outside_port in ports
-            if not inside_set or (wanted is not None and not same) or (binding.static and not same):
+            if wanted is not None:
+                keep = (wanted.inside, wanted.inside_port) == (binding.inside, binding.inside_port)
+                binding.static = keep
+            else:
+                keep = not binding.static and binding.outside in addresses and binding.outside_port in ports
+            if not keep:
                 lost += self._drop_binding(binding)
-            elif same:
-                binding.static = True
         for outer_key, forward in forwards.items():
             if outer_key in self._outside:
                 continue

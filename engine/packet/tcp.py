@@ -43,7 +43,8 @@ def advance(state: str, flags: int, outbound: bool) -> tuple[str, float | None]:
         return (state, None) if flags & RST else (ESTABLISHED, ESTABLISHED_TIME)
     if state == BOTH_FIN:
         return state, None
-    if flags & RST and state == ESTABLISHED:
+    if flags & RST:
+        # Translated, and kept a while: a forged reset must not end the session (RFC 7857 s2.2).
         return TRANSITORY, TRANSITORY_TIME
     if flags & FIN:
         own = INSIDE_FIN if outbound else OUTSIDE_FIN

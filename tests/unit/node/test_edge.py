@@ -487,3 +487,13 @@ def test_reload_of_port_forwards() -> None:
     assert receive(node, kit.udp(SERVER, 53, OWN4, OWN_PORT))[1] == ["drop_unsolicited"]
     assert node.reload(kit.service("edge", port_forwards=(forward,))) == []
     assert receive(node, kit.udp(SERVER, 53, OWN4, OWN_PORT))[0]
+
+
+def test_reload_that_cannot_work_changes_nothing() -> None:
+    node = kit.edge()
+    port = opened(node)
+    before = node.service
+    with pytest.raises(ValueError, match="not in the own port set"):
+        node.reload(kit.service("edge", **MESH, port_forwards=(PortForward("tcp", 80, IPv4Address(A), 80),)))
+    assert node.service is before
+    assert receive(node, kit.udp(SERVER, 53, OWN4, port))[0]

@@ -10,6 +10,7 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 
 import pytest
+from ansible_collections.ipv4aas.fleet.engine.node.core import Limits
 from unit.packet import packetkit as kit
 from unit.packet.packetkit import (
     BR,
@@ -331,6 +332,14 @@ def test_fragment_memory_is_bounded_and_timed() -> None:
     assert "drop_fragment_limit" in events
     assert len(node.reassembler.chains) == node.limits.fragment_packets
     assert node.expire(61.0) == ["drop_fragment_timeout"] * node.limits.fragment_packets
+
+
+def test_packet_larger_than_the_fragment_memory() -> None:
+    for size in (300, 427):
+        node = kit.gateway({"limits": Limits(fragment_octets=size)})
+        for piece in kit.cut6(kit.tunnel(OWN6, BR, kit.udp(OWN4, OWN_PORT, SERVER, 53, bytes(400))), 128):
+            assert kit.run(node, piece, SOFTWIRE)[0] == []
+        assert node.reassembler.chains.octets <= size
 
 
 @pytest.mark.parametrize("order", [1, -1])
