@@ -17,7 +17,16 @@ GOLDEN = Path(__file__).resolve().parent / "golden"
 
 
 def feature(role, **more):
-    return Feature(**{"technique": "map-e", "role": role, "state": "yes"} | more)
+    return Feature(
+        **{
+            "technique": "map-e",
+            "role": role,
+            "state": "yes",
+            "confidence": "public",
+            "iid_formats": ("rfc7597", "draft-03"),
+        }
+        | more
+    )
 
 
 def platform(name, *techniques, **more):

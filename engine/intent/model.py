@@ -36,6 +36,7 @@ from .fields import (
 
 VARIABLE = "ipv4aas_"
 SERVICES = VARIABLE + "services"
+SERVICE_NAME = "inventory_name"  # the key under ipv4aas_services, as a field
 HUB, MESH = "hub", "mesh"
 AUTO, OFF = "auto", "off"
 UNSUPPORTED, ALWAYS = "unsupported", "always"
@@ -119,7 +120,7 @@ class Rule(Model):
 class ServiceIntent(Model):
     """One entry of ipv4aas_services."""
 
-    name: Name = Field(alias="inventory_name")
+    name: Name = Field(alias=SERVICE_NAME)
     technique: Annotated[str, choice(*TECHNIQUES)] = Field(
         description=f"how IPv4 is carried: {', '.join(TECHNIQUES)}", examples=["map-e"]
     )

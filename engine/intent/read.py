@@ -14,7 +14,17 @@ from pydantic import ValidationError
 from ..problem import Problem, Refused
 from .check import host_problems, service_problems
 from .fields import FAULT
-from .model import SERVICES, VARIABLE, HostIntent, Intent, Model, ServiceIntent, model_of, variables
+from .model import (
+    SERVICE_NAME,
+    SERVICES,
+    VARIABLE,
+    HostIntent,
+    Intent,
+    Model,
+    ServiceIntent,
+    model_of,
+    variables,
+)
 from .wording import all_of, closest, shown, use_known
 
 HostVars = Mapping[str, Mapping[str, Any]]
@@ -74,7 +84,7 @@ def _service(name: str, raw: Any, problems: list[Problem]) -> ServiceIntent | No
             Problem(place, f"{shown(raw)} is not a service", f"write a mapping with {_keys(ServiceIntent)}")
         )
         return None
-    service = _validated(ServiceIntent, raw | {"inventory_name": name}, place, problems)
+    service = _validated(ServiceIntent, raw | {SERVICE_NAME: name}, place, problems)
     if service is None:
         return None
     wrong = list(service_problems(service))
@@ -177,7 +187,9 @@ def _validated(model: type[M], raw: dict[str, Any], place: str, problems: list[P
 def _problem(model: type[Model], item: Any, place: str) -> Problem:
     """A validation error in our words. Raises KeyError for a kind that the models cannot cause."""
     loc, kind = item["loc"], item["type"]
-    path = place + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc)
+    path = place + "".join(
+        f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc if part != SERVICE_NAME
+    )
     if kind == FAULT:
         return Problem(path, item["ctx"]["wrong"], item["ctx"]["right"])
     if kind == "missing":

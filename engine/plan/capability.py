@@ -8,9 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-CONFIDENCES = ("vendor", "public", "derived", "unverified")
+UNVERIFIED = "unverified"
+CONFIDENCES = ("vendor", "public", "derived", UNVERIFIED)
 # ipv4aas_options of every platform, see platforms/render.py.
-COMMON_OPTIONS = ("allow_unverified", "template")
+ALLOW_UNVERIFIED = "allow_unverified"
+OWN_TEMPLATE = "template"
+COMMON_OPTIONS = (ALLOW_UNVERIFIED, OWN_TEMPLATE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +24,7 @@ class Feature:
     role: str
     state: str  # yes or no
     reason: str = ""  # why not, where state is no
-    confidence: str = "unverified"  # one of CONFIDENCES
+    confidence: str = UNVERIFIED  # one of CONFIDENCES
     source: str = ""
     caveats: tuple[str, ...] = ()
     limits: dict[str, Any] = field(default_factory=dict)  # see plan/limits.py for the words

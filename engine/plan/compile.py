@@ -27,10 +27,12 @@ from .seats import (
     Seat,
     device_problems,
     fallback_refusal,
+    has_own_template,
     lacking,
     platform_problems,
     refusal,
     take_seat,
+    unverified_problems,
 )
 
 _Kind = tuple[str, str, str, MapRule | None]  # service, role, identifier format, an edge's only rule
@@ -134,13 +136,13 @@ class _Seating:
             self.edges.append(Edge(seat, names[0], host.customer_prefix, rule))
         self._add(seat, host, names, rule)
         if not lacks:
-            yield from device_problems(host, self._features[host.platform or ""])
+            yield from self._device_problems(host, host, names)
         elif host.fallback is None:
             yield from refusal(host, lacks, self._able(host, names, rule))
         fallback = seat.taken_by
         if fallback is not None and fallback.platform in self._features:
             self._add(seat, fallback, names, rule)
-            yield from device_problems(fallback, self._features[fallback.platform or ""])
+            yield from self._device_problems(fallback, host, names)
             yield from fallback_refusal(host, self._lacks(fallback, host, names, rule))
 
     def _kinds(
@@ -155,8 +157,18 @@ class _Seating:
         self, runner: HostIntent, seat: HostIntent, names: tuple[str, ...], rule: MapRule | None
     ) -> list[Lack]:
         """What the runner's platform lacks for the work of the seat."""
+        if has_own_template(runner):
+            return []
         lacks = {self._lacking(runner.platform, *kind) for kind in self._kinds(runner, seat, names, rule)}
         return sorted(lack for lack in lacks if lack is not None)
+
+    def _device_problems(
+        self, runner: HostIntent, seat: HostIntent, names: tuple[str, ...]
+    ) -> Iterator[Problem]:
+        features = self._features[runner.platform or ""]
+        yield from device_problems(runner, features)
+        kinds = {(self._drawn[name].intent.technique, seat.role or "") for name in names}
+        yield from unverified_problems(runner, features, kinds)
 
     def _able(self, host: HostIntent, names: tuple[str, ...], rule: MapRule | None) -> list[str]:
         kinds = list(self._kinds(host, host, names, rule))

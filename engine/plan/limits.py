@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
+from ..intent.wording import any_of
 from ..mapping.rule import MapRule
 from ..techniques.service import Service
 from .capability import Feature
@@ -55,8 +56,7 @@ WORDS: Mapping[str, tuple[str, Callable[[Service], Iterable[int]]]] = MappingPro
 def beyond_limits(feature: Feature, service: Service) -> tuple[str, ...]:
     """What the platform cannot take of the service, in words; empty where it can take all.
 
-    The interface identifier is compared with what the platform can be told; ``iid_formats`` that
-    is empty says nothing. Raises KeyError for a limit that is not one of WORDS: a fault of the features.yml.
+    Raises KeyError for a limit that is not one of WORDS: a fault of the features.yml.
     """
     found = []
     for word, (least, most) in feature.limits.items():
@@ -64,9 +64,7 @@ def beyond_limits(feature: Feature, service: Service) -> tuple[str, ...]:
         outside = next((value for value in values(service) if not least <= value <= most), None)
         if outside is not None:
             found.append(f"{title} is {outside}, it takes {least} to {most}")
-    formats = feature.iid_formats
-    if formats and service.interface_identifier not in formats:
-        found.append(
-            f"interface identifier is {service.interface_identifier}, it takes {' or '.join(formats)}"
-        )
+    if service.interface_identifier not in feature.iid_formats:
+        formats = any_of(feature.iid_formats) or "none"
+        found.append(f"interface identifier is {service.interface_identifier}, it takes {formats}")
     return tuple(found)

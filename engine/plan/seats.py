@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..intent.model import ALWAYS, LINUX, VARIABLE, HostIntent
@@ -13,7 +13,7 @@ from ..intent.wording import all_of, any_of, closest
 from ..problem import Problem
 from ..techniques import TECHNIQUES
 from ..techniques.service import Service
-from .capability import COMMON_OPTIONS, Features
+from .capability import ALLOW_UNVERIFIED, COMMON_OPTIONS, OWN_TEMPLATE, UNVERIFIED, Features
 from .limits import beyond_limits
 
 OPTIONAL = "optional:"  # how the meaning of an option starts that may be left out
@@ -86,6 +86,24 @@ def platform_problems(host: HostIntent, features: Mapping[str, Features]) -> Ite
         known = f" (known: {all_of(sorted(features))})"
         right = f"use {near}{known}" if near else f"use {any_of(sorted(features))}"
         yield Problem(host.place("platform"), f"there is no platform {host.platform}", right)
+
+
+def has_own_template(host: HostIntent) -> bool:
+    """Whether the operator says how the device is configured, whatever we know of its platform."""
+    return OWN_TEMPLATE in host.options
+
+
+def unverified_problems(
+    host: HostIntent, features: Features, kinds: Iterable[tuple[str, str]]
+) -> Iterator[Problem]:
+    """Syntax that nobody has confirmed, without the operator's consent. ``kinds``: technique and role."""
+    rows = (features.feature(technique, role) for technique, role in kinds)
+    unverified = any(row is not None and row.confidence == UNVERIFIED for row in rows)
+    if host.options.get(ALLOW_UNVERIFIED) is True or not (unverified or has_own_template(host)):
+        return
+    what = "a template of your own" if has_own_template(host) else f"the syntax of {features.platform}"
+    place = f"{host.place('options')}.{ALLOW_UNVERIFIED}"
+    yield Problem(place, f"{what} is unverified", "use true, once you have tried it")
 
 
 def device_problems(host: HostIntent, features: Features) -> Iterator[Problem]:

@@ -10,14 +10,10 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateNotFound
 
-from ..plan.capability import Feature
+from ..plan.capability import ALLOW_UNVERIFIED, OWN_TEMPLATE, Feature
 from ..plan.model import NodePlan
 from ..problem import Problem, Refused
 from . import registry
-
-# Hosts say so in ipv4aas_options.
-ALLOW_UNVERIFIED = "allow_unverified"
-OWN_TEMPLATE = "template"
 
 
 def render(node: NodePlan, templates: Path, dialect: str | None = None) -> str:

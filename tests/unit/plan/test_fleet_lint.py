@@ -166,6 +166,19 @@ CASES = [
         [rules(RULE % "", RULE.replace("133.0.0.0", "133.0.1.0") % "")],
         ("'2400:4000::/42', ipv4_prefix: 133.0.1.0", "'2400:4400::/42', ipv4_prefix: 133.0.1.0"),
     ),
+    (
+        "MAP009",
+        "ipv4aas_services.town.rules[1]",
+        # One customer has the whole /28; a longer IPv6 prefix takes no address from it.
+        [
+            rules(
+                "{ipv6_prefix: '2400:4000::/60', ipv4_prefix: 133.0.0.0/28, ea_length: 0}",
+                "{ipv6_prefix: '2400:4000::/62', ipv4_prefix: 133.0.0.0/30, ea_length: 0}",
+            ),
+            ("2400:4000:1:100::/56", "2400:4000::/60"),
+        ],
+        ("133.0.0.0/30", "133.0.1.0/30"),
+    ),
     ("MAP010", "hosts.br.ansible_host", [("198.51.100.1", "133.0.0.9")], ("133.0.0.9", "133.0.1.9")),
     (
         "MAP011",
