@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -36,7 +36,7 @@ from .fields import (
 
 VARIABLE = "ipv4aas_"
 SERVICES = VARIABLE + "services"
-SERVICE_NAME = "inventory_name"  # the key under ipv4aas_services, as a field
+SERVICE_NAME: Final = "inventory_name"  # the key under ipv4aas_services, as a field
 HUB, MESH = "hub", "mesh"
 AUTO, OFF = "auto", "off"
 UNSUPPORTED, ALWAYS = "unsupported", "always"
