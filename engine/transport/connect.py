@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from ..problem import Problem, Refused
 from .session import Session
 from .target import Target
@@ -20,6 +22,13 @@ NETCONF_FILTERS = {
     ),
 }
 
+# Module and class of the command line, by platform and dialect.
+COMMAND_LINES = {
+    ("asr9000", "cli"): ("ios_xr", "IosXr"),
+    ("juniper_mx", "cli"): ("junos", "Junos"),
+    ("openwrt", "uci"): ("openwrt", "OpenWrt"),
+}
+
 
 def session_for(platform: str, dialect: str, target: Target, *, allow_weaker: bool = False) -> Session:
     """A session, not yet open (``with`` opens it), with a device reached over SSH or NETCONF.
@@ -31,6 +40,11 @@ def session_for(platform: str, dialect: str, target: Target, *, allow_weaker: bo
         from .netconf import NetconfSession
 
         return NetconfSession(target, subtree_filter=NETCONF_FILTERS[platform], allow_weaker=allow_weaker)
+    if (platform, dialect) in COMMAND_LINES:
+        from .ssh import SshSession
+
+        module, name = COMMAND_LINES[platform, dialect]
+        return SshSession(getattr(import_module(f".{module}", __package__), name)(target))
     raise Refused(
         [Problem("ipv4aas_dialect", f"{platform} cannot be reached in {dialect}", "see platforms_info")]
     )

@@ -1,0 +1,117 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""IOS XR command line: exclusive configuration and commit confirmed.
+
+The trial of a confirmed commit belongs to the session that made it: only that one can confirm it,
+leaving its configuration mode takes the change back at once, and the router takes it back by itself
+when the time is up, whether the session is still there or not.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ..platforms.driver import Change
+from .ssh import Rejected
+from .target import Target
+from .terminal import Terminal
+
+LEAST_SECONDS = 30
+MOST_SECONDS = 65535
+
+_TIMESTAMP = re.compile(r"\A\w{3} \w{3} +\d+ [\d:.]+ \w+\n?")
+_ERROR = re.compile(r"^%(?! WARNING|\s*Confirming commit)|^\s*\^\s*$", re.MULTILINE)
+_NOTHING = "No configuration changes to commit"
+# What a commit may ask: the configuration is large; others have committed; leaving ends the trial.
+_LARGE = r"\[y/n\]\[confirm\]"
+_OTHERS = r"proceed with this commit anyway\? \[no\]:"
+_ENDS_TRIAL = r"Do you wish to exit\? \[no\]:"
+_UNCOMMITTED = r"\(yes/no/cancel\)\? *\[cancel\]:"
+
+
+class IosXr:
+    """A ssh.CommandLine."""
+
+    def __init__(self, target: Target, read_command: str = "show running-config") -> None:
+        self.target = target
+        self._terminal = Terminal(target, "cisco_xr")
+        self._read_command = read_command
+
+    def open(self) -> None:
+        self._terminal.open()
+
+    def close(self) -> None:
+        self._terminal.close()
+
+    def begin(self) -> None:
+        answer = self._terminal.run("configure exclusive")
+        if not self._configuring:
+            raise Rejected(answer)
+
+    def read(self) -> str:
+        return self._run(f"do {self._read_command}" if self._configuring else self._read_command)
+
+    def stage(self, change: Change) -> str:
+        self._paste(change.payload)
+        return self._run("show commit changes diff")
+
+    def leave(self) -> None:
+        self._run("abort")
+
+    def seconds(self, confirm_within: int) -> int:
+        return min(max(confirm_within, LEAST_SECONDS), MOST_SECONDS)
+
+    def apply(self, seconds: int) -> None:
+        self._commit(f"commit confirmed {seconds}")
+
+    def confirm(self) -> None:
+        answer = self._commit("commit")
+        if _NOTHING in answer:
+            raise Rejected("the router no longer waits for a confirmation: it has gone back by itself")
+        self._run("end")
+
+    def take_back(self) -> None:
+        answer = self._terminal.run("end", f"{_ENDS_TRIAL}|{_UNCOMMITTED}")
+        if re.search(f"{_ENDS_TRIAL}$", answer):
+            self._terminal.run("yes")
+        elif re.search(f"{_UNCOMMITTED}$", answer):
+            self._terminal.run("no")
+
+    @property
+    def _configuring(self) -> bool:
+        return "(config" in self._terminal.prompt
+
+    def _paste(self, payload: str) -> None:
+        """Types indented lines; "!" closes nothing there, so modes are left by ``exit``."""
+        lines = [line for line in payload.splitlines() if line.strip() not in ("", "!")]
+        opened: list[int] = []  # indentation of the lines whose modes are open
+        for line, following in zip(lines, [*lines[1:], ""], strict=True):
+            depth = _depth(line)
+            while opened and opened[-1] >= depth:
+                self._run("exit")
+                opened.pop()
+            outside = self._terminal.prompt
+            self._run(line.strip())
+            if self._terminal.prompt != outside or _depth(following) > depth:
+                opened.append(depth)
+
+    def _commit(self, command: str) -> str:
+        answer = self._terminal.run(command, f"{_LARGE}|{_OTHERS}")
+        if re.search(f"{_OTHERS}$", answer):
+            raise Rejected(f"{answer} {self._terminal.run('no')}")
+        if re.search(f"{_LARGE}$", answer):
+            answer = self._terminal.run("y")
+        if _ERROR.search(answer):
+            raise Rejected(f"{command}: {answer} {self._terminal.run('show configuration failed')}")
+        return answer
+
+    def _run(self, line: str) -> str:
+        answer = _TIMESTAMP.sub("", self._terminal.run(line))
+        if _ERROR.search(answer):
+            raise Rejected(f"{line}: {answer}")
+        return answer
+
+
+def _depth(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))

@@ -1,0 +1,140 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A session over SSH. What is typed is the business of a platform's command line (ios_xr, junos, openwrt)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from types import TracebackType
+from typing import Protocol, TypeVar
+
+import paramiko  # type: ignore[import-untyped]
+from netmiko.exceptions import NetmikoBaseException
+
+from ..platforms.driver import Change
+from .progress import Phase, Progress
+from .session import TransportError
+from .target import Target
+
+T = TypeVar("T")
+
+
+class Rejected(Exception):
+    """The device answered and refused; the text is its own. Nothing of the refused step is active."""
+
+
+class CommandLine(Protocol):
+    """How one kind of device is read and changed. All may raise Rejected, or an error of _LOST."""
+
+    target: Target
+
+    def open(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    def begin(self) -> None:
+        """Takes the device's lock; refuses what session.Session.begin refuses."""
+
+    def read(self) -> str: ...
+
+    def stage(self, change: Change) -> str:
+        """Enters and validates the change; returns the device's own diff."""
+        ...
+
+    def leave(self) -> None:
+        """Drops what is staged and not applied, and the lock."""
+
+    def seconds(self, confirm_within: int) -> int:
+        """The time that the device will really wait for a confirmation."""
+        ...
+
+    def apply(self, seconds: int) -> None: ...
+
+    def confirm(self) -> None:
+        """Also gives up the lock."""
+
+    def take_back(self) -> None:
+        """Takes back an unconfirmed change at once, and gives up the lock."""
+
+
+_LOST = (NetmikoBaseException, paramiko.SSHException, OSError, EOFError, ValueError)
+
+
+class SshSession:
+    """A session.Session with a device of which ``line`` knows the language."""
+
+    def __init__(self, line: CommandLine) -> None:
+        self._line = line
+        self._progress = Progress()
+        self._begun = False
+        self._lost = False
+
+    def __enter__(self) -> SshSession:
+        if self._line.target.verify_host_key:
+            # The libraries' own words for an unknown key would not say what to do.
+            self._line.target.host_key()
+        self._call("connect", self._line.open)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # The error that ended the session says more than one on the way out.
+        with suppress(TransportError):
+            self.revert()
+        with suppress(*_LOST):
+            self._line.close()
+
+    def begin(self) -> None:
+        self._progress = Progress()
+        self._call("begin", self._line.begin)
+        self._begun = True
+
+    def read(self) -> str:
+        return self._call("read", self._line.read)
+
+    def propose(self, change: Change) -> str:
+        self._progress.phase = Phase.STAGED
+        return self._call("propose", lambda: self._line.stage(change))
+
+    def apply(self, confirm_within: int) -> None:
+        seconds = self._line.seconds(confirm_within)
+        self._progress.reverts_in(seconds + self._line.target.timeout)
+        self._progress.phase = Phase.APPLYING
+        self._call("apply", lambda: self._line.apply(seconds), refused=Phase.STAGED)
+        self._progress.reverts_in(seconds)
+        self._progress.phase = Phase.PENDING
+
+    def confirm(self) -> None:
+        self._progress.phase = Phase.CONFIRMING
+        self._call("confirm", self._line.confirm, refused=Phase.PENDING)
+        self._progress.phase = Phase.CONFIRMED
+        self._begun = False
+
+    def revert(self) -> None:
+        if self._lost or not self._begun:
+            return
+        if self._progress.phase in (Phase.APPLYING, Phase.PENDING):
+            self._call("revert", self._line.take_back)
+        elif self._progress.phase in (Phase.IDLE, Phase.STAGED):
+            self._call("revert", self._line.leave)
+        self._progress.phase = Phase.IDLE
+        self._begun = False
+
+    def _call(self, step: str, action: Callable[[], T], refused: Phase | None = None) -> T:
+        """The action's result. Where the device refuses it, the phase goes back to ``refused``."""
+        try:
+            return action()
+        except Rejected as error:
+            if refused is not None:
+                self._progress.phase = refused
+            raise TransportError(step, self._reason(error), self._progress.left) from error
+        except _LOST as error:
+            self._lost = True
+            raise TransportError(step, self._reason(error), self._progress.left) from error
+
+    def _reason(self, error: BaseException) -> str:
+        words = " ".join(str(error).split()) or type(error).__name__
+        return self._line.target.without_secrets(words)

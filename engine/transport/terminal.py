@@ -1,0 +1,93 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A router's command line over SSH by netmiko: one line in, what the router says to it out."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from typing import Any
+
+from netmiko import BaseConnection, ConnectHandler
+
+from .target import Target
+
+
+class Terminal:
+    """An interactive session. ``prompt`` is the last line the router showed: host and mode."""
+
+    def __init__(self, target: Target, device_type: str) -> None:
+        self._target = target
+        self._device_type = device_type
+        self._connection: BaseConnection | None = None
+        self._prompt_pattern = ""
+        self.prompt = ""
+
+    def open(self) -> None:
+        """Raises netmiko's and paramiko's errors."""
+        target = self._target
+        self._connection = ConnectHandler(
+            device_type=self._device_type,
+            host=target.host,
+            port=target.port,
+            username=target.username,
+            password=target.password or "",
+            use_keys=target.key_file is not None or target.use_own_keys,
+            key_file=target.key_file,
+            allow_agent=target.use_own_keys,
+            ssh_strict=target.verify_host_key,
+            system_host_keys=target.verify_host_key and target.known_hosts is None,
+            alt_host_keys=target.verify_host_key and target.known_hosts is not None,
+            alt_key_file=str(target.known_hosts_file),
+            conn_timeout=target.timeout,
+            banner_timeout=target.timeout,
+            auth_timeout=target.timeout,
+            read_timeout_override=target.timeout,
+        )
+        self._prompt_pattern = rf"{re.escape(self._connection.base_prompt)}[^\r\n]*[>#]\s*$"
+        self.prompt = self._connection.find_prompt()
+
+    def close(self) -> None:
+        """Ends the connection without a word to the router."""
+        if self._connection is not None:
+            # netmiko's disconnect() would type commands that leave configuration mode.
+            assert self._connection.remote_conn_pre is not None
+            self._connection.remote_conn_pre.close()
+            self._connection = None
+
+    def run(self, line: str, questions: str = "") -> str:
+        """What the router says to a line, without the echo and the next prompt.
+
+        ``questions`` is a pattern of what it may ask instead of showing a prompt; the text then
+        ends with the question. It is looked for at the end of the text, never in the echo.
+        """
+        if self._connection is None:
+            raise EOFError("the session was closed")
+        self._connection.write_channel(f"{line}\n")
+        pattern = f"(?:{questions})\\s*$|{self._prompt_pattern}" if questions else self._prompt_pattern
+        lines = self._read_until(pattern).rstrip().split("\n")
+        if re.search(self._prompt_pattern, lines[-1]):
+            self.prompt = lines.pop().strip()
+        if lines and lines[0].strip().endswith(line):
+            del lines[0]
+        return "\n".join(lines).strip("\n")
+
+    def _read_until(self, pattern: str) -> str:
+        """Everything up to the pattern. Raises TimeoutError or EOFError.
+
+        netmiko's own readers sleep between two looks, which a thousand lines would feel.
+        """
+        assert self._connection is not None
+        channel: Any = self._connection.remote_conn
+        channel.settimeout(self._target.timeout)
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        text = ""
+        while not re.search(pattern, text):
+            data = channel.recv(65536)
+            if not data:
+                raise EOFError("the router closed the session")
+            text += decoder.decode(data).replace("\r", "")
+            if self._connection.ansi_escape_codes:
+                text = self._connection.strip_ansi_escape_codes(text)
+        return text

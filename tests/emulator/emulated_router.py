@@ -1,0 +1,204 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the emulated routers share: a command line over SSH, a clock, and faults to order.
+
+An emulator stands for a router's *behaviour towards a client*: modes, prompts, echo, candidate and
+running configuration, locks, confirmed commits and the words of its errors as far as they are
+publicly known. It forwards no packet, and it knows only the statements that its grammar lists.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import asyncssh
+
+
+class Closed(Exception):
+    """The session ends without an answer."""
+
+
+class Shell(Protocol):
+    """One user's session: a line in, what is said to it and the next prompt out."""
+
+    def answer(self, line: str) -> str: ...
+
+    def prompt(self) -> str: ...
+
+    def gone(self) -> None:
+        """The connection has ended, politely or not."""
+
+
+@dataclass
+class Order:
+    """Something that goes wrong once, at the first line that the pattern matches.
+
+    ``before`` runs in place of the line, ``after`` once it is carried out and before the answer;
+    ``answer`` replaces what would be said; ``delay`` is in seconds.
+    """
+
+    pattern: str
+    before: Callable[[], None] | None = None
+    after: Callable[[], None] | None = None
+    answer: str | None = None
+    delay: float = 0.0
+
+
+class Router:
+    """An SSH server in a thread of its own. Subclasses keep the configuration.
+
+    A second of the router lasts ``second`` seconds, so that a test need not wait for its timers.
+    """
+
+    def __init__(self, folder: Path, second: float = 0.1) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self.second = folder, second
+        self.journal: list[str] = []  # every line that was typed
+        self.orders: list[Order] = []
+        self.user_key, self.known_hosts = folder / "user_key", folder / "known_hosts"
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._connections: list[asyncssh.SSHServerConnection] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self.port = 0
+
+    def new_shell(self) -> Shell:
+        raise NotImplementedError
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a change waits for its confirmation."""
+        raise NotImplementedError
+
+    def settle(self) -> None:
+        """Sleeps until no change waits any more."""
+        while self.waiting:
+            time.sleep(0.05)
+        time.sleep(0.1)
+
+    def on_restart(self) -> None:
+        """The power comes back: only what is kept over a restart is left."""
+        raise NotImplementedError
+
+    def start(self) -> None:
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(10)
+
+    def stop(self) -> None:
+        """Ends every session and the server."""
+        self.drop_sessions()
+        self._in_loop(self._server.close)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+    def drop_sessions(self) -> None:
+        """Cuts every connection; the router goes on."""
+        self._in_loop(self._cut)
+
+    def restart(self) -> None:
+        """Power off and on: sessions, timers, candidates and locks are gone."""
+
+        def power_off_and_on() -> None:
+            self._cut()
+            self.set_timer(None, None)
+            self.on_restart()
+
+        self._in_loop(power_off_and_on)
+
+    def set_timer(self, seconds: float | None, action: Callable[[], None] | None) -> None:
+        """One timer, in seconds of the router; None stops it."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if seconds is not None and action is not None:
+            self._timer = self._loop.call_later(seconds * self.second, action)
+
+    def carry_out(self, shell: Shell, line: str) -> tuple[str, float]:
+        """The answer to a line and how long it takes; with what was ordered for it."""
+        self.journal.append(line)
+        order = next((each for each in self.orders if re.search(each.pattern, line)), None)
+        if order is None:
+            return shell.answer(line), 0.0
+        self.orders.remove(order)
+        if order.before is not None:
+            order.before()
+            return "", 0.0
+        if order.answer is not None:
+            return order.answer, order.delay
+        answer = shell.answer(line)
+        if order.after is not None:
+            order.after()
+        return answer, order.delay
+
+    async def _listen(self) -> None:
+        host_key = asyncssh.generate_private_key("ssh-ed25519")
+        client_key = asyncssh.generate_private_key("ssh-ed25519")
+        client_key.write_private_key(str(self.user_key))
+        self.user_key.chmod(0o600)
+        authorized = asyncssh.import_authorized_keys(client_key.export_public_key().decode())
+        self._server = await asyncssh.create_server(
+            lambda: _Server(self._connections),
+            "127.0.0.1",
+            0,
+            server_host_keys=[host_key],
+            authorized_client_keys=authorized,
+            process_factory=self._serve,
+            line_editor=False,
+        )
+        self.port = self._server.get_port()
+        public = host_key.export_public_key().decode().strip()
+        self.known_hosts.write_text(f"[127.0.0.1]:{self.port} {public}\n", "ascii")
+
+    async def _serve(self, process: asyncssh.SSHServerProcess[str]) -> None:
+        shell = self.new_shell()
+        process.stdout.write(shell.prompt())
+        line = ""
+        try:
+            while text := await process.stdin.read(4096):
+                for character in text:
+                    if character not in "\r\n":
+                        line += character
+                        continue
+                    process.stdout.write(f"{line}\r\n")
+                    answer, delay = self.carry_out(shell, line.strip()) if line.strip() else ("", 0.0)
+                    line = ""
+                    await asyncio.sleep(delay)
+                    process.stdout.write(answer.replace("\n", "\r\n") + shell.prompt())
+        except (Closed, asyncssh.Error, OSError):
+            pass
+        finally:
+            shell.gone()
+            process.close()
+
+    def _cut(self) -> None:
+        for connection in self._connections:
+            connection.abort()
+        self._connections.clear()
+
+    def _in_loop(self, action: Callable[[], None]) -> None:
+        """Runs it where the sessions run, and waits; at once where that is here."""
+        if threading.current_thread() is self._thread:
+            action()
+            return
+
+        async def run() -> None:
+            action()
+
+        asyncio.run_coroutine_threadsafe(run(), self._loop).result(10)
+
+
+class _Server(asyncssh.SSHServer):
+    def __init__(self, connections: list[asyncssh.SSHServerConnection]) -> None:
+        self._connections = connections
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        self._connections.append(conn)
