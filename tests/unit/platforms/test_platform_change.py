@@ -66,6 +66,42 @@ def test_entry_in_an_instance_of_the_operator(dialect):
     assert devices.facts(device.show(), dialect) == foreign
 
 
+@pytest.mark.parametrize("dialect", ["cli", "netconf"])
+def test_from_an_instance_of_the_operator_to_our_own(dialect):
+    box = driver("asr9000")
+    device = devices.device("asr9000", dialect)
+    foreign = devices.facts(device.show(), dialect)
+    node = samples.node("asr9000", samples.service("asr9000"), cgv6_instance="OPERATOR")
+    for _ in range(2):
+        deploy(box, device, samples.render(node, samples.TEMPLATES, dialect), dialect)
+        own = samples.rendered("asr9000", dialect, samples.service("asr9000"))
+        deploy(box, device, own, dialect)
+        assert box.owned(device.show(), dialect) == own
+        assert set(foreign) < set(devices.facts(device.show(), dialect))
+
+
+@pytest.mark.parametrize(
+    ("platform", "dialect", "payload"),
+    [
+        ("asr9000", "cli", ["service cgv6 ipv4aas", " no service-type map-e ipv4aas-hall7", "!"]),
+        (
+            "juniper_mx",
+            "cli",
+            [
+                "delete services softwire softwire-concentrator map-e ipv4aas-hall7",
+                "delete services softwire rule ipv4aas-hall7",
+                "delete services service-set ipv4aas softwire-rules ipv4aas-hall7",
+            ],
+        ),
+        ("openwrt", "uci", ["delete network.aas_hall7"]),
+    ],
+)
+def test_service_that_goes_takes_only_its_own(platform, dialect, payload):
+    service, other = samples.service(platform), samples.service(platform, samples.FULL, name="hall8")
+    running, wanted = (samples.rendered(platform, dialect, *kept) for kept in ((service, other), (other,)))
+    assert driver(platform).change(running, wanted, dialect).payload.splitlines() == payload
+
+
 @pytest.mark.parametrize(
     ("platform", "dialect", "by_hand", "payload"),
     [
@@ -105,3 +141,14 @@ def test_smallest_change(platform, dialect, by_hand, payload):
     assert sorted(change.payload.splitlines()) == sorted(payload.splitlines())
     device.apply(change.undo)
     assert sorted(device.show().splitlines()) == sorted(edited.splitlines())
+
+
+def test_option_that_became_a_list():
+    box = driver("openwrt")
+    device = devices.device("openwrt", "uci")
+    wanted = samples.rendered("openwrt", "uci", samples.service("openwrt", samples.SHARED, samples.SECOND))
+    deploy(box, device, wanted, "uci")
+    device.apply("delete network.aas_hall7.rule\nadd_list network.aas_hall7.rule='x'\n")
+    edited = device.show()
+    device.apply(deploy(box, device, wanted, "uci").undo)
+    assert device.show() == edited

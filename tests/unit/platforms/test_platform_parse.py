@@ -208,6 +208,11 @@ def test_defaults_of_a_device_count():
     assert driver("openwrt").parse(short, "uci", (service,)) == (
         replace(service, rules=(rule,), ipv6_mtu=1320),
     )
+    legacy = short.replace("option proto", "option legacymap 'on'\n\toption proto")
+    draft = replace(
+        service, rules=(replace(rule, psid_offset=4),), ipv6_mtu=1320, interface_identifier="draft-03"
+    )
+    assert driver("openwrt").parse(legacy, "uci", (service,)) == (draft,)
 
 
 def test_deactivated_concentrator_is_none():
@@ -243,3 +248,11 @@ def test_rules_of_one_service_with_two_gateways():
         driver("asr9000").parse(
             f"{first}ipv4aas-hall7_2{second.replace('2001:3e8:0:2900::1', '2001:db8::1')}", "cli", ()
         )
+
+
+@pytest.mark.parametrize(("platform", "dialect"), samples.LANGUAGES)
+@pytest.mark.parametrize("name", ["a_2", "a-2", "A"])
+def test_service_whose_name_looks_numbered(platform, dialect, name):
+    services = (samples.service(platform, samples.SHARED, name=name),)
+    text = samples.rendered(platform, dialect, *services)
+    assert driver(platform).parse(text, dialect, services) == services
