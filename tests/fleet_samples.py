@@ -98,7 +98,11 @@ FEATURES = MappingProxyType(
 
 def hostvars(text):
     """Host variables from the short form of an inventory: services and hosts."""
-    document = yaml.safe_load(text)
+    return hostvars_of(yaml.safe_load(text))
+
+
+def hostvars_of(document):
+    """As hostvars, from the parsed form."""
     shared = {"ipv4aas_services": document["services"]} if "services" in document else {}
     return {name: shared | (values or {}) for name, values in document["hosts"].items()}
 

@@ -1,0 +1,59 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Inventories with random damage are planned or refused: nothing else ever comes out."""
+
+from __future__ import annotations
+
+import copy
+
+import yaml
+from ansible_collections.ipv4aas.fleet.engine.codec import decode, encode
+from ansible_collections.ipv4aas.fleet.engine.plan.build import build_plan
+from ansible_collections.ipv4aas.fleet.engine.plan.model import FleetPlan
+from ansible_collections.ipv4aas.fleet.engine.problem import Refused
+from fleet_samples import FEATURES, GOLDEN, hostvars_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+DOCUMENTS = [yaml.safe_load(path.read_text()) for path in sorted(GOLDEN.glob("*/*/inventory.yml"))]
+
+
+def leaves(value, path=()):
+    """Every place of a document, containers too, with what is there."""
+    if path:
+        yield path, value
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        yield from leaves(item, (*path, key))
+
+
+VALUES = [value for document in DOCUMENTS for _, value in leaves(document)]
+
+
+def put(document, path, value):
+    *way, last = path
+    for key in way:
+        document = document[key]
+    document[last] = copy.deepcopy(value)
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_damage(data):
+    document = copy.deepcopy(data.draw(st.sampled_from(DOCUMENTS)))
+    for _ in range(data.draw(st.integers(1, 3))):
+        paths = [path for path, _ in leaves(document) if len(path) > 2]
+        put(
+            document,
+            data.draw(st.sampled_from(paths)),
+            data.draw(st.sampled_from([*VALUES, None, 0, -1, ""])),
+        )
+    try:
+        plan = build_plan(hostvars_of(document), FEATURES)
+    except Refused as refused:
+        lines = str(refused).splitlines()
+        if len(lines) != len(refused.problems) or not lines:
+            raise AssertionError(f"one line for each problem: {lines}") from refused
+        return
+    assert decode(FleetPlan, encode(plan)) == plan
