@@ -25,7 +25,8 @@ from pathlib import Path
 
 from topology import MANAGEMENT, ROOT, Link, Node, Topology, topology
 
-PREFIX = "sn-"
+# Two laboratories on one machine: another prefix, and another network namespace to log in from.
+PREFIX = os.environ.get("IPV4AAS_LAB_PREFIX", "sn-")
 # Hosts must not share what a node keeps on a real host.
 PRIVATE = ("/run/ipv4aas", "/var/lib/ipv4aas", "/opt/ipv4aas", "/run/frr", "/run/sshd")
 MANAGEMENT_PREFIX = 64

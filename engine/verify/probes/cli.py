@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
+import dataclasses
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 from ...codec import CodecError, decode, encode
@@ -20,6 +25,8 @@ from . import flows, fragments, icmp, mtu, p2p, reach, spoof, stream, web
 from .control import CONTROL_PORT, WEB_PORT, NoAnswer
 from .model import Assignment, Verdict, judged
 from .responder import respond
+
+PID_FILE = Path("/run/ipv4aas/responder.pid")
 
 Check = Callable[[Assignment, dict[str, Any]], Coroutine[Any, Any, Verdict]]
 
@@ -56,7 +63,12 @@ def main(argv: list[str] | None = None) -> int:
     responder.add_argument("--control-port", type=int, default=CONTROL_PORT)
     responder.add_argument("--web-port", type=int, default=WEB_PORT, help="0: no web server")
     responder.add_argument("--lifetime", type=float, default=3600.0, help="seconds (default %(default)s)")
-    responder.add_argument("--detach", action="store_true", help="go on in the background, print its pid")
+    responder.add_argument(
+        "--detach",
+        action="store_true",
+        help="go on in the background in place of the one before, print its pid",
+    )
+    responder.add_argument("--pid-file", type=Path, default=PID_FILE, help="(default %(default)s)")
     options = parser.parse_args(argv)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -73,16 +85,22 @@ def _check(name: str) -> int:
     except (CodecError, ValueError) as error:
         print(json.dumps({"error": str(error)}), file=sys.stderr)
         return 2
-    try:
-        verdict = asyncio.run(CHECKS[name](task, more))
-    except NoAnswer as error:
-        verdict = judged(name, [str(error)], {})
-    except PermissionError as error:
-        verdict = judged(name, [f"the probe needs root: {error}"], {})
-    except OSError as error:
-        verdict = judged(name, [f"this host: {error}"], {})
+    started = time.monotonic()
+    verdict = _run(name, task, more)
+    verdict = dataclasses.replace(verdict, seconds=round(time.monotonic() - started, 2))
     print(json.dumps(encode(verdict)))
     return 0 if verdict.passed else 1
+
+
+def _run(name: str, task: Assignment, more: dict[str, Any]) -> Verdict:
+    try:
+        return asyncio.run(CHECKS[name](task, more))
+    except NoAnswer as error:
+        return judged(name, [str(error)], {})
+    except PermissionError as error:
+        return judged(name, [f"the probe needs root: {error}"], {})
+    except OSError as error:
+        return judged(name, [f"this host: {error}"], {})
 
 
 def _respond(options: argparse.Namespace, argv: list[str]) -> int:
@@ -91,7 +109,8 @@ def _respond(options: argparse.Namespace, argv: list[str]) -> int:
         print(json.dumps({"error": "no token on standard input"}), file=sys.stderr)
         return 2
     if options.detach:
-        return _detach([word for word in argv if word != "--detach"], token)
+        _end(options.pid_file)
+        return _detach([word for word in argv if word != "--detach"], token, options.pid_file)
     try:
         asyncio.run(
             respond(
@@ -110,7 +129,18 @@ def _respond(options: argparse.Namespace, argv: list[str]) -> int:
     return 0
 
 
-def _detach(argv: list[str], token: str) -> int:
+def _end(pid_file: Path) -> None:
+    """End the responder that an interrupted run left; a pid that is somebody else's by now is let alone."""
+    with contextlib.suppress(OSError, ValueError):
+        pid = int(pid_file.read_text())
+        if b"responder" not in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
+            return
+        os.kill(pid, signal.SIGTERM)
+        while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+            time.sleep(0.01)
+
+
+def _detach(argv: list[str], token: str, pid_file: Path) -> int:
     """Start ourselves again in a session of its own; returns when it listens."""
     child = subprocess.Popen(
         [sys.executable, sys.argv[0], *argv],
@@ -127,5 +157,7 @@ def _detach(argv: list[str], token: str) -> int:
     if not child.stdout.readline():
         print(child.stderr.read().strip(), file=sys.stderr)
         return 1
+    pid_file.parent.mkdir(parents=True, exist_ok=True)
+    pid_file.write_text(str(child.pid))
     print(json.dumps({"pid": child.pid}))
     return 0

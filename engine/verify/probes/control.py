@@ -39,7 +39,7 @@ class Control:
                 asyncio.open_connection(sock=await self._connected()), PATIENCE
             )
         except (OSError, TimeoutError) as error:
-            raise NoAnswer(f"TCP to {self.address} port {self.port}: {error or 'no answer'}") from error
+            raise NoAnswer(f"TCP to {self.address} port {self.port}: {str(error) or 'no answer'}") from error
         self.local_port: int = self._writer.get_extra_info("sockname")[1]
         return self
 

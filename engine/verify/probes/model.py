@@ -33,6 +33,7 @@ class Verdict:
     verdict: str
     cause: str
     details: dict[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0  # that the check took
 
     @property
     def passed(self) -> bool:

@@ -29,7 +29,7 @@ async def mapping(task: Assignment) -> Verdict:
         seen = await outside_source(endpoint, reference)
         details = {"local_port": endpoint.port, "outside": seen}
     causes = [] if seen else [f"no answer to UDP from {reference}"]
-    return judged("p2p mapping", causes, details)
+    return judged("p2p_mapping", causes, details)
 
 
 async def peer(task: Assignment, prepared: dict[str, Any]) -> Verdict:
@@ -40,7 +40,7 @@ async def peer(task: Assignment, prepared: dict[str, Any]) -> Verdict:
     assert task.peer is not None
     forward = forward_of(task.peer)
     if forward is None:
-        return judged("p2p", ["the peer has no TCP port forward in the plan"], {})
+        return judged("p2p_peer", ["the peer has no TCP port forward in the plan"], {})
     address = str(task.peer.customer.ipv4.network_address)
     details: dict[str, Any] = {"peer": f"{address}:{forward.outside_port}"}
     causes: list[str] = []
@@ -53,7 +53,7 @@ async def peer(task: Assignment, prepared: dict[str, Any]) -> Verdict:
             details["udp"] = await _punch(task, control, address, prepared, causes)
     except NoAnswer as error:
         causes.append(f"customer to customer: {error}")
-    return judged("p2p", causes, details)
+    return judged("p2p_peer", causes, details)
 
 
 async def _punch(
@@ -87,7 +87,7 @@ async def inbound(task: Assignment) -> Verdict:
     """The reference host connects to this customer's port forward; a responder has to run behind it."""
     forward = forward_of(task.service)
     if forward is None:
-        return judged("p2p inbound", ["this customer has no TCP port forward in the plan"], {})
+        return judged("p2p_inbound", ["this customer has no TCP port forward in the plan"], {})
     reference = str(task.references[0])
     async with Control(reference, task.token) as control:
         answer = await control.ask("visit", port=forward.outside_port)
@@ -98,4 +98,4 @@ async def inbound(task: Assignment) -> Verdict:
     elif met["seen"][0] != reference:
         causes.append(f"the inside host sees {met['seen'][0]} in place of {reference}")
     details = {"outside_port": forward.outside_port, "inside_port": forward.inside_port, "met": met}
-    return judged("p2p inbound", causes, details)
+    return judged("p2p_inbound", causes, details)

@@ -44,7 +44,12 @@ def forgeries(service: Service) -> Iterator[Forgery]:
             "drop_spoofed_source",
         )
     if own.ports.shared and own.ports.offset:
-        yield Forgery("a port that nobody owns (A = 0)", own.address, (address, 1024), "drop_spoofed_source")
+        yield Forgery(
+            "a port that nobody owns (A = 0)",
+            own.address,
+            (address, (1 << (16 - own.ports.offset)) - 1),
+            "drop_spoofed_source",
+        )
     outside = IPv6Address(int(own.address) ^ 1 << 95)
     yield Forgery("an IPv6 source outside the domain", outside, (address, port), "drop_no_rule")
 
