@@ -63,7 +63,8 @@ def runner(action: FleetAction) -> Callable[..., tuple[int, str, str]]:
     """Runs a command on the current host over Ansible's own connection, with its privileges."""
 
     def run(command: list[str], stdin: str = "") -> tuple[int, str, str]:
-        answer = action._low_level_execute_command(shlex.join(command), in_data=stdin.encode() or None)
+        # Without any input Ansible takes a terminal, which mixes standard output and error.
+        answer = action._low_level_execute_command(shlex.join(command), in_data=stdin.encode() or b"\n")
         return answer["rc"], answer["stdout"], answer["stderr"]
 
     return run
