@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any, NoReturn
 
 from ..plan.model import NodePlan
@@ -17,8 +15,6 @@ from .driver import Change
 
 class Refusing:
     """A driver that serves only a template of the operator's own (render.py); it cannot read back."""
-
-    reads: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, name: str) -> None:
         self.name = name

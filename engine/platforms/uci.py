@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from .values import Leaf, parse_error
@@ -21,6 +21,7 @@ class Section:
     type: str
     name: str  # empty where the section has none
     options: dict[str, Value]
+    package: str = field(default="", compare=False)
     line: int = field(default=0, compare=False)
     lines: dict[str, int] = field(default_factory=dict, compare=False)
 
@@ -38,18 +39,15 @@ class Section:
 
 
 def read(text: str) -> list[Section]:
-    """Every section. Raises ParseError for a line that is no UCI."""
+    """Every section of one or several packages. Raises ParseError for a line that is no UCI."""
     sections: list[Section] = []
-    for number, line in enumerate(text.splitlines(), 1):
-        try:
-            words = shlex.split(line, comments=True)
-        except ValueError as error:
-            raise parse_error(number, line, f"not UCI: {error}") from error
+    package = ""
+    for number, line, words in _statements(text):
         match words:
-            case [] | ["package", _]:
-                continue
+            case ["package", name]:
+                package = name
             case ["config", type_, *name] if len(name) <= 1:
-                sections.append(Section(type_, "".join(name), {}, number))
+                sections.append(Section(type_, "".join(name), {}, package, number))
             case ["option", key, value] if sections:
                 sections[-1].options[key] = value
                 sections[-1].lines[key] = number
@@ -60,6 +58,25 @@ def read(text: str) -> list[Section]:
             case _:
                 raise parse_error(number, line, "not UCI: expected package, config, option or list")
     return sections
+
+
+def _statements(text: str) -> Iterator[tuple[int, str, list[str]]]:
+    """Line number, text and words of each statement; a quoted value may go over several lines."""
+    start, pending = 0, ""
+    for number, line in enumerate(text.splitlines(), 1):
+        if not pending:
+            start = number
+        pending += line
+        try:
+            words = shlex.split(pending, comments=True)
+        except ValueError:
+            pending += "\n"
+            continue
+        if words:
+            yield start, pending, words
+        pending = ""
+    if pending:
+        raise parse_error(start, pending, "not UCI: a quotation that does not end")
 
 
 def write(sections: Iterable[Section]) -> str:

@@ -13,7 +13,8 @@ from .driver import ParseError
 
 def parse_error(line: int, text: str, wrong: str) -> ParseError:
     """A ParseError that shows the line. ``line`` counts from 1 in the text that was parsed."""
-    return ParseError(f"line {line}: {text.strip()}: {wrong}")
+    first, *_ = text.strip().splitlines() or [""]
+    return ParseError(f"line {line}: {first}: {wrong}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,6 @@ from ..naming import OURS, is_ours
 from ..values import Leaf, canonical
 from .model import LEAVES, Found
 
-READ = "show running-config service cgv6"
 _INSTANCE = "service cgv6"
 _INLINE = "service-inline interface"
 _MAP_E = "service-type map-e"

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 from ...mapping.portset import PORT_BITS
@@ -31,8 +29,6 @@ class Asr9000:
     """The driver. Everything of ours is named ipv4aas or ipv4aas-<service>."""
 
     name = "asr9000"
-    # How the device is asked for what can hold services: a command, or a subtree filter (RFC 6241).
-    reads: Mapping[str, str] = MappingProxyType({dialect: way.READ for dialect, way in _DIALECTS.items()})
 
     def context(self, node: NodePlan, dialect: str) -> dict[str, Any]:
         """The cgv6 instance, its inline interfaces, and one map-e entry for each rule."""

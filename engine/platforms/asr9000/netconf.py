@@ -15,7 +15,6 @@ from ..xml import Node
 from .model import CONTIGUOUS_PORTS, GATEWAY_ADDRESS, IPV4_PREFIX, IPV6_PREFIX, SHARING_RATIO, Found
 
 NAMESPACES = {"service": "http://cisco.com/ns/yang/Cisco-IOS-XR-um-service-cfg"}
-READ = f'<service xmlns="{NAMESPACES["service"]}"><cgv6s/></service>'
 _INSTANCES = ("service", "cgv6s", "cgv6")
 _MAPS = ("service-type", "map-es", "map-e")
 # Where a value stands below map-e; the address of a prefix and its mask are two leaves.

@@ -13,7 +13,6 @@ from ..naming import OURS, is_ours
 from ..values import Leaf
 from .model import DRAFT_FLAG, IGNORED, LEAVES, Found
 
-READ = "show configuration | display set"
 _CONCENTRATOR = ("services", "softwire", "softwire-concentrator", "map-e")
 _RULE = ("services", "softwire", "rule")
 _SERVICE_SET = ("services", "service-set", OURS)

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 from ...mapping.iid import DRAFT03
@@ -31,8 +29,6 @@ class JuniperMx:
     """The driver. Everything of ours is named ipv4aas or ipv4aas-<service>."""
 
     name = "juniper_mx"
-    # How the device is asked for what can hold services: a command, or a subtree filter (RFC 6241).
-    reads: Mapping[str, str] = MappingProxyType({dialect: way.READ for dialect, way in _DIALECTS.items()})
 
     def context(self, node: NodePlan, dialect: str) -> dict[str, Any]:
         """The service set with its two units, and one concentrator and softwire rule for each MAP rule."""

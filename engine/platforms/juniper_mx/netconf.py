@@ -19,12 +19,6 @@ NAMESPACES = {
     "interfaces": f"{_MODEL}/interfaces",
     "services": f"{_MODEL}/services",
 }
-READ = (
-    f'<configuration xmlns="{NAMESPACES["configuration"]}">'
-    f'<interfaces xmlns="{NAMESPACES["interfaces"]}"/>'
-    f'<services xmlns="{NAMESPACES["services"]}"><service-set/><softwire/></services>'
-    "</configuration>"
-)
 _CONCENTRATORS = ("configuration", "services", "softwire", "softwire-concentrator", "map-e")
 _RULES = ("configuration", "services", "softwire", "rule")
 _SERVICE_SETS = ("configuration", "services", "service-set")

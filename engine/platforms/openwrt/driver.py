@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Any
 
 from ...mapping.iid import DRAFT03, RFC7597
@@ -52,8 +50,6 @@ class OpenWrt:
     """The driver. Ours are the interfaces named aas_<service> with protocol map."""
 
     name = "openwrt"
-    # The command that asks the device for what can hold services.
-    reads: Mapping[str, str] = MappingProxyType({"uci": f"uci export {PACKAGE}"})
 
     def context(self, node: NodePlan, dialect: str) -> dict[str, Any]:
         """One interface for each service, its only rule in options or all rules in one text."""
@@ -75,7 +71,7 @@ class OpenWrt:
         }
 
     def owned(self, text: str, dialect: str) -> str:
-        """See platforms.driver.Driver. ``text`` is what ``uci export network`` prints."""
+        """See platforms.driver.Driver. ``text`` is what ``uci export`` prints, of one or several packages."""
         return uci.write(_owned(text))
 
     def parse(self, text: str, dialect: str, wanted: tuple[Service, ...]) -> tuple[Service, ...]:
@@ -99,14 +95,17 @@ def section_name(service: str) -> str:
 
 
 def _owned(text: str) -> list[Section]:
-    ours = (
-        _normal(section)
-        for section in uci.read(text)
-        if section.type == "interface"
+    ours = (_normal(section) for section in uci.read(text) if _is_ours(section))
+    return sorted(ours, key=lambda section: section.name)
+
+
+def _is_ours(section: Section) -> bool:
+    return (
+        section.package in (PACKAGE, "")
+        and section.type == "interface"
         and section.name.startswith(PREFIX)
         and section.options.get("proto") == "map"
     )
-    return sorted(ours, key=lambda section: section.name)
 
 
 def _normal(section: Section) -> Section:

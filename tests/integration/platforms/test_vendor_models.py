@@ -14,6 +14,7 @@ from pathlib import Path
 import platform_samples as samples
 import pytest
 from ansible_collections.ipv4aas.fleet.engine.platforms.registry import driver
+from ansible_collections.ipv4aas.fleet.engine.transport.connect import NETCONF_FILTERS
 from ncclient import manager
 from servers import NetconfDevice, loadable_models, model_folder
 
@@ -85,8 +86,8 @@ def commit(session, payload):
 
 
 def read(platform, session):
-    """The running configuration as the driver asks for it; read back since netconfd may commit nothing."""
-    return session.get_config("running", filter=("subtree", driver(platform).reads["netconf"])).data_xml
+    """The running configuration as deploy asks for it; read back since netconfd may commit nothing."""
+    return session.get_config("running", filter=("subtree", NETCONF_FILTERS[platform])).data_xml
 
 
 def test_deploy_change_and_undo(device):

@@ -48,6 +48,11 @@ SPELLINGS = {
             "package network\n\nconfig interface wan6\n\nconfig interface aas_hall7",
         ),
         ("'8'", '"8"'),
+        (
+            "config",
+            "package firewall\n\nconfig interface aas_x\n\toption proto map\npackage network\n\nconfig",
+        ),
+        ("config", "config banner\n\toption text 'a\nconfig interface aas_x\n\toption proto map\n'\nconfig"),
         ("option ealen '8'", "option ealen 8  # a comment"),
         ("\toption mtu", "\toption legacymap 'off'\n    option mtu"),
         ("2001:3e8:6000::", "2001:3E8:6000:0:0:0:0:0"),
@@ -160,7 +165,8 @@ ERRORS = {
         ("<mtu-v6>1500", "<mtu-v6>1200", "<mtu-v6>1200</mtu-v6>: 1200 is not a number in 1280..9192"),
     ],
     ("openwrt", "uci"): [
-        ("'8'", "'8", "line 10: option ealen '8: not UCI: No closing quotation"),
+        ("'8'", "'8", "line 10: option ealen '8: not UCI: a quotation that does not end"),
+        ("'ignore'", "'ignore", "line 14: option encaplimit 'ignore: not UCI: a quotation that does not end"),
         ("\toption ealen '8'", "\tealen 8", "line 10: ealen 8: not UCI: expected package, config"),
         ("'map-e'", "'map-t'", "line 3: option maptype 'map-t': map-t is not map-e"),
         ("option offset '4'", "option psid '5'", "line 12: option psid '5': a PSID that is given"),
