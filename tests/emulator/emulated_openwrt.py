@@ -21,36 +21,9 @@ from pathlib import Path
 
 from servers import SshServer
 
-APPLETS = tuple(
-    [
-        "basename",
-        "cat",
-        "chmod",
-        "cp",
-        "cut",
-        "dirname",
-        "echo",
-        "grep",
-        "head",
-        "kill",
-        "ls",
-        "mkdir",
-        "mv",
-        "printf",
-        "pwd",
-        "rm",
-        "rmdir",
-        "sed",
-        "sleep",
-        "sort",
-        "sync",
-        "tail",
-        "test",
-        "touch",
-        "tr",
-        "uniq",
-        "wc",
-    ]
+APPLETS = (
+    "basename cat chmod cp cut dirname echo grep head kill ls mkdir mv printf pwd rm rmdir sed sleep sort sync"
+    " tail test touch tr uniq wc"
 )
 BUSYBOX, SHELL = "/bin/busybox", "/bin/dash"
 _BOOT = """#!{busybox} sh
@@ -83,7 +56,7 @@ class OpenWrtRouter:
         # sshd needs the users of this machine too; the first line for a name counts.
         users = Path("/etc/passwd").read_text("utf-8")
         (etc / "passwd").write_text(f"root:x:0:0:root:/root:{binaries}/sh\n{users}", "utf-8")
-        for applet in APPLETS:
+        for applet in APPLETS.split():
             (binaries / applet).symlink_to(BUSYBOX)
         (binaries / "sh").symlink_to(SHELL)
         emulated_uci = Path(__file__).with_name("emulated_uci.py").read_text("utf-8")
