@@ -22,8 +22,8 @@ from pathlib import Path
 from servers import SshServer
 
 APPLETS = (
-    "basename cat chmod cp cut dirname echo grep head kill ls mkdir mv printf pwd rm rmdir sed sleep sort sync"
-    " tail test touch tr uniq wc"
+    "basename cat chmod cp cut dirname echo grep head kill ls mkdir mv printf pwd rm rmdir sed sleep sort"
+    " sync tail test touch tr uniq wc"
 )
 BUSYBOX, SHELL = "/bin/busybox", "/bin/dash"
 _BOOT = """#!{busybox} sh
