@@ -52,8 +52,7 @@ class Drawn:
 class Edge:
     """One customer edge and the rule that it belongs to."""
 
-    seat: Seat
-    service: str
+    host: HostIntent  # that has the seat
     prefix: IPv6Network
     rule: MapRule
 
@@ -76,7 +75,6 @@ class Fleet:
     intent: Intent
     features: Mapping[str, Features]
     drawn: Mapping[str, Drawn]
-    seats: tuple[Seat, ...]
     edges: tuple[Edge, ...]
     plan: FleetPlan
     problems: tuple[Problem, ...]
@@ -97,7 +95,7 @@ def draw_fleet(intent: Intent, features: Mapping[str, Features]) -> Fleet:
     problems += _edge_problems(seating.edges, drawn)
     figures = {name: _figures(one, seating.nodes) for name, one in drawn.items() if one.rules}
     plan = FleetPlan(services=figures, nodes=seating.nodes)
-    return Fleet(intent, features, drawn, tuple(seating.seats), tuple(seating.edges), plan, tuple(problems))
+    return Fleet(intent, features, drawn, tuple(seating.edges), plan, tuple(problems))
 
 
 def _draw(service: ServiceIntent, problems: list[Problem]) -> Drawn:
@@ -133,7 +131,7 @@ class _Seating:
         seat = take_seat(host, lacks, self._hosts)
         self.seats.append(seat)
         if rule is not None and host.customer_prefix is not None:
-            self.edges.append(Edge(seat, names[0], host.customer_prefix, rule))
+            self.edges.append(Edge(host, host.customer_prefix, rule))
         self._add(seat, host, names, rule)
         if not lacks:
             yield from self._device_problems(host, host, names)
@@ -228,9 +226,9 @@ def _customers_twice(edges: Iterable[Edge]) -> Iterator[Problem]:
     for edge in edges:
         if edge.long_enough:
             owners = taken.setdefault(edge.rule, {})
-            first = owners.setdefault(edge.ea, edge.seat.host.name)
-            if first != edge.seat.host.name:
-                yield same_customer(edge.seat.host, first, edge.rule, owners)
+            first = owners.setdefault(edge.ea, edge.host.name)
+            if first != edge.host.name:
+                yield same_customer(edge.host, first, edge.rule, owners)
 
 
 def _gateway_problems(drawn: Mapping[str, Drawn], seats: Iterable[Seat]) -> Iterator[Problem]:
@@ -264,7 +262,7 @@ def _edge_problems(edges: Iterable[Edge], drawn: Mapping[str, Drawn]) -> Iterato
         rule.ipv4_prefix for one in drawn.values() for rule in one.rules if rule.ipv4_prefix.prefixlen
     )
     for edge in edges:
-        host = edge.seat.host
+        host = edge.host
         yield from lan_problems(host, pools)
         if host.port_forwards and edge.long_enough:
             yield from forward_problems(host, edge.rule.customer(edge.prefix).ports)

@@ -92,7 +92,7 @@ def prefixes_hold_ea_bits(fleet: Fleet) -> Said:
     for edge in fleet.edges:
         if not edge.long_enough:
             needed = edge.rule.customer_prefix_len
-            place = edge.seat.host.place("customer_prefix")
+            place = edge.host.place("customer_prefix")
             wrong = f"{edge.prefix} is shorter than Rule IPv6 prefix + EA bits = /{needed}"
             yield place, wrong, f"use a /{needed} inside {edge.rule.ipv6_prefix}"
 
@@ -176,7 +176,7 @@ def zero_subnet_bits(fleet: Fleet) -> Said:
         address = int(edge.prefix.network_address)
         zeroed = address >> below << below
         if edge.long_enough and address != zeroed:
-            place = edge.seat.host.place("customer_prefix")
+            place = edge.host.place("customer_prefix")
             wrong = (
                 f"{edge.prefix} has bits set behind the EA bits, which end at"
                 f" /{edge.rule.customer_prefix_len}: the gateway computes another address"
