@@ -22,11 +22,12 @@ from .. import VERSION
 from ..codec import encode
 from ..techniques.service import NodeConfiguration, Service
 from . import control, kernel
+from .coalesce import coalesce
 from .services import Services
 from .store import EMPTY, Store
 from .tun import Tun, TunError
 
-BATCH = 64  # packets between two looks at the other events
+BATCH = 128  # packets between two looks at the other events
 TICK = 1.0  # seconds between two looks at the tables
 _DRAIN = 100_000  # packets at most that are still served after a stop
 
@@ -104,7 +105,7 @@ class Daemon:
     def _forward(self, tun: Tun) -> int:
         now, process = time.monotonic(), self._services.process
         packets = tun.read(BATCH)
-        tun.write([output for packet in packets for output in process(packet, now)])
+        tun.write([output for packet in coalesce(packets) for output in process(packet, now)])
         return len(packets)
 
     def _tick(self) -> None:

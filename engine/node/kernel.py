@@ -30,7 +30,7 @@ from .check import native_networks, tunnel_address
 PROTOCOL = 46  # how our routes and rules are known to ip(8) and routing daemons
 TABLE = 4640  # IPv4 default of the inside networks; also preference of rules and metric in main
 _MTU = 65535
-_QUEUE = 1000  # packets; one super-packet is cut into some 45 before it gets here
+_QUEUE = 2000  # packets; one super-packet is cut into some 45 before it gets here
 _SYSCTL = Path("/proc/sys/net")
 
 

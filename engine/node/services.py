@@ -76,7 +76,7 @@ class Services:
         self._by_address: dict[bytes, Seat] = {}
         self._native: list[Seat] = []
         self.counters: Counter[str] = Counter()  # of services that are gone, and of no service
-        self.sides = {link: Side() for link in Link}
+        self.native, self.softwire = Side(), Side()
 
     def __len__(self) -> int:
         return len(self._seats)
@@ -109,12 +109,11 @@ class Services:
 
     def process(self, packet: Packet, now: float) -> list[Packet]:
         """What goes back to the kernel because of one packet from it."""
-        data, sides = packet.data, self.sides
+        data = packet.data
         if data[0] >> 4 == 4:
-            arrival, seat = Link.NATIVE, self._owner(data)
+            arrival, side, seat = Link.NATIVE, self.native, self._owner(data)
         else:
-            arrival, seat = Link.SOFTWIRE, self._by_address.get(data[24:40])
-        side = sides[arrival]
+            arrival, side, seat = Link.SOFTWIRE, self.softwire, self._by_address.get(data[24:40])
         side.packets_in += 1
         side.octets_in += len(data)
         if seat is None:
@@ -133,7 +132,7 @@ class Services:
             counters[event] += 1
         packets = []
         for sent, departure in outputs:
-            side = sides[departure]
+            side = self.native if departure is Link.NATIVE else self.softwire
             side.packets_out += 1
             side.octets_out += len(sent.data)
             packets.append(sent)
@@ -162,7 +161,7 @@ class Services:
         return {
             "services": {name: _seat(seat) for name, seat in self._seats.items()},
             "counters": dict(sorted(totals.items())),
-            "traffic": {link.value: side.view() for link, side in self.sides.items()},
+            "traffic": {"native": self.native.view(), "softwire": self.softwire.view()},
         }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import functools
 import os
 import struct
 from collections import Counter
@@ -26,6 +27,10 @@ _CSUM, _TSO4, _TSO6, _TSO_ECN, _USO4, _USO6 = 0x01, 0x02, 0x04, 0x08, 0x20, 0x40
 
 _LARGEST = 65535
 _NOTHING_TO_DO = bytes(Offload.SIZE)
+
+
+# Few differ: a connection's packets have all the same.
+_offload = functools.lru_cache(1024)(Offload.unpack)
 
 
 class TunError(OSError):
@@ -78,7 +83,7 @@ class Tun:
         try:
             while len(packets) < limit:
                 size = os.readv(fd, buffers) - Offload.SIZE
-                packets.append(Packet(body[:size].tobytes(), Offload.unpack(header)))
+                packets.append(Packet(body[:size].tobytes(), _offload(bytes(header))))
         except BlockingIOError:
             pass
         except OSError as error:
@@ -87,10 +92,18 @@ class Tun:
 
     def write(self, packets: Iterable[Packet]) -> None:
         """Give packets to the kernel; those that it does not take are counted."""
-        fd = self._fd
+        fd, packed_last = self._fd, None
+        header = packed = b""
         for packet in packets:
             offload = packet.offload
+            if offload is None:
+                header = _NOTHING_TO_DO
+            elif offload is packed_last:
+                header = packed
+            else:
+                header = packed = offload.pack()
+                packed_last = offload
             try:
-                os.writev(fd, (_NOTHING_TO_DO if offload is None else offload.pack(), packet.data))
+                os.writev(fd, (header, packet.data))
             except OSError as error:
                 self.write_errors[errno.errorcode.get(error.errno or 0, "unknown")] += 1
