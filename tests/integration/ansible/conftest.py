@@ -17,7 +17,7 @@ import pytest
 from ansible_collections.ipv4aas.fleet import engine
 
 COLLECTIONS = Path(engine.__file__).parents[4]
-ROOT = Path(__file__).resolve().parents[3]
+SHOWNET = Path(__file__).resolve().parents[3] / "inventories" / "shownet2013"
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Run:
 
 @pytest.fixture
 def ansible(tmp_path) -> Callable[..., Run]:
-    """ansible(tool, words) runs a tool of the Python that runs the tests."""
+    """ansible(tool, words) runs a tool of the Python that runs the tests, after the words ``inside``."""
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")},
         "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
@@ -46,9 +46,9 @@ def ansible(tmp_path) -> Callable[..., Run]:
         "LC_ALL": "C.UTF-8",
     }
 
-    def run(tool: str, *words: str) -> Run:
+    def run(tool: str, *words: str, inside: tuple[str, ...] = ()) -> Run:
         done = subprocess.run(
-            [str(Path(sys.executable).with_name(tool)), *words],
+            [*inside, str(Path(sys.executable).with_name(tool)), *words],
             env=environment,
             cwd=tmp_path,
             stdin=subprocess.DEVNULL,
@@ -66,7 +66,9 @@ def ansible(tmp_path) -> Callable[..., Run]:
 def play(ansible) -> Callable[..., Run]:
     """play(name, words) runs a playbook of the collection with the ShowNet inventory."""
 
-    def run(name: str, *words: str, inventory: Path = ROOT / "inventories" / "shownet2013") -> Run:
-        return ansible("ansible-playbook", "-i", str(inventory), f"ipv4aas.fleet.{name}", *words)
+    def run(name: str, *words: str, inventory: Path = SHOWNET, inside: tuple[str, ...] = ()) -> Run:
+        return ansible(
+            "ansible-playbook", "-i", str(inventory), f"ipv4aas.fleet.{name}", *words, inside=inside
+        )
 
     return run
