@@ -12,13 +12,14 @@ from hier_config.models import IdempotentCommandsRule, MatchRule
 from hier_config.platforms.driver_base import HConfigDriverBase, HConfigDriverRules
 
 from .. import indented
+from ..diff import line_diff
+from ..driver import Change
 from ..indented import Block
 from ..naming import OURS, is_ours
 from ..values import Leaf, canonical
-from .model import LEAVES, Found
+from .model import IPV6_PREFIX, LEAVES, Found
 
 _INSTANCE = "service cgv6"
-_INLINE = "service-inline interface"
 _MAP_E = "service-type map-e"
 # Guides for service cards use another word for the same address.
 _OLD_WORDS = {"aftr-endpoint-address": "br-endpoint-address"}
@@ -41,7 +42,11 @@ class _Rules(HConfigDriverBase):
 
 def owned(text: str) -> str:
     """Our own instance, and our map-e entries in an instance of the operator's."""
-    return indented.write(_owned(text), (_INSTANCE, _MAP_E))
+    return _text(_owned(text))
+
+
+def _text(blocks: tuple[Block, ...]) -> str:
+    return indented.write(blocks, (_INSTANCE, _MAP_E))
 
 
 def _owned(text: str) -> tuple[Block, ...]:
@@ -55,11 +60,10 @@ def _is_our_instance(block: Block) -> bool:
 
 
 def _instance(block: Block) -> Block:
-    inline = [child for child in block.children if child.opens(_INLINE)]
-    maps = [_map_e(child) for child in block.children if _is_our_map(child)]
-    others = [child for child in block.children if not child.opens(_INLINE) and not _is_our_map(child)]
-    children = (*inline, *others, *maps) if _is_our_instance(block) else maps
-    return Block(block.text, block.line, tuple(sorted(children, key=lambda child: child.text)))
+    kept = [_map_e(child) for child in block.children if _is_our_map(child)]
+    if _is_our_instance(block):
+        kept += [child for child in block.children if not _is_our_map(child)]
+    return Block(block.text, block.line, tuple(sorted(kept, key=lambda child: child.text)))
 
 
 def _is_our_map(block: Block) -> bool:
@@ -101,21 +105,39 @@ def _found(entry: Block) -> Found:
     return at, values
 
 
-def change(running: str, wanted: str) -> tuple[str, str]:
-    """Commands from one owned configuration to the other, and back."""
-    shells = _foreign_instances(running) | _foreign_instances(wanted)
-    flow = WorkflowRemediation(_tree(running, shells), _tree(wanted, shells))
-    return _commands(flow.remediation_config), _commands(flow.rollback_config)
+def change(running: str, wanted: str) -> Change:
+    """Commands from what the device runs to what it should run, and back."""
+    before = _owned(running)
+    after = _in_the_form_of(before, _owned(wanted))
+    shells = {block.text for block in (*before, *after) if not _is_our_instance(block)}
+    flow = WorkflowRemediation(_tree(before, shells), _tree(after, shells))
+    return Change(
+        _commands(flow.remediation_config),
+        _commands(flow.rollback_config),
+        line_diff(_text(before), _text(after)),
+    )
 
 
-def _foreign_instances(text: str) -> frozenset[str]:
-    return frozenset(block.text for block in indented.read(text) if not _is_our_instance(block))
+def _in_the_form_of(running: tuple[Block, ...], wanted: tuple[Block, ...]) -> tuple[Block, ...]:
+    """IPv6 prefixes without their length, where the device shows the entry without one."""
+    bare = {
+        (instance.text, entry.text)
+        for instance in running
+        for entry in instance.children
+        if any(line.opens(IPV6_PREFIX) and "/" not in line.text for line in entry.children)
+    }
+
+    def cut(block: Block, *above: str) -> Block:
+        text = block.text.split("/")[0] if above in bare and block.opens(IPV6_PREFIX) else block.text
+        return Block(text, block.line, tuple(cut(child, *above, block.text) for child in block.children))
+
+    return tuple(cut(block) for block in wanted)
 
 
-def _tree(text: str, shells: frozenset[str]) -> HConfig:
+def _tree(blocks: tuple[Block, ...], shells: set[str]) -> HConfig:
     """With every foreign instance in it, so that none is ever removed as a whole."""
     tree = get_hconfig(_Rules())
-    _fill(tree, (*indented.read(text), *(Block(shell) for shell in sorted(shells))))
+    _fill(tree, (*blocks, *(Block(shell) for shell in sorted(shells))))
     return tree
 
 

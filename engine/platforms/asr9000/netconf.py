@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from .. import xml
+from ..diff import line_diff
+from ..driver import Change
 from ..naming import OURS, is_ours
 from ..values import Leaf
 from ..xml import Node
@@ -29,7 +31,10 @@ _PLACES = {
 
 def owned(text: str) -> str:
     """Our own instance, and our map-e entries in an instance of the operator's."""
-    tree = _owned(text)
+    return _text(_owned(text))
+
+
+def _text(tree: Node) -> str:
     return xml.write(tree, NAMESPACES) if tree.children else ""
 
 
@@ -70,10 +75,10 @@ def _leaf(entry: Node, paths: tuple[tuple[str, ...], ...]) -> Leaf | None:
     return replace(nodes[0].leaf(), value=" ".join(node.text for node in nodes))
 
 
-def change(running: str, wanted: str) -> tuple[str, str]:
-    """Edits from one owned configuration to the other, and back."""
+def change(running: str, wanted: str) -> Change:
+    """Edits from what the device runs to what it should run, and back."""
     before, after = _owned(running), _owned(wanted)
-    return _edit(before, after), _edit(after, before)
+    return Change(_edit(before, after), _edit(after, before), line_diff(_text(before), _text(after)))
 
 
 def _edit(before: Node, after: Node) -> str:

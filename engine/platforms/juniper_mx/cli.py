@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .. import junos
+from ..diff import line_diff
+from ..driver import Change
 from ..junos import Statement
 from ..naming import OURS, is_ours
 from ..values import Leaf
@@ -98,10 +100,11 @@ def maps(text: str) -> Iterator[Found]:
     yield from entries.values()
 
 
-def change(running: str, wanted: str) -> tuple[str, str]:
-    """Commands from one owned configuration to the other, and back."""
+def change(running: str, wanted: str) -> Change:
+    """Commands from what the device runs to what it should run, and back."""
     before, after = _owned(running), _owned(wanted)
-    return (
+    return Change(
         junos.commands(before, after, _object_of, _LEAVES),
         junos.commands(after, before, _object_of, _LEAVES),
+        line_diff(junos.write(before), junos.write(after)),
     )

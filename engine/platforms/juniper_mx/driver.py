@@ -14,7 +14,6 @@ from ...problem import Problem, Refused
 from ...techniques.service import GATEWAY, Service
 from .. import assembly
 from ..assembly import offset_on_device
-from ..diff import line_diff
 from ..driver import Change
 from ..guard import check_rules, option
 from ..naming import OURS, rule_name
@@ -63,9 +62,8 @@ class JuniperMx:
 
     def change(self, running: str, wanted: str, dialect: str) -> Change:
         """See platforms.driver.Driver."""
-        running, wanted = self.owned(running, dialect), self.owned(wanted, dialect)
-        payload, undo = _DIALECTS[dialect].change(running, wanted)
-        return Change(payload, undo, line_diff(running, wanted))
+        made: Change = _DIALECTS[dialect].change(running, wanted)
+        return made
 
 
 def _units(node: NodePlan) -> tuple[int, int]:

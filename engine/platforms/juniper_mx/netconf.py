@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from .. import xml
+from ..diff import line_diff
+from ..driver import Change
 from ..naming import OURS, is_ours
 from ..xml import Node
 from .model import Found
@@ -28,7 +30,10 @@ _PATHS = (_CONCENTRATORS, _RULES, _SERVICE_SETS, (*_INTERFACES, "unit"))
 
 def owned(text: str) -> str:
     """Our concentrators, rules and service set, and the units that the service set uses."""
-    tree = _owned(text)
+    return _text(_owned(text))
+
+
+def _text(tree: Node) -> str:
     return xml.write(tree, NAMESPACES) if tree.children else ""
 
 
@@ -75,10 +80,10 @@ def maps(text: str) -> Iterator[Found]:
         yield entry.entry(), {child.tag: child.leaf() for child in entry.children if child.tag != "name"}
 
 
-def change(running: str, wanted: str) -> tuple[str, str]:
-    """Edits from one owned configuration to the other, and back."""
+def change(running: str, wanted: str) -> Change:
+    """Edits from what the device runs to what it should run, and back."""
     before, after = _owned(running), _owned(wanted)
-    return _edit(before, after), _edit(after, before)
+    return Change(_edit(before, after), _edit(after, before), line_diff(_text(before), _text(after)))
 
 
 def _edit(before: Node, after: Node) -> str:

@@ -28,7 +28,7 @@ def test_nothing_of_the_operator_is_ours(platform, dialect):
 
 
 @pytest.mark.parametrize(("platform", "dialect"), samples.LANGUAGES)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(data=st.data())
 def test_change_leads_to_the_wanted_and_undo_back(platform, dialect, data):
     box = driver(platform)

@@ -201,6 +201,19 @@ def test_netconf_of_ios_xr_tells_no_prefix_length():
     assert moved.rules[0].ipv6_prefix == IPv6Network("2001:3e8:6000:1::/64")
 
 
+def test_command_line_of_ios_xr_may_tell_none_either():
+    """Where the router shows the prefix without its length, it is neither drift nor a change."""
+    box = driver("asr9000")
+    services = (samples.service("asr9000"),)
+    text = samples.rendered("asr9000", "cli", *services)
+    bare = text.replace("::/56", "::")
+    assert box.parse(bare, "cli", services) == services
+    assert not box.change(bare, text, "cli")
+    moved = bare.replace("2001:3e8:6000::", "2001:3e8:7000::")
+    assert box.parse(moved, "cli", services) != services
+    assert "  cpe-domain ipv6 prefix 2001:3e8:6000::\n" in box.change(moved, text, "cli").payload
+
+
 def test_defaults_of_a_device_count():
     """What a line that is missing means: 9192 and 4 on Junos, 1280 + 40 and 6 on OpenWrt."""
     service = samples.service("juniper_mx")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 
 @pytest.mark.parametrize(("platform", "dialect"), samples.LANGUAGES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_parse_of_render_is_the_service(platform, dialect, data):
     services = data.draw(samples.services_of(platform))
@@ -25,7 +25,7 @@ def test_parse_of_render_is_the_service(platform, dialect, data):
 
 
 @pytest.mark.parametrize(("platform", "dialect"), samples.LANGUAGES)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_undo_is_the_change_back(platform, dialect, data):
     before, after = (data.draw(samples.services_of(platform)) for _ in range(2))
