@@ -9,7 +9,6 @@ from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 import pytest
-
 from ansible_collections.ipv4aas.fleet.engine.mapping.rule import MapRule
 from ansible_collections.ipv4aas.fleet.engine.techniques.service import PortForward, Service
 from ansible_collections.ipv4aas.fleet.engine.verify.drift import compare
