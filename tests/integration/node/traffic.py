@@ -134,12 +134,13 @@ def listen(host: Host, address: str, port: int) -> socket.socket:
 
 
 class Transfer:
-    """A TCP stream of ``octets`` from one connected socket to another, in threads of its own."""
+    """A TCP stream from one connected socket to another, of ``octets`` or until it is stopped."""
 
     BLOCK = hashlib.sha256(b"ipv4aas").digest() * 2048
 
-    def __init__(self, sender: socket.socket, receiver: socket.socket, octets: int) -> None:
+    def __init__(self, sender: socket.socket, receiver: socket.socket, octets: int = 1 << 60) -> None:
         self.received = 0
+        self._going = True
         self._sent, self._got = hashlib.sha256(), hashlib.sha256()
         self._threads = [
             threading.Thread(target=self._send, args=(sender, octets)),
@@ -151,6 +152,8 @@ class Transfer:
     def _send(self, sock: socket.socket, octets: int) -> None:
         sock.settimeout(30)
         for at in range(0, octets, len(self.BLOCK)):
+            if not self._going:
+                break
             block = self.BLOCK[: octets - at]
             self._sent.update(block)
             sock.sendall(block)
@@ -168,10 +171,10 @@ class Transfer:
             thread.join(60)
         return self._sent.digest() == self._got.digest()
 
-    @property
-    def running(self) -> bool:
-        """Whether it still goes on."""
-        return any(thread.is_alive() for thread in self._threads)
+    def stop(self) -> bool:
+        """Send no more; whether all that was sent arrived as it was."""
+        self._going = False
+        return self.finish()
 
 
 class Stream:
