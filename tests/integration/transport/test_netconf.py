@@ -6,21 +6,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from ansible_collections.ipv4aas.fleet.engine.platforms import registry
 from ansible_collections.ipv4aas.fleet.engine.transport.connect import NETCONF_FILTERS, session_for
 from ansible_collections.ipv4aas.fleet.engine.transport.netconf import NetconfSession
-from ansible_collections.ipv4aas.fleet.engine.transport.session import CapabilityMissing, TransportError
-from ansible_collections.ipv4aas.fleet.engine.transport.target import Target
+from ansible_collections.ipv4aas.fleet.engine.transport.session import TransportError
 from faults import MOMENTS, roll_out, roll_out_and_die
-from lxml import etree
-from nodes import MOVED, SERVICE, node, rendered
-from servers import NetconfDevice, loadable_models, model_folder
+from netconf_devices import Make, running, target
+from nodes import MOVED, node, rendered
+from servers import NetconfDevice, model_folder, new_key
 
 pytestmark = [
     pytest.mark.servers,
@@ -31,79 +29,10 @@ pytestmark = [
 WITHIN = 2
 TIMED_OUT = WITHIN + 2.5
 
-FOREIGN_ENTRY = """
-<map-e>
-  <map-e-name>customer-{0}</map-e-name>
-  <br-endpoint-address>2001:db8::{0}</br-endpoint-address>
-  <contiguous-ports>32</contiguous-ports>
-  <cpe-domain>
-    <ipv4><prefix>203.0.113.{0}</prefix><mask>255.255.255.255</mask></ipv4>
-    <ipv6><prefix>2001:db8:{0}::</prefix></ipv6>
-  </cpe-domain>
-  <sharing-ratio>256</sharing-ratio>
-</map-e>"""
-# Somebody else's instance, of some hundred lines.
-FOREIGN = """<config xmlns="urn:ietf:params:xml:ns:netconf:base:1.0">
-<service xmlns="http://cisco.com/ns/yang/Cisco-IOS-XR-um-service-cfg"><cgv6s><cgv6>
-<cgv6-name>CUSTOMERS</cgv6-name><service-type><map-es>{}</map-es></service-type>
-</cgv6></cgv6s></service></config>
-""".format("".join(FOREIGN_ENTRY.format(number) for number in range(1, 61)))
-
-Make = Callable[..., NetconfDevice]
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    source, target = model_folder(), tmp_path_factory.mktemp("yang")
-    assert source is not None
-    return {name: loadable_models(source / name, target / name) for name in ("cisco-xr", "juniper", "ietf")}
-
 
 @pytest.fixture
-def make_xr(tmp_path: Path, models: dict[str, Path]) -> Iterator[Make]:
-    devices: list[NetconfDevice] = []
-
-    def make(**options: Any) -> NetconfDevice:
-        device = NetconfDevice(
-            tmp_path / f"device{len(devices)}",
-            [models["cisco-xr"], models["ietf"]],
-            ["Cisco-IOS-XR-um-service-cfg"],
-            **{"running": FOREIGN, **options},
-        )
-        devices.append(device)
-        device.start()
-        return device
-
-    yield make
-    for device in devices:
-        device.stop()
-
-
-@pytest.fixture
-def xr(make_xr: Make) -> NetconfDevice:
-    return make_xr()
-
-
-def target(device: NetconfDevice) -> Target:
-    return Target(
-        host="127.0.0.1",
-        port=device.port,
-        username="root",
-        key_file=str(device.ssh.user_key),
-        known_hosts=str(device.ssh.known_hosts),
-        timeout=10,
-    )
-
-
-def running(device: NetconfDevice) -> str:
-    """All of the running configuration, in one form."""
-    with session_for("asr9000", "netconf", target(device)) as session:
-        return canonical(session.read())
-
-
-def canonical(text: str) -> str:
-    tree = etree.fromstring(text.encode(), etree.XMLParser(remove_blank_text=True))
-    return etree.tostring(tree, method="c14n").decode()
+def xr(make_device: Make) -> NetconfDevice:
+    return make_device("asr9000")
 
 
 PLAN = node("asr9000", "netconf")
@@ -303,8 +232,6 @@ def test_unknown_host_key_is_refused(xr: NetconfDevice, tmp_path: Path) -> None:
 
 
 def new_public_key(folder: Path) -> str:
-    from servers import new_key
-
     return " ".join(new_key(folder / "strange").with_suffix(".pub").read_text().split()[:2])
 
 
@@ -314,29 +241,3 @@ def test_a_password_is_in_no_message(xr: NetconfDevice) -> None:
         roll_out(PLAN, locked_out, confirm_within=30)
     assert caught.value.step == "connect"
     assert "s3cret-of-mine" not in repr((caught.value, locked_out)) + str(caught.value)
-
-
-def test_no_candidate_is_refused_unless_weaker_is_allowed(make_xr: Make) -> None:
-    device = make_xr(options=("--target=running",))
-    with pytest.raises(CapabilityMissing, match=":candidate and :confirmed-commit") as caught:
-        roll_out(PLAN, target(device), confirm_within=30)
-    assert caught.value.left == "unchanged"
-    driver = registry.driver("asr9000")
-    before = running(device)
-    change = driver.change(before, rendered(PLAN), "netconf")
-    with session_for("asr9000", "netconf", target(device), allow_weaker=True) as session:
-        session.begin()
-        session.propose(change)
-        assert canonical(session.read()) == before
-        session.apply(30)
-        assert driver.parse(session.read(), "netconf", PLAN.services) == (SERVICE_AS_READ,)
-        session.revert()
-        assert canonical(session.read()) == before
-        session.begin()
-        session.propose(change)
-        session.apply(30)
-        session.confirm()
-    assert driver.parse(running(device), "netconf", PLAN.services) == (SERVICE_AS_READ,)
-
-
-SERVICE_AS_READ = SERVICE
