@@ -152,6 +152,10 @@ class Node(ABC):
         """Sessions for display; a node without NAPT has none."""
         return []
 
+    def session_count(self) -> int:
+        """How many there are, at no cost."""
+        return 0
+
     # The tunnel's own end
 
     def _tunnel(self, packet: Packet, work: Work) -> None:

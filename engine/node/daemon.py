@@ -77,6 +77,7 @@ class Daemon:
 
     def run(self, ready: Callable[[], None]) -> None:
         """Serve until a stop; ``ready`` is called once, when the services run."""
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # there is no file to read again
         with _Signals(self._selector, (signal.SIGTERM, signal.SIGINT), self._on_signal):
             gc.freeze()  # what is there now lives as long as the process
             ready()

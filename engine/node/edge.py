@@ -69,6 +69,10 @@ class Edge(Node):
         """NAPT sessions."""
         return self.napt.sessions()
 
+    def session_count(self) -> int:
+        """NAPT sessions, counted."""
+        return len(self.napt)
+
     def expire(self, now: float) -> list[str]:
         """Fragments and sessions."""
         return super().expire(now) + ["session_expired"] * self.napt.expire(now)

@@ -57,13 +57,16 @@ def wanted(services: Iterable[Service], device: str) -> Wanted:
             routes += [f"{network} {to_device}" for network in native_networks(service)]
     if not edges:
         return Wanted(_unique(routes))
-    # The host's own IPv4 keeps the default that it has (somebody may be logged in over it) and
-    # takes the tunnel only where it has none; the inside networks take the tunnel in any case.
+    # The inside networks take the tunnel in any case. The host's own IPv4 keeps the default that it
+    # has (somebody may be logged in over it), and takes the tunnel only where it has none.
     routes += [f"default {to_device} table {TABLE}", f"default {to_device} metric {TABLE}"]
-    rules = [f"pref {TABLE} lookup main suppress_prefixlength 0 protocol {PROTOCOL}"]
+    rules = []
     for service in edges:
-        selectors = [f"from {network}" for network in service.inside] or ["not from all iif lo"]
-        rules += [f"pref {TABLE + 1} {selector} lookup {TABLE} protocol {PROTOCOL}" for selector in selectors]
+        for selector in [f"from {network}" for network in service.inside] or ["not from all iif lo"]:
+            rules += [
+                f"pref {TABLE} {selector} lookup main suppress_prefixlength 0 protocol {PROTOCOL}",
+                f"pref {TABLE + 1} {selector} lookup {TABLE} protocol {PROTOCOL}",
+            ]
     return Wanted(_unique(routes), _unique(rules))
 
 

@@ -177,7 +177,7 @@ def _seat(seat: Seat) -> dict[str, Any]:
         "technique": seat.service.technique,
         "role": seat.service.role,
         "address": str(IPv6Address(seat.address)),
-        "sessions": len(seat.node.sessions()),
+        "sessions": seat.node.session_count(),
         "counters": dict(sorted(seat.counters.items())),
     }
 

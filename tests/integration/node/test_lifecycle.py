@@ -109,6 +109,15 @@ def test_own_default_route_of_the_edge_is_left_alone(network):
     assert "10.9.9.2" in network.ce_host.run("ip", "route", "get", "192.0.2.1").stdout
 
 
+def test_edge_without_inside_networks_takes_all_that_is_forwarded(network):
+    network.ce.configure(inside=(), port_forwards=())
+    assert works(network)
+    assert "not from all iif lo lookup 4640" in state_of(network.ce_host)["rules"]
+    network.ce.configure()
+    assert "iif lo" not in state_of(network.ce_host)["rules"]
+    assert works(network)
+
+
 def test_killed_node_leaves_no_route_and_comes_back(network):
     assert works(network)
     kill(network.br)
@@ -133,6 +142,11 @@ def test_sigterm_is_a_graceful_stop(network):
     wait_until(lambda: not os.path.exists(f"/proc/{pid}"))
     assert "proto 46" not in "".join(state_of(network.br_host).values())
     assert "Traceback" not in network.br.log()
+
+
+def test_hangup_is_nothing(network):
+    os.kill(network.br.pid(), signal.SIGHUP)
+    assert works(network)
 
 
 def test_deleted_device_is_made_again(network):

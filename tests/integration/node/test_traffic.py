@@ -114,6 +114,24 @@ class TestIcmp:
         assert found.about[12:16] == socket.inet_aton(LAN)
         assert int.from_bytes(found.about[20:22]) == client.getsockname()[1]
 
+    @pytest.mark.parametrize(("hops", "who"), [(1, "198.51.100.1"), (2, SHARED)])
+    def test_traceroute_from_the_internet_sees_gateway_then_customer(self, network, hops, who):
+        with (
+            network.inet.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as errors,
+            network.inet.socket(socket.AF_INET, socket.SOCK_STREAM) as caller,
+        ):
+            errors.settimeout(traffic.PATIENCE)
+            caller.setblocking(False)
+            caller.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, hops)
+            caller.connect_ex((SHARED, FORWARDED))
+            found = traffic.icmp_error(errors)
+        assert (found.type, found.code, found.source) == (11, 0, who)
+        assert found.about[16:20] == socket.inet_aton(SHARED)
+        assert int.from_bytes(found.about[22:24]) == FORWARDED
+
+    def test_edge_itself_reaches_the_internet(self, network):
+        assert traffic.ping(network.ce_host, INTERNET) is not None
+
     def test_each_node_counts_one_hop(self, network, opened, server, client):
         server.setsockopt(socket.IPPROTO_IP, IP_RECVTTL, 1)
         client.sendto(b"ttl", (INTERNET, 5000))

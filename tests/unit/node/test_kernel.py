@@ -37,14 +37,17 @@ def test_edge_takes_its_map_address_and_the_default_of_its_networks():
         f"default {MINE} metric 4640",
     )
     assert found.rules == (
-        "pref 4640 lookup main suppress_prefixlength 0 protocol 46",
+        "pref 4640 from 192.168.192.0/24 lookup main suppress_prefixlength 0 protocol 46",
         "pref 4641 from 192.168.192.0/24 lookup 4640 protocol 46",
     )
 
 
 def test_edge_without_networks_takes_all_that_the_host_forwards():
     found = wanted([replace(EDGE_SERVICE, inside=())], "tun7")
-    assert found.rules[1] == "pref 4641 not from all iif lo lookup 4640 protocol 46"
+    assert found.rules == (
+        "pref 4640 not from all iif lo lookup main suppress_prefixlength 0 protocol 46",
+        "pref 4641 not from all iif lo lookup 4640 protocol 46",
+    )
 
 
 def test_nothing_for_nothing():
