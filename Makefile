@@ -23,7 +23,7 @@ help: ## this list
 venv: $(VENV)/.dev ## .venv with the requirements of the run and of the tests
 
 $(VENV)/.run: requirements.txt
-	scripts/packages
+	$(PYTHON) -c 'import ensurepip' || scripts/packages
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --disable-pip-version-check -r requirements.txt
 	touch $@
@@ -46,7 +46,10 @@ $(ZIPAPP): plugins/plugin_utils/bundle.py $(ENGINE)
 
 demo: $(VENV)/.run link zipapp ## ShowNet 2013's MAP-E network, end to end, in network namespaces
 	scripts/packages
-	ansible-playbook -i inventories/shownet2013 playbooks/shownet.yml
+	status=0; \
+	ansible-playbook -i inventories/shownet2013 playbooks/shownet2013.yml || status=$$?; \
+	python playbooks/shownet2013/lines.py table || status=1; \
+	exit $$status
 
 test: $(VENV)/.dev link zipapp ## every test
 	scripts/packages test
@@ -71,7 +74,7 @@ bench: $(VENV)/.dev zipapp ## throughput beside plain kernel routing
 	python bench/run.py
 
 fuzz: $(VENV)/.dev ## a million random and mutated packets through the core
-	python -m pytest tests/fuzz --packets 1000000
+	FUZZ_PACKETS=1000000 python -m pytest tests/fuzz
 
 build: $(VENV)/.dev zipapp ## collection tarball and wheel, under dist/
 	ansible-galaxy collection build --force --output-path dist
