@@ -15,7 +15,7 @@ from .endpoint import Endpoint, new_cookie, own_address
 from .model import Assignment, Verdict, judged, owns
 
 FLOWS = 8  # of each protocol
-ANSWERS = 2.0  # seconds for one UDP answer
+ANSWERS = 1.0  # seconds for one UDP answer
 TRIES = 3
 
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
 
 from .control import Control, NoAnswer
 from .endpoint import Endpoint, Shipment, new_cookie, own_address
@@ -18,20 +18,32 @@ WAIT = 1.5
 async def check(task: Assignment) -> Verdict:
     """TCP, UDP and ICMP to the reference host: which of them are answered."""
     reference = str(task.references[0])
-    found: dict[str, Any] = {}
     with Endpoint(own_address(reference)) as endpoint:
-        found["udp"] = await outside_source(endpoint, reference) is not None
-        cookie = new_cookie()
-        endpoint.send(Shipment("icmp", 100), cookie, (reference, endpoint.ident))
-        found["icmp"] = await endpoint.receipt(cookie, WAIT) is not None
-    try:
-        async with Control(reference, task.token) as control:
-            await control.ask("hello")
-        found["tcp"] = True
-    except NoAnswer:
-        found["tcp"] = False
+        answers = await asyncio.gather(
+            _udp(endpoint, reference), _icmp(endpoint, reference), _tcp(reference, task.token)
+        )
+    found = dict(zip(("udp", "icmp", "tcp"), answers, strict=True))
     dead = sorted(name for name, alive in found.items() if not alive)
     return judged("reach", [f"no answer to {', '.join(dead)}"] if dead else [], found)
+
+
+async def _udp(endpoint: Endpoint, reference: str) -> bool:
+    return await outside_source(endpoint, reference) is not None
+
+
+async def _icmp(endpoint: Endpoint, reference: str) -> bool:
+    cookie = new_cookie()
+    endpoint.send(Shipment("icmp", 100), cookie, (reference, endpoint.ident))
+    return await endpoint.receipt(cookie, WAIT) is not None
+
+
+async def _tcp(reference: str, token: str) -> bool:
+    try:
+        async with Control(reference, token) as control:
+            await control.ask("hello")
+    except NoAnswer:
+        return False
+    return True
 
 
 async def seen(task: Assignment, cookies: list[str]) -> Verdict:
