@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -44,6 +45,16 @@ def test_plan_in_check_mode_writes_nothing_and_shows_everything(play, tmp_path):
 def test_plan_looks_at_the_whole_inventory_whatever_the_limit(play, tmp_path):
     assert play("plan", "--limit", "ce42").code == 0
     assert "asr9k" in json.loads((tmp_path / "build/plan.json").read_text())["nodes"]
+
+
+def test_the_inventory_of_the_readme_plans_without_a_word(play, tmp_path):
+    inventory = tmp_path / "hosts.yml"
+    (text,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    inventory.write_text(text)
+    run = play("plan", inventory=inventory)
+    assert run.code == 0, run.out
+    assert "WARNING" not in run.out + run.errors
+    assert sorted(path.name for path in tmp_path.glob("build/nodes/*")) == ["br1", "ce1"]
 
 
 def test_a_wrong_inventory_stops_with_all_its_errors(play, tmp_path):
