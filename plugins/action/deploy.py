@@ -9,17 +9,18 @@ import os
 import subprocess
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ansible_collections.ipv4aas.fleet.engine.plan.model import NodePlan
+from ansible_collections.ipv4aas.fleet.engine.platforms.registry import driver
+from ansible_collections.ipv4aas.fleet.engine.platforms.render import render
+from ansible_collections.ipv4aas.fleet.engine.transport.deploy import Check, Outcome, deploy
+from ansible_collections.ipv4aas.fleet.engine.transport.session import TransportError
 from ansible_collections.ipv4aas.fleet.plugins.doc_fragments.options import ModuleDocFragment
 from ansible_collections.ipv4aas.fleet.plugins.modules.deploy import DOCUMENTATION
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils import device, journal, plan_file
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.action import Failed, FleetAction, Skipped
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.language import TEMPLATES
-
-if TYPE_CHECKING:
-    from ansible_collections.ipv4aas.fleet.engine.plan.model import NodePlan
-    from ansible_collections.ipv4aas.fleet.engine.transport.deploy import Check, Outcome
 
 
 class ActionModule(FleetAction):
@@ -30,17 +31,13 @@ class ActionModule(FleetAction):
     def work(self, options: dict[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
         node = plan_file.node_to_configure(options["plan"], variables["inventory_hostname"])
         if options["to"] is None:
-            return self._deploy(node, _rendered(node), options)
+            return self._deploy(node, render(node, TEMPLATES, node.dialect), options)
         record = journal.read(options["dest"], options["to"], node.name)
         if record is None or record.verdict != journal.CHANGED or record.before is None:
             raise Skipped(f"run {options['to']} did not change it")
         return self._deploy(_as_before(node, record), record.before, options)
 
     def _deploy(self, node: NodePlan, wanted: str, options: dict[str, Any]) -> dict[str, Any]:
-        from ansible_collections.ipv4aas.fleet.engine.platforms.registry import driver
-        from ansible_collections.ipv4aas.fleet.engine.transport.deploy import deploy
-        from ansible_collections.ipv4aas.fleet.engine.transport.session import TransportError
-
         started = journal.now()
         try:
             with device.session(self, node, options, allow_weaker=options["allow_weaker"]) as session:
@@ -79,16 +76,8 @@ class ActionModule(FleetAction):
         return {"journal": journal.write(options["dest"], record)}
 
 
-def _rendered(node: NodePlan) -> str:
-    from ansible_collections.ipv4aas.fleet.engine.platforms.render import render
-
-    return render(node, TEMPLATES, node.dialect)
-
-
 def _as_before(node: NodePlan, record: journal.Record) -> NodePlan:
     """The node with the services that it ran before the run of a record."""
-    from ansible_collections.ipv4aas.fleet.engine.platforms.registry import driver
-
     if (record.platform, record.dialect) != (node.platform, node.dialect):
         raise Failed(
             f"{record.run} left a {record.platform} {record.dialect} configuration, the plan now says "

@@ -6,16 +6,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ansible_collections.ipv4aas.fleet.engine.codec import encode
+from ansible_collections.ipv4aas.fleet.engine.plan.model import NodePlan
+from ansible_collections.ipv4aas.fleet.engine.platforms.driver import ParseError
+from ansible_collections.ipv4aas.fleet.engine.platforms.registry import driver
+from ansible_collections.ipv4aas.fleet.engine.platforms.render import render
+from ansible_collections.ipv4aas.fleet.engine.transport.session import TransportError
+from ansible_collections.ipv4aas.fleet.engine.verify.drift import compare
 from ansible_collections.ipv4aas.fleet.plugins.doc_fragments.options import ModuleDocFragment
 from ansible_collections.ipv4aas.fleet.plugins.modules.drift_info import DOCUMENTATION
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils import device, plan_file
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.action import Failed, FleetAction
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.language import TEMPLATES
-
-if TYPE_CHECKING:
-    from ansible_collections.ipv4aas.fleet.engine.plan.model import NodePlan
 
 
 class ActionModule(FleetAction):
@@ -24,13 +28,6 @@ class ActionModule(FleetAction):
     DOCUMENTS = (DOCUMENTATION, ModuleDocFragment.PLAN, ModuleDocFragment.DEVICE)
 
     def work(self, options: dict[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
-        from ansible_collections.ipv4aas.fleet.engine.codec import encode
-        from ansible_collections.ipv4aas.fleet.engine.platforms.driver import ParseError
-        from ansible_collections.ipv4aas.fleet.engine.platforms.registry import driver
-        from ansible_collections.ipv4aas.fleet.engine.platforms.render import render
-        from ansible_collections.ipv4aas.fleet.engine.transport.session import TransportError
-        from ansible_collections.ipv4aas.fleet.engine.verify.drift import compare
-
         node = plan_file.node_to_configure(options["plan"], variables["inventory_hostname"])
         platform = driver(node.platform)
         try:
@@ -56,9 +53,7 @@ class ActionModule(FleetAction):
 
 def not_checked(node: NodePlan) -> tuple[str, ...]:
     """What the platform has no words for in the language of the node's plan, sorted."""
-    from ansible_collections.ipv4aas.fleet.engine.platforms.registry import all_features
-
-    features = all_features()[node.platform]
+    features = device.FEATURES[node.platform]
     rows = (features.feature(service.technique, service.role) for service in node.services)
     words = (word.partition(" ") for row in rows if row is not None for word in row.not_carried)
     return tuple(sorted({name for name, _blank, only in words if only in ("", f"({node.dialect})")}))

@@ -1,23 +1,36 @@
 # Copyright: (c) 2026, ipv4aas.fleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The session with the device of the current host, from Ansible's own variables."""
+"""The session with the device of the current host, from Ansible's own variables.
+
+Ansible imports an action once and forks for each host: what is imported here at the top is not
+imported a thousand times.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import shlex
+import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ansible import constants
+from ansible_collections.ipv4aas.fleet.engine.plan.model import NodePlan
+from ansible_collections.ipv4aas.fleet.engine.platforms.registry import all_features
+from ansible_collections.ipv4aas.fleet.engine.transport.local import LocalSession
+from ansible_collections.ipv4aas.fleet.engine.transport.session import Session
 
 from .action import Failed, FleetAction
 
+# Linux hosts are reached without these libraries; for others session() says what is missing.
+with contextlib.suppress(ImportError):
+    from ansible_collections.ipv4aas.fleet.engine.transport import netconf, ssh  # noqa: F401
+
 if TYPE_CHECKING:
-    from ansible_collections.ipv4aas.fleet.engine.plan.model import NodePlan
-    from ansible_collections.ipv4aas.fleet.engine.transport.session import Session
     from ansible_collections.ipv4aas.fleet.engine.transport.target import Target
 
+FEATURES = all_features()
 LOCAL = "local"
 DEFAULT_PORTS = {"netconf": 830, "ssh": 22}
 
@@ -26,15 +39,16 @@ def session(
     action: FleetAction, node: NodePlan, options: Mapping[str, Any], *, allow_weaker: bool = False
 ) -> Session:
     """A session, not yet open, in the language of the node's plan. Raises Failed or Refused."""
-    from ansible_collections.ipv4aas.fleet.engine.platforms.registry import all_features
-    from ansible_collections.ipv4aas.fleet.engine.transport.connect import session_for
-    from ansible_collections.ipv4aas.fleet.engine.transport.local import LocalSession
-
-    transport = all_features()[node.platform].transports[node.dialect]
+    transport = FEATURES[node.platform].transports[node.dialect]
     if transport == LOCAL:
         return LocalSession(runner(action))
-    target_ = target(action.variable, options, DEFAULT_PORTS[transport])
-    return session_for(node.platform, node.dialect, target_, allow_weaker=allow_weaker)
+    try:
+        from ansible_collections.ipv4aas.fleet.engine.transport.connect import session_for
+
+        where = target(action.variable, options, DEFAULT_PORTS[transport])
+        return session_for(node.platform, node.dialect, where, allow_weaker=allow_weaker)
+    except ImportError as error:
+        raise Failed(f"{error}; install requirements.txt of the collection for {sys.executable}") from error
 
 
 def target(variable: Callable[..., Any], options: Mapping[str, Any], default_port: int) -> Target:
