@@ -9,6 +9,7 @@ Every server keeps its files in one folder given by the caller, and is ended by 
 from __future__ import annotations
 
 import os
+import random
 import re
 import shutil
 import signal
@@ -25,10 +26,16 @@ EMPTY_CONFIGURATION = '<config xmlns="urn:ietf:params:xml:ns:netconf:base:1.0"/>
 
 
 def free_port() -> int:
-    """A TCP port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port that nothing listens on now.
+
+    It lies below what the kernel gives to outgoing connections, so that a server that is restarted
+    finds it free.
+    """
+    while True:
+        port = random.SystemRandom().randrange(20000, 32000)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port
 
 
 def wait_for_port(port: int, process: subprocess.Popen[bytes], seconds: float = 10) -> None:
@@ -102,9 +109,12 @@ class SshServer:
         wait_for_port(self.port, self.process)
 
     def drop_sessions(self) -> None:
-        """Cuts every open connection with SIGKILL; the server goes on."""
+        """Cuts every open connection with SIGKILL; the server goes on, and so does what was started."""
         assert self.process is not None
-        for pid in descendants(self.process.pid):
+        _listener, *sessions = [
+            pid for pid in [self.process.pid, *descendants(self.process.pid)] if process_name(pid) == "sshd"
+        ]
+        for pid in sessions:
             kill(pid)
 
     def kill(self) -> None:
@@ -125,6 +135,14 @@ def descendants(pid: int) -> list[int]:
         return []
     children = [int(word) for word in text.split()]
     return [*children, *(deeper for child in children for deeper in descendants(child))]
+
+
+def process_name(pid: int) -> str:
+    """Empty where the process is gone."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text("ascii").strip()
+    except OSError:
+        return ""
 
 
 def kill(pid: int) -> None:
