@@ -82,7 +82,7 @@ def one_identifier_layout(fleet: Fleet) -> Said:
     for name, figures in fleet.plan.services.items():
         first: tuple[str, str] | None = None
         for node_name in (*figures.gateways, *figures.edges):
-            service = next(s for s in fleet.plan.nodes[node_name].services if s.name == name)
+            [service] = (s for s in fleet.plan.nodes[node_name].services if s.name == name)
             if first is None:
                 first = node_name, service.interface_identifier
             elif service.interface_identifier != first[1]:

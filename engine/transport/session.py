@@ -47,7 +47,6 @@ class Session(Protocol):
         and foreign uncommitted edits are refused (TransportError, device: unchanged). revert()
         or confirm() ends it. Not needed for reading alone.
         """
-        ...
 
     def read(self) -> str:
         """The running configuration, as much of it as can hold services."""

@@ -41,14 +41,12 @@ class CommandLine(Protocol):
 
     def stage(self, change: Change) -> str:
         """Enters and validates the change; returns the device's own diff."""
-        ...
 
     def leave(self) -> None:
         """Drops what is staged and not applied, and the lock."""
 
     def seconds(self, confirm_within: int) -> int:
         """The time that the device will really wait for a confirmation."""
-        ...
 
     def apply(self, seconds: int) -> None: ...
 

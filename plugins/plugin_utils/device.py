@@ -13,6 +13,7 @@ import contextlib
 import shlex
 import sys
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ansible import constants
@@ -25,7 +26,8 @@ from .action import Failed, FleetAction
 
 # Linux hosts are reached without these libraries; for others session() says what is missing.
 with contextlib.suppress(ImportError):
-    from ansible_collections.ipv4aas.fleet.engine.transport import netconf, ssh  # noqa: F401
+    for library in ("netmiko", "ncclient.manager"):
+        import_module(library)
 
 if TYPE_CHECKING:
     from ansible_collections.ipv4aas.fleet.engine.transport.target import Target

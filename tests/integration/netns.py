@@ -92,7 +92,9 @@ class Host:
         self, *argv: str, feed: str | None = None, check: bool = True
     ) -> subprocess.CompletedProcess[str]:
         """Run a command to its end. With ``check``, a failure raises and shows what was printed."""
-        done = subprocess.run(self.command(*argv), input=feed, text=True, capture_output=True, timeout=120)
+        done = subprocess.run(
+            self.command(*argv), input=feed, text=True, capture_output=True, check=False, timeout=120
+        )
         if check and done.returncode:
             raise AssertionError(f"{self.name}: {' '.join(argv)}: {done.stderr or done.stdout}")
         return done

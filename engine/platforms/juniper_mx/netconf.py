@@ -83,7 +83,9 @@ def maps(text: str) -> Iterator[Found]:
 def change(running: str, wanted: str) -> Change:
     """Edits from what the device runs to what it should run, and back."""
     before, after = _owned(running), _owned(wanted)
-    return Change(_edit(before, after), _edit(after, before), line_diff(_text(before), _text(after)))
+    return Change(
+        _edit(before, after), _edit(before=after, after=before), line_diff(_text(before), _text(after))
+    )
 
 
 def _edit(before: Node, after: Node) -> str:

@@ -43,7 +43,7 @@ CHECKS: dict[str, Check] = {
     "icmp": lambda task, more: icmp.check(task),
     "web": lambda task, more: web.check(task),
     "p2p_mapping": lambda task, more: p2p.mapping(task),
-    "p2p_peer": lambda task, more: p2p.peer(task, more),
+    "p2p_peer": p2p.peer,
     "p2p_inbound": lambda task, more: p2p.inbound(task),
     "reach": lambda task, more: reach.check(task),
     "seen": lambda task, more: reach.seen(task, more["cookies"]),

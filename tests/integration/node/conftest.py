@@ -81,6 +81,7 @@ class SoftwareNode:
             input=None if feed is None else json.dumps(encode(feed)),
             text=True,
             capture_output=True,
+            check=False,
             timeout=60,
         )
         assert (done.returncode == 0) == (not done.stderr), done

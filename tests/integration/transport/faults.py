@@ -100,6 +100,7 @@ def roll_out_and_die(
         [sys.executable, str(here), str(order)],
         env={**os.environ, "PYTHONPATH": path},
         capture_output=True,
+        check=False,
         text=True,
         timeout=60,
     )
