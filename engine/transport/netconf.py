@@ -285,16 +285,16 @@ class NetconfSession:
 
     def apply(self, confirm_within: int) -> None:
         way = self._way
+        if way.reverts_by_itself:
+            # netconfd 2.13 does not roll back a running datastore that is locked, not even for its
+            # owner; that the candidate is locked keeps others from committing.
+            self._unlock("apply", "running")
         sure = self._progress.phase
         self._progress.reverts_in(confirm_within + self._target.timeout)
         self._progress.phase = Phase.APPLYING if way.reverts_by_itself else Phase.APPLYING_FOR_GOOD
         self._call("apply", partial(way.apply, confirm_within), refused=sure)
         self._progress.reverts_in(confirm_within)
         self._progress.phase = Phase.PENDING if way.reverts_by_itself else Phase.CHANGED
-        if way.reverts_by_itself:
-            # netconfd 2.13 does not roll back a running datastore that is locked, not even for its
-            # owner. Nobody can lock or commit while a confirmed commit is pending.
-            self._unlock("apply", "running")
 
     def confirm(self) -> None:
         way = self._way

@@ -253,6 +253,16 @@ class NetconfDevice:
             self.process.wait()
             self.process = None
 
+    def freeze(self) -> None:
+        """It goes on to live and answers nothing."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """It answers what it was asked meanwhile, and goes on."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
+
     def restart(self) -> None:
         """The power comes back: it starts with what it keeps over a restart."""
         self.kill()

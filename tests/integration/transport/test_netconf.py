@@ -149,6 +149,27 @@ def check_fault(device: NetconfDevice, moment: str, fault: Callable[[], None]) -
     assert running(device) == new
 
 
+@pytest.mark.parametrize("moment", ["after propose", "after apply"])
+def test_a_server_that_stops_answering(xr: NetconfDevice, moment: str) -> None:
+    roll_out(PLAN, target(xr), confirm_within=30)
+    old = running(xr)
+    impatient = replace(target(xr), timeout=1)
+    with pytest.raises(TransportError) as caught:
+        roll_out(MOVED_PLAN, impatient, confirm_within=WITHIN, moment=moment, fault=xr.freeze)
+    xr.thaw()
+    expected = {
+        "after propose": ("apply", "unchanged"),
+        "after apply": ("read back", "changed, reverts by itself"),
+    }
+    step, left = expected[moment]
+    assert caught.value.step == step
+    assert caught.value.left.startswith(left)
+    time.sleep(TIMED_OUT)
+    assert running(xr) == old
+    assert roll_out(MOVED_PLAN, target(xr), confirm_within=30).changed
+    assert not roll_out(MOVED_PLAN, target(xr), confirm_within=30).changed
+
+
 def test_takes_back_what_a_dead_run_left_pending(xr: NetconfDevice, tmp_path: Path) -> None:
     roll_out(PLAN, target(xr), confirm_within=30)
     roll_out_and_die(MOVED_PLAN, target(xr), confirm_within=300, moment="before confirm", folder=tmp_path)
