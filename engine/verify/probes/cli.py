@@ -80,7 +80,7 @@ def main(argv: list[str] | None = None) -> int:
 def _check(name: str) -> int:
     try:
         document = json.load(sys.stdin)
-        more = document.pop("more", {})
+        more = document.pop("more", {}) if isinstance(document, dict) else {}
         task = decode(Assignment, document)
     except (CodecError, ValueError) as error:
         print(json.dumps({"error": str(error)}), file=sys.stderr)

@@ -38,8 +38,8 @@ class Complaint(NamedTuple):
 
 
 def filling(cookie: bytes, size: int) -> bytes:
-    """``size`` octets that only this cookie has: what arrives is compared with it."""
-    return hashlib.shake_128(cookie).digest(size)
+    """``size`` octets that only this cookie and size have: what arrives is compared with it."""
+    return hashlib.shake_128(cookie + size.to_bytes(4, "big")).digest(size)
 
 
 def labelled(cookie: bytes, length: int) -> bytes:
