@@ -21,7 +21,9 @@ NETCONF_FILTERS = {
         "</configuration>"
     ),
 }
-
+# Junos takes the seconds of confirm-timeout for whole minutes: less than 60 is a rollback at once
+# (ncclient issues 234 and 238).
+NETCONF_TIME_STEPS = {"juniper_mx": 60}
 # Module and class of the command line, by platform and dialect.
 COMMAND_LINES = {
     ("asr9000", "cli"): ("ios_xr", "IosXr"),
@@ -39,7 +41,12 @@ def session_for(platform: str, dialect: str, target: Target, *, allow_weaker: bo
     if dialect == "netconf" and platform in NETCONF_FILTERS:
         from .netconf import NetconfSession
 
-        return NetconfSession(target, subtree_filter=NETCONF_FILTERS[platform], allow_weaker=allow_weaker)
+        return NetconfSession(
+            target,
+            subtree_filter=NETCONF_FILTERS[platform],
+            time_step=NETCONF_TIME_STEPS.get(platform, 1),
+            allow_weaker=allow_weaker,
+        )
     if (platform, dialect) in COMMAND_LINES:
         from .ssh import SshSession
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 
@@ -67,8 +66,7 @@ class _Run:
         self.confirm_within = confirm_within
         self.steps: list[str] = []
         self.before: str | None = None
-        self.applied_at: float | None = None
-        self.confirmed = False
+        self.believed = UNCHANGED  # the state of the device, unless something better is known
 
     def deploy(self, rendered: str, check_mode: bool, post_check: Check | None) -> Outcome:
         self._at("begin")
@@ -90,7 +88,7 @@ class _Run:
                 changed=True, diff=change.diff, after=self.before, left=UNCHANGED, device_diff=device_diff
             )
         self._at("apply")
-        self.applied_at = time.monotonic()
+        self.believed = "changed, reverts by itself when the time to confirm is up"
         self.session.apply(self.confirm_within)
         self._at("read back")
         self._check_meaning(self.session.read())
@@ -99,7 +97,7 @@ class _Run:
             _refuse(post_check())
         self._at("confirm")
         self.session.confirm()
-        self.confirmed = True
+        self.believed = CONFIRMED
         # A device may have gone back by itself just before, and say nothing.
         self._at("read after confirm")
         text = self.session.read()
@@ -115,7 +113,7 @@ class _Run:
         if isinstance(error, TransportError):
             wrong, left = error.wrong, error.left
         else:
-            wrong, left = str(error) or type(error).__name__, self._believed()
+            wrong, left = str(error) or type(error).__name__, self.believed
         try:
             self.session.revert()
         except TransportError as second:
@@ -127,21 +125,13 @@ class _Run:
 
     def _left_now(self, believed: str) -> str:
         """The state as it can be seen; as believed where the device cannot be asked any more."""
-        if self.applied_at is None or self.before is None:
+        if self.believed == UNCHANGED:
             return believed
         try:
             now = self._read_owned()
         except Exception:
             return believed
         return UNCHANGED if now == self.before else f"not what it was before; {believed}"
-
-    def _believed(self) -> str:
-        if self.applied_at is None:
-            return UNCHANGED
-        if self.confirmed:
-            return CONFIRMED
-        rest = max(0, int(self.applied_at + self.confirm_within - time.monotonic()) + 1)
-        return f"changed, reverts by itself in at most {rest} s"
 
     def _at(self, step: str) -> None:
         self.steps.append(step)

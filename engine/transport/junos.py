@@ -18,6 +18,9 @@ from .terminal import Terminal
 
 MOST_MINUTES = 65535
 
+# Above the prompt: the routing engine's role and the place in the configuration.
+_BANNER = re.compile(r"(\{[\w:-]+\})?(\[edit[^\]]*\])?")
+
 
 class Junos:
     """A ssh.CommandLine."""
@@ -101,6 +104,8 @@ class Junos:
             raise Rejected(f"{command}: {answer}")
 
     def _run(self, line: str) -> str:
-        """The answer without the banner of configuration mode."""
-        answer = self._terminal.run(line)
-        return "\n".join(text for text in answer.splitlines() if text.strip() != "[edit]").strip("\n")
+        """The answer without the banner of the next prompt."""
+        lines = self._terminal.run(line).splitlines()
+        while lines and _BANNER.fullmatch(lines[-1].strip()):
+            lines.pop()
+        return "\n".join(lines).strip("\n")

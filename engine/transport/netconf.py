@@ -203,7 +203,8 @@ class NetconfSession:
     ``subtree_filter`` is the XML of what can hold services (RFC 6241 section 6), several elements
     side by side are allowed. ``device`` is ncclient's name of a server with a dialect of its own
     (junos, iosxr ...). A server without a confirmed commit is refused (CapabilityMissing) unless
-    ``allow_weaker``: then a fault after the commit leaves the change in place.
+    ``allow_weaker``: then a fault after the commit leaves the change in place. Times to confirm are
+    rounded up to multiples of ``time_step`` seconds.
     """
 
     def __init__(
@@ -213,12 +214,14 @@ class NetconfSession:
         subtree_filter: str,
         device: str = "default",
         allow_weaker: bool = False,
+        time_step: int = 1,
         persist_id: str = PERSIST_ID,
     ) -> None:
         self._target = target
         self._filter = subtree_filter
         self._device = device
         self._allow_weaker = allow_weaker
+        self._time_step = time_step
         self._persist_id = persist_id
         self._progress = Progress()
         self._locked: list[str] = []
@@ -290,10 +293,11 @@ class NetconfSession:
             # owner; that the candidate is locked keeps others from committing.
             self._unlock("apply", "running")
         sure = self._progress.phase
-        self._progress.reverts_in(confirm_within + self._target.timeout)
+        seconds = -(-confirm_within // self._time_step) * self._time_step
+        self._progress.reverts_in(seconds + self._target.timeout)
         self._progress.phase = Phase.APPLYING if way.reverts_by_itself else Phase.APPLYING_FOR_GOOD
-        self._call("apply", partial(way.apply, confirm_within), refused=sure)
-        self._progress.reverts_in(confirm_within)
+        self._call("apply", partial(way.apply, seconds), refused=sure)
+        self._progress.reverts_in(seconds)
         self._progress.phase = Phase.PENDING if way.reverts_by_itself else Phase.CHANGED
 
     def confirm(self) -> None:

@@ -142,7 +142,7 @@ class JunosShell:
     def prompt(self) -> str:
         if self.question is not None:
             return ""
-        return f"\n[edit]\n{HOST}# " if self.configuring else f"\n{HOST}> "
+        return f"\n{{master}}[edit]\n{HOST}# " if self.configuring else f"\n{{master}}\n{HOST}> "
 
     def gone(self) -> None:
         if self.router.exclusive is self:

@@ -129,6 +129,16 @@ def test_the_startup_datastore_is_written_after_the_confirmation(connect: Any) -
     ]
 
 
+@pytest.mark.parametrize(("asked", "given"), [(1, 60), (60, 60), (90, 120)])
+def test_times_are_rounded_up(connect: Any, asked: int, given: int) -> None:
+    server = Server(*FULL)
+    with connect(server, time_step=60) as session:
+        session.begin()
+        session.propose(CHANGE)
+        session.apply(asked)
+    assert f"commit timeout={given} persist=ipv4aas.fleet" in server.requests
+
+
 def test_without_confirmed_commit_it_is_refused(connect: Any) -> None:
     server = Server("candidate:1.0", "validate:1.0")
     with connect(server) as session, pytest.raises(CapabilityMissing) as caught:
