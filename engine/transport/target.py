@@ -5,12 +5,17 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import paramiko  # type: ignore[import-untyped]
 
 from .session import TransportError
+
+# What the libraries log of a broken connection, they also raise; without a handler it would be printed.
+for _library in ("paramiko", "ncclient", "netmiko"):
+    logging.getLogger(_library).addHandler(logging.NullHandler())
 
 # Preferred first; a device shows one of its keys, whichever type is asked for.
 _KEY_TYPES = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa")
