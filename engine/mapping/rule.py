@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from .iid import RFC7597, format_of, map_address
@@ -171,52 +171,33 @@ class Entitlement:
         return not self.ports.shared or (port is not None and port in self.ports)
 
 
-@dataclass(frozen=True)
-class _Compiled:
-    """A rule as integers, for the packet path."""
-
-    rule: MapRule
-    ipv6: int = field(init=False)
-    ipv6_shift: int = field(init=False)
-    ipv4: int = field(init=False)
-    ipv4_shift: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        put = object.__setattr__
-        put(self, "ipv6_shift", 128 - self.rule.ipv6_prefix.prefixlen)
-        put(self, "ipv6", int(self.rule.ipv6_prefix.network_address) >> self.ipv6_shift)
-        put(self, "ipv4_shift", 32 - self.rule.ipv4_prefix.prefixlen)
-        put(self, "ipv4", int(self.rule.ipv4_prefix.network_address) >> self.ipv4_shift)
-
-
 class RuleTable:
     """Longest-match look-up over rules, both ways, on integers. Answers are cached, bounded."""
 
     CACHE_LIMIT = 65536
 
     def __init__(self, rules: Iterable[MapRule], iid_format: str = RFC7597) -> None:
-        compiled = [_Compiled(rule) for rule in rules]
+        rules = tuple(rules)
         self.iid_format = iid_format
-        self._by_ipv6 = sorted(compiled, key=lambda c: c.ipv6_shift)
-        self._by_ipv4 = sorted(compiled, key=lambda c: c.ipv4_shift)
+        self._by_ipv6 = _by_length((rule.ipv6_prefix, rule) for rule in rules)
+        self._by_ipv4 = _by_length((rule.ipv4_prefix, rule) for rule in rules)
         # Only prefixes of up to 64 bits may share one cache key per upper half of the address.
-        self._cacheable = all(entry.rule.customer_prefix_len <= 64 for entry in compiled)
+        self._cacheable = all(rule.customer_prefix_len <= 64 for rule in rules)
         self._softwires: dict[tuple[int, int], int] = {}
         self._entitlements: dict[int, Entitlement | None] = {}
 
     def rule_for_ipv6(self, address: int) -> MapRule | None:
         """The rule whose IPv6 prefix is the longest match (RFC 7597 section 8.1)."""
-        for entry in self._by_ipv6:
-            if address >> entry.ipv6_shift == entry.ipv6:
-                return entry.rule
-        return None
+        found = _longest(self._by_ipv6, address)
+        return found[0] if found else None
 
     def rule_for_ipv4(self, address: int) -> MapRule | None:
-        """The rule whose IPv4 prefix is the longest match (RFC 7597 section 5)."""
-        for entry in self._by_ipv4:
-            if address >> entry.ipv4_shift == entry.ipv4:
-                return entry.rule
-        return None
+        """The rule whose IPv4 prefix is the longest match (RFC 7597 section 5).
+
+        Rules with explicit PSIDs may share an address: this is one of them, alike in offset and length.
+        """
+        found = _longest(self._by_ipv4, address)
+        return found[0] if found else None
 
     def covers(self, ipv4: int) -> bool:
         """Whether an IPv4 address is some customer's."""
@@ -233,21 +214,25 @@ class RuleTable:
         None where no rule covers the address, where a shared address comes without a port, or
         where the port is excluded (A = 0) or belongs to another PSID than an explicit one.
         """
-        rule = self.rule_for_ipv4(ipv4)
-        if rule is None:
+        rules = _longest(self._by_ipv4, ipv4)
+        if not rules:
             return None
-        psid = 0
+        rule, psid = rules[0], 0
         if rule.psid_len:
             owner = None if port is None else psid_of(port, rule.psid_offset, rule.psid_len)
-            if owner is None or (not rule.ea_len and owner != rule.explicit_psid):
+            if owner is None:
                 return None
             psid = owner
         key = (ipv4, psid)
         found = self._softwires.get(key)
         if found is None:
+            explicit = rule.psid_len > 0 and not rule.ea_len
+            owner_rule = next((r for r in rules if not explicit or r.explicit_psid == psid), None)
+            if owner_rule is None:
+                return None
             if len(self._softwires) >= self.CACHE_LIMIT:
                 self._softwires.clear()
-            found = self._softwires[key] = _softwire(rule, ipv4, psid, self.iid_format)
+            found = self._softwires[key] = _softwire(owner_rule, ipv4, psid, self.iid_format)
         return found
 
     def entitlement(self, ipv6: int) -> Entitlement | None:
@@ -269,6 +254,26 @@ class RuleTable:
         if rule is None:
             return None
         return format_of(ipv6, rule.customer_prefix_len, entitlement.ipv4, entitlement.ports.psid)
+
+
+# For each prefix length, longest first: bits to shift an address by, and the rules of each prefix.
+_Lengths = list[tuple[int, dict[int, list[MapRule]]]]
+
+
+def _by_length(entries: Iterable[tuple[IPv4Network | IPv6Network, MapRule]]) -> _Lengths:
+    lengths: dict[int, dict[int, list[MapRule]]] = {}
+    for prefix, rule in entries:
+        shift = prefix.max_prefixlen - prefix.prefixlen
+        lengths.setdefault(shift, {}).setdefault(int(prefix.network_address) >> shift, []).append(rule)
+    return sorted(lengths.items())
+
+
+def _longest(lengths: _Lengths, address: int) -> list[MapRule]:
+    for shift, prefixes in lengths:
+        found = prefixes.get(address >> shift)
+        if found:
+            return found
+    return []
 
 
 def _softwire(rule: MapRule, ipv4: int, psid: int, iid_format: str) -> int:
