@@ -62,6 +62,8 @@ def _decode(hint: Any, value: Any, path: str) -> Any:
     if dataclasses.is_dataclass(hint):
         return _decode_dataclass(hint, value, path)
     if hint in _TEXT_TYPES:
+        if not isinstance(value, str):  # ipaddress would take a number too
+            raise CodecError(f"{path}: expected an address as text, got {value!r}")
         return _convert(hint, value, path)
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
         raise CodecError(f"{path}: expected {hint.__name__}, got {value!r}")
