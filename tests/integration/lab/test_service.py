@@ -8,6 +8,7 @@ name what is wrong where one box is not.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -24,9 +25,17 @@ def fleet(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]
     made.start()
     made.respond("www", made.references)
     made.respond("host42", [made.hosts["host42"]["ipv4aas_address"]], control=8080, web=0)
+    _wait_for_the_routes(made)
     yield made
     for host in made.nodes:
         made.node(host, "stop")
+
+
+def _wait_for_the_routes(fleet: Fleet) -> None:
+    """The gateways announce the anycast address only once they run."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and not fleet.probe("host42", "reach", edge="ce42").passed:
+        time.sleep(0.5)
 
 
 @pytest.mark.parametrize("check", ["mtu", "fragments", "tcp_udp", "icmp", "p2p_inbound", "web"])
