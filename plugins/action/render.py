@@ -14,7 +14,7 @@ from ansible_collections.ipv4aas.fleet.plugins.modules.render import DOCUMENTATI
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils import plan_file
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.action import FleetAction
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.files import Files
-from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.language import EXTENSIONS, TEMPLATES
+from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.language import TEMPLATES, file_name
 
 if TYPE_CHECKING:
     from ansible_collections.ipv4aas.fleet.engine.plan.model import NodePlan
@@ -72,7 +72,7 @@ def _of_node(node: NodePlan) -> Iterator[tuple[str, str]]:
     features = all_features()[node.platform]
     for dialect in features.dialects:
         text = render(node, TEMPLATES, dialect)
-        name = f"{node.name}/{node.platform}.{dialect}.{EXTENSIONS[features.transports[dialect]]}"
+        name = f"{node.name}/{file_name(node.platform, dialect, features.transports[dialect])}"
         _check_round_trip(node, dialect, text)
         yield name, text
 

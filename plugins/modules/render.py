@@ -48,7 +48,7 @@ configurations:
   returned: success
   type: dict
   sample:
-    br1: [build/nodes/br1/linux.json.json]
+    br1: [build/nodes/br1/linux.json]
 refused:
   description: Why a node has no configuration, and which node takes its place.
   returned: success

@@ -8,4 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
-EXTENSIONS = {"netconf": "xml", "ssh": "conf", "local": "json"}  # by the transport of the dialect
+_EXTENSIONS = {"netconf": "xml", "ssh": "conf", "local": "json"}  # by the transport of the dialect
+
+
+def file_name(platform: str, dialect: str, transport: str) -> str:
+    """Such as asr9000.cli.conf or linux.json."""
+    return ".".join(dict.fromkeys((platform, dialect, _EXTENSIONS[transport])))

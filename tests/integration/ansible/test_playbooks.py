@@ -26,7 +26,7 @@ def test_plan_writes_the_artefacts_and_a_second_run_changes_nothing(play, tmp_pa
     assert plan["nodes"]["fx5k"]["seat_taken_by"] == "br2"
     written = {path.relative_to(build / "nodes").as_posix() for path in build.glob("nodes/*/*")}
     assert {"asr9k/asr9000.cli.conf", "asr9k/asr9000.netconf.xml", "openwrt10/openwrt.uci.conf"} <= written
-    assert {"br1/linux.json.json", "ce42/linux.json.json", "mx/juniper_mx.cli.conf"} <= written
+    assert {"br1/linux.json", "ce42/linux.json", "mx/juniper_mx.cli.conf"} <= written
     assert not any(name.startswith(("fx5k/", "seil")) for name in written)
 
     second = play("plan")

@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "emulator"))
 from emulated_ios_xr import IosXrRouter
 from emulated_junos import JunosRouter
 
+SECRET = "never-to-be-seen"
 SERVICES = {
     "hall7": {
         "technique": "map-e",
@@ -62,6 +63,7 @@ def run(routers, play, tmp_path):
             "ansible_host": "127.0.0.1",
             "ansible_port": router.port,
             "ansible_user": "netops",
+            "ansible_password": SECRET,
             "ansible_ssh_private_key_file": str(router.user_key),
             "ipv4aas_role": "gateway",
             "ipv4aas_platform": platforms[name],
@@ -94,7 +96,9 @@ def test_both_are_deployed_checked_and_rolled_back(routers, run, tmp_path):
     assert "sharing-ratio 64" in routers["asr9k"].text()
     assert "ea-bits-len 8" in routers["mx"].text()
     assert not any(router.waiting for router in routers.values())
-    again = run("deploy")
+    again = run("deploy", "-vvv")
+    assert SECRET not in again.out + again.errors
+    assert not any(SECRET in path.read_text() for path in tmp_path.glob("build/**/*.json"))
     assert (again.code, again.count("changed")) == (0, 0), again.out
     assert run("drift").code == 0
 
