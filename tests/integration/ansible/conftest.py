@@ -40,16 +40,15 @@ def ansible(tmp_path) -> Callable[..., Run]:
     """ansible(tool, words) runs a tool of the Python that runs the tests, after the words ``inside``."""
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")},
-        "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
         "ANSIBLE_LOCAL_TEMP": str(tmp_path / "local"),
         "ANSIBLE_NOCOLOR": "1",
         "LC_ALL": "C.UTF-8",
     }
 
-    def run(tool: str, *words: str, inside: tuple[str, ...] = ()) -> Run:
+    def run(tool: str, *words: str, inside: tuple[str, ...] = (), collections: Path = COLLECTIONS) -> Run:
         done = subprocess.run(
             [*inside, str(Path(sys.executable).with_name(tool)), *words],
-            env=environment,
+            env=environment | {"ANSIBLE_COLLECTIONS_PATH": str(collections)},
             cwd=tmp_path,
             stdin=subprocess.DEVNULL,
             capture_output=True,
