@@ -7,6 +7,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(abspath $(VENV))/bin
+PIP := $(BIN)/pip install -q --disable-pip-version-check -c constraints.txt
 LINK := build/collections/ansible_collections/ipv4aas/fleet
 COPY := build/sanity/ansible_collections/ipv4aas/fleet
 ZIPAPP := build/ipv4aas-node.pyz
@@ -22,14 +23,14 @@ help: ## this list
 
 venv: $(VENV)/.dev ## .venv with the requirements of the run and of the tests
 
-$(VENV)/.run: requirements.txt
+$(VENV)/.run: requirements.txt constraints.txt
 	$(PYTHON) -c 'import ensurepip' || scripts/packages
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -q --disable-pip-version-check -r requirements.txt
+	$(PIP) -r requirements.txt
 	touch $@
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.run
-	$(BIN)/pip install -q --disable-pip-version-check -r requirements-dev.txt
+	$(PIP) -r requirements-dev.txt
 	touch $@
 
 packages: ## the Debian packages of bindep.txt that are absent
