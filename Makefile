@@ -49,6 +49,7 @@ demo: $(VENV)/.run link zipapp ## ShowNet 2013's MAP-E network, end to end, in n
 	scripts/packages
 	status=0; \
 	ansible-playbook -i inventories/shownet2013 playbooks/shownet2013.yml || status=$$?; \
+	python tests/lab/lab.py down; \
 	python playbooks/shownet2013/lines.py table || status=1; \
 	exit $$status
 
@@ -72,6 +73,7 @@ sanity: $(VENV)/.dev ## ansible-test sanity
 	VENV=$(VENV) scripts/sanity
 
 bench: $(VENV)/.dev zipapp ## throughput beside plain kernel routing
+	scripts/packages test
 	python bench/run.py
 
 fuzz: $(VENV)/.dev ## a million random and mutated packets through the core
