@@ -33,9 +33,14 @@ def free_port() -> int:
     """
     while True:
         port = random.SystemRandom().randrange(20000, 32000)
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) != 0:
-                return port
+        if not listens(port):
+            return port
+
+
+def listens(port: int) -> bool:
+    """Whether something on loopback takes connections there."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def wait_for_port(port: int, process: subprocess.Popen[bytes], seconds: float = 10) -> None:
@@ -44,9 +49,8 @@ def wait_for_port(port: int, process: subprocess.Popen[bytes], seconds: float = 
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise RuntimeError(f"{process.args} ended with {process.returncode}")
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
+        if listens(port):
+            return
         time.sleep(0.02)
     raise RuntimeError(f"nothing listens on port {port} after {seconds} s")
 
@@ -118,13 +122,17 @@ class SshServer:
             kill(pid)
 
     def kill(self) -> None:
-        """SIGKILL to the server and to every session."""
+        """SIGKILL to the server and to every session; returns when the port is free."""
         if self.process is None:
             return
         for pid in [self.process.pid, *descendants(self.process.pid)]:
             kill(pid)
         self.process.wait()
         self.process = None
+        # Processes in a namespace may outlive the one that was waited for by a moment.
+        deadline = time.monotonic() + 10
+        while listens(self.port) and time.monotonic() < deadline:
+            time.sleep(0.02)
 
 
 def descendants(pid: int) -> list[int]:
