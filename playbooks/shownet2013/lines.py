@@ -190,7 +190,8 @@ def table() -> int:
                 line["text"],
             )
         good = good and line is not None and line["verdict"] == PASS
-    console = Console()
+    # In a file or a pipe it need not be folded to 80 columns.
+    console = Console(width=None if sys.stdout.isatty() else 160)
     console.print(shown)
     done = sum(line["verdict"] == PASS for line in document["lines"].values())
     console.print(f"{done} of {len(LINES)} lines pass")
