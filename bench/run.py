@@ -22,11 +22,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-for folder in ("tests", "tests/lab"):
-    sys.path.insert(0, str(ROOT / folder))
+TESTS = Path(__file__).resolve().parents[1] / "tests"
+for folder in (TESTS, TESTS / "lab"):
+    sys.path.insert(0, str(folder))
 
-import conftest  # noqa: E402, F401  makes ansible_collections.ipv4aas.fleet importable
+from conftest import ROOT  # noqa: E402  makes ansible_collections.ipv4aas.fleet importable
 from fleet import Fleet, fleet_plan  # noqa: E402
 from lab import Lab, LabError  # noqa: E402
 from topology import topology  # noqa: E402
@@ -82,7 +82,7 @@ MEASURES = (
 
 def destinations(lab: Lab, fleet: Fleet) -> dict[str, str]:
     """Way -> address of the server by which it is taken."""
-    own = [address.partition("/")[0] for _, address in lab.plan.nodes[SERVER].addresses]
+    own = [address.partition("/")[0] for _interface, address in lab.plan.nodes[SERVER].addresses]
     return {ENGINE: fleet.references[0], KERNEL: next(address for address in own if ":" in address)}
 
 

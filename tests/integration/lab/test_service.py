@@ -46,7 +46,7 @@ def test_as_planned(fleet: Fleet, check: str) -> None:
 
 def test_web_can_be_asked_again_at_once(fleet: Fleet) -> None:
     """The translator may not forget sessions for four minutes (RFC 5382 REQ-5)."""
-    for _ in range(2):
+    for _again in range(2):
         verdict = fleet.probe("hostff", "web", edge="ceff")
         assert verdict.passed, verdict
     assert verdict.details["ranges_used"] == 15
