@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from types import TracebackType
 from typing import Any, NamedTuple
 
@@ -15,8 +16,10 @@ from .endpoint import Endpoint, Receipt, Shipment, new_cookie, own_address
 from .model import Assignment
 
 OUT, IN = "out", "in"
-ARRIVES = 1.0  # seconds that a packet may take
-TRIES = 3  # ICMP errors are rate limited (RFC 1812 section 4.3.2.8): ask again
+ARRIVES = 1.0  # seconds that a packet may take, at most
+LEAST, ROUND_TRIPS = 0.25, 10  # what is waited for: so many seconds and round trips
+TRIES = 3  # packets get lost
+ERROR_PAUSE = 0.5  # seconds, more each time: ICMP errors are rate limited (RFC 1812 section 4.3.2.8)
 
 
 class Outcome(NamedTuple):
@@ -46,6 +49,9 @@ class Pair:
         try:
             self.endpoint = self._stack.enter_context(Endpoint(own_address(self.reference)))
             await self._stack.enter_async_context(self.control)
+            started = time.monotonic()
+            await self.control.ask("hello")
+            self.patience = min(ARRIVES, LEAST + ROUND_TRIPS * (time.monotonic() - started))
         except OSError as error:
             await self._stack.aclose()
             raise NoAnswer(f"no way to {self.reference}: {error}") from error
@@ -63,7 +69,7 @@ class Pair:
         """Where our labelled packets go."""
         return self.reference, UDP_PORT if protocol == "udp" else self.endpoint.ident
 
-    async def received(self, cookie: bytes, within: float = ARRIVES) -> Receipt | None:
+    async def received(self, cookie: bytes, within: float) -> Receipt | None:
         """What the far side has of a packet of ours."""
         answer = await self.control.ask("received", cookie=cookie.hex(), within=within)
         return _receipt(answer["receipt"])
@@ -75,7 +81,7 @@ class Pair:
             if cookie is None:
                 cookie = new_cookie()
                 self.endpoint.send(Shipment(protocol, 100), cookie, self.target(protocol))
-            receipt = await self.received(cookie)
+            receipt = await self.received(cookie, self.patience)
             if receipt is not None:
                 self._anchors[protocol] = cookie
                 return receipt
@@ -86,7 +92,7 @@ class Pair:
         """Send one packet. ``fits`` only says what is worth waiting for: arrival, or an ICMP error."""
         outcome = Outcome(None, None)
         for attempt in range(TRIES):
-            await asyncio.sleep(attempt * 0.5)
+            await asyncio.sleep(0 if fits else attempt * ERROR_PAUSE)
             one_way = self._out if direction == OUT else self._in
             outcome = await one_way(shipment, fits)
             if outcome != Outcome(None, None):
@@ -99,8 +105,8 @@ class Pair:
         self.endpoint.send(shipment, cookie, self.target(shipment.protocol))
         mtu = None
         if not fits:
-            mtu = await self.endpoint.too_big(shipment.protocol, self.reference, ARRIVES)
-        receipt = await self.received(cookie, ARRIVES if fits else 0)
+            mtu = await self.endpoint.too_big(shipment.protocol, self.reference, self.patience)
+        receipt = await self.received(cookie, self.patience if fits else 0)
         if fits and receipt is None:
             mtu = await self.endpoint.too_big(shipment.protocol, self.reference, 0)
         return Outcome(receipt, mtu)
@@ -110,10 +116,10 @@ class Pair:
         cookie = new_cookie()
         anchor = self._anchors[shipment.protocol].hex()
         await self.control.ask("send", shipment=shipment, cookie=cookie.hex(), to=anchor)
-        receipt = await self.endpoint.receipt(cookie, ARRIVES) if fits else None
+        receipt = await self.endpoint.receipt(cookie, self.patience) if fits else None
         if receipt is not None:
             return Outcome(receipt, None)
-        listen = 0 if fits else ARRIVES
+        listen = 0 if fits else self.patience
         told = await self.control.ask("too_big", protocol=shipment.protocol, listen=listen)
         return Outcome(await self.endpoint.receipt(cookie, 0), told["mtu"])
 

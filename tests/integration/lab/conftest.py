@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,15 +17,44 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "lab"))
 
 from lab import Lab
-from topology import topology
+from topology import Topology, topology
+
+Build = Callable[[Topology, str], Lab]
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """A laboratory without management network: hosts are entered, not logged in to."""
-    made = Lab(topology(), prefix="snt-", folder=tmp_path_factory.mktemp("lab") / "files", management=False)
+def build(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Build]:
+    """build(topology, letter): a laboratory that is up and that no other test run has.
+
+    Its namespaces bear the number of this process. It has no management network: hosts are
+    entered, not logged in to.
+    """
+    _remove_orphans()
+    made: list[Lab] = []
+
+    def up(plan: Topology, letter: str) -> Lab:
+        folder = tmp_path_factory.mktemp("lab") / "files"
+        made.append(Lab(plan, prefix=f"{letter}{os.getpid()}-", folder=folder, management=False))
+        made[-1].up()
+        return made[-1]
+
     try:
-        made.up()
-        yield made
+        yield up
     finally:
-        made.down()
+        for lab in made:
+            lab.down()
+
+
+def _remove_orphans() -> None:
+    """Remove the laboratories of test runs that were killed."""
+    listed = subprocess.run(["ip", "netns", "list"], text=True, capture_output=True, check=True).stdout
+    owners = {found.groups() for found in re.finditer(r"^([a-z])(\d+)-", listed, re.MULTILINE)}
+    for letter, pid in owners:
+        if not Path(f"/proc/{pid}").exists():
+            Lab(Topology({}, ()), prefix=f"{letter}{pid}-", folder=Path("/nonexistent")).down()
+
+
+@pytest.fixture(scope="session")
+def lab(build: Build) -> Lab:
+    """The ShowNet laboratory."""
+    return build(topology(), "t")

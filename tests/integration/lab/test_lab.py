@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 from lab import Lab, LabError
+from topology import topology
 
 pytestmark = pytest.mark.root
 
@@ -61,18 +64,15 @@ def test_backbone_carries_no_ipv4(lab: Lab) -> None:
     assert "192.168" not in lab.on("core", "ip", "-4", "route")
 
 
-def test_down_removes_what_a_crash_left(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_down_removes_what_a_crash_left(tmp_path: Path) -> None:
     """Namespaces and a process in one of them, but no file that names them."""
-    from topology import topology
-
-    crashed = Lab(topology(), prefix="snx-", folder=tmp_path_factory.mktemp("crashed") / "files")
-    subprocess.run(["ip", "netns", "add", "snx-br1"], check=True)
-    left = subprocess.Popen(["ip", "netns", "exec", "snx-br1", "sleep", "1000"])
-    while not crashed._pids(["snx-br1"]):
+    prefix = f"x{os.getpid()}-"
+    crashed = Lab(topology(), prefix=prefix, folder=tmp_path / "files")
+    subprocess.run(["ip", "netns", "add", f"{prefix}br1"], check=True)
+    left = subprocess.Popen(["ip", "netns", "exec", f"{prefix}br1", "sleep", "1000"])
+    while not crashed._pids([f"{prefix}br1"]):
         time.sleep(0.01)
     crashed.down()
     assert left.wait(timeout=5)
-    assert (
-        "snx-"
-        not in subprocess.run(["ip", "netns", "list"], text=True, capture_output=True, check=False).stdout
-    )
+    listed = subprocess.run(["ip", "netns", "list"], text=True, capture_output=True, check=True).stdout
+    assert prefix not in listed

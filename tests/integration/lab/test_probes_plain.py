@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
@@ -44,7 +44,7 @@ SERVICE = Service(
 
 
 @pytest.fixture(scope="module")
-def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def network(build: Callable[[Topology, str], Lab], tmp_path_factory: pytest.TempPathFactory) -> Lab:
     nodes = {
         "host": Node("host", addresses=[("r1", f"{HOST}/30")], routes=[("0.0.0.0/0", "192.0.2.1")]),
         "r1": Node(
@@ -66,24 +66,18 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         ),
     }
     links = (Link("host", "r1"), Link("r1", "r2", NARROW), Link("r2", "far"))
-    made = Lab(
-        Topology(nodes, links), prefix="snp-", folder=tmp_path_factory.mktemp("p") / "f", management=False
-    )
     program = tmp_path_factory.mktemp("program") / "ipv4aas-probe.pyz"
     write(BUNDLES["probe"], program)
-    try:
-        made.up()
-        made.program = program  # type: ignore[attr-defined]
-        for host, addresses, port in (("far", FAR, "8597"), ("host", (HOST,), "8080")):
-            words = [word for address in addresses for word in ("--address", address)]
-            made.on(
-                *(host, "python3", str(program), "responder", *words),
-                *("--control-port", port, "--detach"),
-                feed=TOKEN + "\n",
-            )
-        yield made
-    finally:
-        made.down()
+    made = build(Topology(nodes, links), "p")
+    made.program = program  # type: ignore[attr-defined]
+    for host, addresses, port in (("far", FAR, "8597"), ("host", (HOST,), "8080")):
+        words = [word for address in addresses for word in ("--address", address)]
+        made.on(
+            *(host, "python3", str(program), "responder", *words),
+            *("--control-port", port, "--detach"),
+            feed=TOKEN + "\n",
+        )
+    return made
 
 
 def ask(
@@ -145,6 +139,25 @@ def test_source_is_not_the_customers(network: Lab) -> None:
     verdict = ask(network, "tcp_udp", other)
     assert f"seen as {HOST}:" in verdict["cause"]
     assert "which is not the customer's" in ask(network, "icmp", other)["cause"]
+
+
+def test_lost_pieces_are_named_with_what_they_have_in_common(network: Lab) -> None:
+    """The far host has no memory for fragments: all that is cut on its way out is lost, nothing else."""
+    limits = ("net.ipv4.ipfrag_low_thresh", "net.ipv4.ipfrag_high_thresh")
+    before = [network.on("far", "sysctl", "-n", name).strip() for name in limits]
+    network.on("far", "sysctl", "-qw", *(f"{name}=0" for name in limits))
+    try:
+        verdict = ask(network, "fragments")
+    finally:
+        network.on(
+            "far", "sysctl", "-qw", *(f"{n}={v}" for n, v in zip(limits[::-1], before[::-1], strict=True))
+        )
+    assert verdict["cause"].startswith("only packets to the internet are concerned; ")
+    matrix = verdict["details"]["matrix"]
+    lost = {row for row, ways in matrix.items() if ways["out"] == "lost"}
+    assert {"udp 8000 -- pieces of 1500 in order", "icmp 1000 DF pieces of 420 last first"} <= lost
+    assert matrix["udp 1460 DF whole"] == {"in": "delivered", "out": "delivered"}
+    assert all(matrix[row]["in"] == "delivered" for row in lost)
 
 
 def test_stream_counts_what_an_interruption_costs(network: Lab) -> None:
