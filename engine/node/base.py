@@ -38,9 +38,9 @@ DUMMY_ADDRESS = 0xC0000008  # 192.0.0.8: IPv4 source of a node that has no IPv4 
 class Limits:
     """Bounds on everything a node remembers, and on what it says unasked."""
 
-    sessions: int = 65536
+    sessions: int = 65536  # 1.2 KB each at most: 80 MB (tests/unit/packet/test_memory.py)
     fragment_packets: int = 1024  # packets in pieces, in each of the two fragment tables
-    fragment_octets: int = 4 << 20
+    fragment_octets: int = 4 << 20  # what Python needs for the pieces is counted too
     fragment_seconds: float = 15.0  # RFC 6146 s4: not below 2
     reassembly_seconds: float = 60.0  # RFC 8200 s4.5
     icmp_per_second: float = 100.0  # RFC 1812 s4.3.2.8
@@ -124,8 +124,8 @@ class Node(ABC):
         """A tunnel packet, extension headers skipped and fragments put together."""
 
     @abstractmethod
-    def admit(self, outer: ipv6.Outer) -> None:
-        """Cheap judgement of an IPv6 source before memory is spent on its fragments; raises Drop."""
+    def admit(self, outer: ipv6.Outer) -> int:
+        """The tunnel address of who is answerable for an IPv6 source; raises Drop for a stranger."""
 
     @abstractmethod
     def relay_error(self, error: icmp.Relayed, work: Work) -> None:
@@ -166,11 +166,12 @@ class Node(ABC):
             found = ipv6.skip_extensions(outer)
             if not isinstance(found, ipv6.Outer):
                 outer, piece = found
-                self.admit(outer)
-                whole = self.reassembler.add(outer, piece, work.now, work.events)
+                whole = self.reassembler.add(outer, piece, self.admit(outer), work.now, work.events)
                 if whole is None:
                     return
-                packet, found = Packet(whole.data), whole
+                packet, found = Packet(whole.data), ipv6.skip_extensions(whole)
+                if not isinstance(found, ipv6.Outer):
+                    raise Drop("drop_ipv6_malformed")
             outer = found
             if outer.next_header == ipv6.ICMPV6:
                 self._icmpv6(outer, packet, work)

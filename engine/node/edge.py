@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
-from ..mapping.rule import RuleTable
+from collections.abc import Sequence
+from ipaddress import IPv4Network
+
+from ..mapping.rule import Customer, RuleTable
 from ..packet import icmp, ipv6
 from ..packet.buffer import Packet
-from ..packet.ipv4 import DF, Datagram
+from ..packet.ipv4 import DF, ICMP, Datagram
 from ..packet.napt import NUMBERS, Napt, SessionView, StaticBinding, check_forwards
 from ..packet.verdict import Drop
 from ..techniques.service import Service
@@ -35,7 +38,8 @@ class Edge(Node):
             StaticBinding(NUMBERS[f.protocol], f.outside_port, int(f.inside_address), f.inside_port)
             for f in service.port_forwards
         ]
-        check_forwards(static, customer.ports)
+        addresses = napt_addresses(customer, service.inside)
+        check_forwards(static, addresses, customer.ports)
         super().apply(service)
         self.customer = customer
         self._gateway = int(service.gateway_address)
@@ -44,7 +48,6 @@ class Edge(Node):
         self._peers = RuleTable((r for r in service.rules if r.forwarding), service.interface_identifier)
         self._inside = [(int(n.network_address), int(n.netmask)) for n in service.inside]
         self._idents = self.rng.randrange(len(customer.ports))
-        addresses = range(self._first, self._last + 1)
         open_filter = service.filtering == "endpoint-independent"
         if self._napt is not None:
             lost = self._napt.configure(addresses, customer.ports, open_filter, static)
@@ -88,10 +91,14 @@ class Edge(Node):
         if not plain and (self._owns(d.source) or (self._inside and not self._is_inside(d.source))):
             # A shared address must not be on an interface (RFC 7597 s4).
             raise Drop("drop_not_inside")
-        hairpin = self._owns(d.destination)
-        whole = plain and not hairpin and not self._peers.covers(d.destination)
-        pieces = [d] if whole else self._outbound_pieces(d, work)
-        self.each(pieces, work, self._turn if hairpin else self._send_out, plain)
+        no_port = plain and not self._owns(d.destination) and not self._peers.shared(d.destination)
+        self.each([d] if no_port else self._outbound_pieces(d, work), work, self._from_inside, plain)
+
+    def _from_inside(self, d: Datagram, work: Work, plain: bool) -> None:
+        if self._is_own(d):
+            self._turn(d, work, plain)
+        else:
+            self._send_out(d, work, plain)
 
     def _send_out(self, d: Datagram, work: Work, plain: bool) -> None:
         self.route(d, work)
@@ -116,10 +123,10 @@ class Edge(Node):
         none (RFC 6864 s4.1).
         """
         if not self.customer.ports.shared:
-            return self.fragments.resolve(d, 0, work.now, work.events)
-        if not d.is_fragment and not d.fragment & DF and d.offload is None:
+            return self.fragments.resolve(d, d.source, work.now, work.events)
+        if not d.is_fragment and not d.fragment & DF and not d.is_super:
             d.set_ident(self._new_ident())
-        return self.fragments.resolve(d, 0, work.now, work.events, self._new_ident)
+        return self.fragments.resolve(d, d.source, work.now, work.events, self._new_ident)
 
     def _new_ident(self) -> int:
         self._idents = (self._idents + 1) % len(self.customer.ports)
@@ -143,21 +150,27 @@ class Edge(Node):
 
     # From the tunnel
 
-    def admit(self, outer: ipv6.Outer) -> None:
+    def admit(self, outer: ipv6.Outer) -> int:
         """Only the gateway, and peers where there is a mesh."""
-        if outer.source != self._gateway and self._peers.entitlement(outer.source) is None:
+        if outer.source == self._gateway:
+            return self._gateway
+        peer = self._peers.entitlement(outer.source)
+        if peer is None:
             raise Drop("drop_no_rule" if self.service.mesh else "drop_mesh_disabled")
+        return peer.address
 
     def from_softwire(self, outer: ipv6.Outer, packet: Packet, work: Work) -> None:
         """To the inside host that the binding names."""
         work.events += ["session_expired"] * self.napt.expire(work.now)
-        self.admit(outer)
+        sender = self.admit(outer)
         d = self.carriage.unwrap(outer, packet.offload)
         self.check_addresses(d)
         if not self._owns(d.destination):
             raise Drop("drop_wrong_address")
         whole = outer.source == self._gateway and self._is_plain(d.destination)
-        pieces = [d] if whole else self.fragments.resolve(d, outer.source, work.now, work.events)
+        # The gateway speaks for all: its pieces are those of their IPv4 source.
+        owner = (sender, d.source if sender == self._gateway else sender)
+        pieces = [d] if whole else self.fragments.resolve(d, owner, work.now, work.events)
         self.each(pieces, work, self._take_in)
 
     def _take_in(self, d: Datagram, work: Work) -> None:
@@ -170,8 +183,7 @@ class Edge(Node):
     def relay_error(self, error: icmp.Relayed, work: Work) -> None:
         """To the inside host whose packet had trouble in the tunnel."""
         assert error.kind is not None
-        inner = icmp.read_embedded(error.inner, 0)
-        if not self._owns(inner.source):
+        if not self._owns(error.source):
             raise Drop("drop_icmpv6_not_ours")
         d = self.make_error(error.kind, error.inner, self.icmp_source, work)
         if d is not None:
@@ -213,9 +225,37 @@ class Edge(Node):
     def _owns(self, address: int) -> bool:
         return self._first <= address <= self._last
 
+    def _is_own(self, d: Datagram) -> bool:
+        """Whether a packet is for here: other edges have other ports of a shared address (RFC 7597 s5.1)."""
+        if not self._owns(d.destination):
+            return False
+        if not self.customer.ports.shared or (d.protocol == ICMP and not d.is_icmp_error):
+            return True  # an identifier is the sender's: a query cannot name a neighbour
+        port = receiver_port(d)
+        return port is None or port in self.customer.ports
+
     def _is_inside(self, address: int) -> bool:
         return any(address & mask == network for network, mask in self._inside)
 
     def _is_plain(self, address: int) -> bool:
         """An own address that a host inside has: no NAPT (prefix and full address, RFC 7597 s5.2)."""
         return not self.customer.ports.shared and self._owns(address) and self._is_inside(address)
+
+
+def napt_addresses(customer: Customer, inside: Sequence[IPv4Network]) -> range:
+    """Own addresses for NAPT: the largest block that no inside host has (RFC 7597 s5.2); may be empty."""
+    if customer.ports.shared:
+        inside = ()
+    free = [customer.ipv4]
+    for network in inside:
+        free = [part for block in free for part in _without(block, network)]
+    if not free:
+        return range(0)
+    best = max(free, key=lambda block: block.num_addresses)
+    return range(int(best.network_address), int(best.broadcast_address) + 1)
+
+
+def _without(block: IPv4Network, taken: IPv4Network) -> list[IPv4Network]:
+    if block.subnet_of(taken):
+        return []
+    return list(block.address_exclude(taken)) if taken.subnet_of(block) else [block]

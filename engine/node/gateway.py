@@ -26,7 +26,7 @@ class Gateway(Node):
         """From the Internet to the customer who owns destination address and port."""
         d = Datagram(packet.data, packet.offload)
         self.check_addresses(d)
-        pieces = self._with_ports(d, work, self.mapping.shared(d.destination))
+        pieces = self._with_ports(d, d.source, work, self.mapping.shared(d.destination))
         self.each(pieces, work, self._to_customer)
 
     def from_softwire(self, outer: ipv6.Outer, packet: Packet, work: Work) -> None:
@@ -35,7 +35,8 @@ class Gateway(Node):
         d = self.carriage.unwrap(outer, packet.offload)
         self.check_addresses(d)
         shared = entitlement.ports.shared or self.mapping.shared(d.destination)
-        self.each(self._with_ports(d, work, shared), work, self._from_customer, entitlement)
+        pieces = self._with_ports(d, entitlement.address, work, shared)
+        self.each(pieces, work, self._from_customer, entitlement)
 
     def _to_customer(self, d: Datagram, work: Work) -> None:
         softwire = self._owner(d)
@@ -43,6 +44,8 @@ class Gateway(Node):
         self.send(d, softwire, work)
 
     def _from_customer(self, d: Datagram, work: Work, entitlement: Entitlement) -> None:
+        if entitlement.ports.shared and d.ports is None and not d.is_icmp_error:
+            raise Drop("drop_no_port")
         if not entitlement.allows(d.source, sender_port(d) if entitlement.ports.shared else None):
             raise Drop("drop_spoofed_source")
         if self.mapping.covers(d.destination):
@@ -54,17 +57,18 @@ class Gateway(Node):
             self.emit(d, work)
         work.events.append("decapsulated")
 
-    def admit(self, outer: ipv6.Outer) -> None:
+    def admit(self, outer: ipv6.Outer) -> int:
         """Fragments are kept only for customers."""
-        if self.mapping.entitlement(outer.source) is None:
-            raise Drop("drop_no_rule")
+        return self._entitlement(outer).address
 
     def relay_error(self, error: icmp.Relayed, work: Work) -> None:
         """To the Internet host, or through the tunnel where it was another customer."""
         assert error.kind is not None
-        inner = icmp.read_embedded(error.inner, 0)
         # It must be a packet that we would have sent there (RFC 5927: forged errors).
-        if self.mapping.softwire(inner.destination, inner.destination_port) != error.softwire:
+        port = None
+        if self.mapping.shared(error.destination):
+            port = icmp.read_embedded(error.inner, 0).destination_port
+        if self.mapping.softwire(error.destination, port) != error.softwire:
             raise Drop("drop_icmpv6_not_ours")
         d = self.make_error(error.kind, error.inner, self.icmp_source, work)
         if d is None:
@@ -75,10 +79,14 @@ class Gateway(Node):
         else:
             self.emit(d, work)
 
-    def _judge_address(self, outer: ipv6.Outer, work: Work) -> Entitlement:
+    def _entitlement(self, outer: ipv6.Outer) -> Entitlement:
         entitlement = self.mapping.entitlement(outer.source)
         if entitlement is None:
             raise Drop("drop_no_rule")
+        return entitlement
+
+    def _judge_address(self, outer: ipv6.Outer, work: Work) -> Entitlement:
+        entitlement = self._entitlement(outer)
         if outer.source != entitlement.address:
             found = self.mapping.source_format(outer.source, entitlement)
             if found is not None and found != self.service.interface_identifier:
@@ -87,9 +95,9 @@ class Gateway(Node):
                 raise Drop("drop_iid_mismatch")
         return entitlement
 
-    def _with_ports(self, d: Datagram, work: Work, needed: bool) -> list[Datagram]:
+    def _with_ports(self, d: Datagram, owner: int, work: Work, needed: bool) -> list[Datagram]:
         """Pieces wait for their ports only where a shared address makes ports count."""
-        return self.fragments.resolve(d, work.peer, work.now, work.events) if needed else [d]
+        return self.fragments.resolve(d, owner, work.now, work.events) if needed else [d]
 
     def _owner(self, d: Datagram) -> int:
         """Softwire of the customer that the packet is for."""

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from . import ipv6
 from .buffer import Offload, Packet
-from .ipv4 import DF, Datagram
+from .ipv4 import CE, DF, ECT0, ECT1, Datagram
 from .verdict import Drop, IcmpError
 
 
@@ -88,8 +88,9 @@ class Encapsulation:
         if offload is not None:
             offload = offload.moved(-outer.at) if offload.csum_start >= outer.at + 20 else None
         d = Datagram(memoryview(outer.data)[outer.at : outer.end], offload)
-        if outer.traffic_class & 3 == 3 and d.tos & 3 != 3:
-            if not d.tos & 3:
-                raise Drop("drop_congestion_marked")
-            d.mark_congestion()
+        mark, inner = outer.traffic_class & 3, d.tos & 3
+        if mark == CE and not inner:
+            raise Drop("drop_congestion_marked")
+        if (mark == CE and inner != CE) or (mark == ECT1 and inner == ECT0):
+            d.set_ecn(mark)
         return d

@@ -16,6 +16,8 @@ from .verdict import Drop
 
 MAX_PACKET = 65535
 MAX_PIECES = 128
+PIECE_OVERHEAD = 512  # octets that a held piece costs beside its own, rounded up (tests/unit/packet)
+SHARES = 8  # above an eighth of a table, a sender pays for its own new pieces
 
 Held = TypeVar("Held")
 
@@ -24,6 +26,7 @@ Held = TypeVar("Held")
 class Chain(Generic[Held]):
     """The pieces of one packet seen so far; `broken` chains only remember that they are."""
 
+    owner: Hashable
     deadline: float
     ranges: dict[int, int] = field(default_factory=dict)  # first octet -> end
     total: int | None = None
@@ -56,19 +59,32 @@ class Chain(Generic[Held]):
         return True
 
 
+@dataclass(slots=True)
+class Holding:
+    """What one sender has in the table."""
+
+    keys: dict[Hashable, None] = field(default_factory=dict)  # oldest first
+    octets: int = 0
+
+
 class Chains(Generic[Held]):
-    """Chains by key, oldest first; at the limit the oldest goes, so that junk cannot hold the table."""
+    """Chains by key, oldest first, for each owner: who is answerable for the pieces.
+
+    At a limit the oldest chain goes: one of the newcomer's own where it has more than its share of the
+    table, one of all otherwise. So junk cannot hold the table, and one sender cannot empty it of others.
+    """
 
     def __init__(self, *, count: int, octets: int, timeout: float) -> None:
         self.count_limit, self.octet_limit, self.timeout = count, octets, timeout
         self.octets = 0
         self._chains: OrderedDict[Hashable, Chain[Held]] = OrderedDict()
+        self._owners: dict[Hashable, Holding] = {}
 
     def __len__(self) -> int:
         return len(self._chains)
 
     def note(
-        self, key: Hashable, start: int, end: int, more: bool, now: float, events: list[str]
+        self, owner: Hashable, key: Hashable, start: int, end: int, more: bool, now: float, events: list[str]
     ) -> tuple[Chain[Held], bool]:
         """Find or begin the chain and note the piece; False for a repetition.
 
@@ -82,34 +98,42 @@ class Chains(Generic[Held]):
             chain = None
         if chain is None:
             if len(self._chains) >= self.count_limit:
-                self._drop_oldest(events)
-            chain = self._chains[key] = Chain(now + self.timeout)
+                self._drop_one(owner, events)
+            chain = self._chains[key] = Chain(owner, now + self.timeout)
+            self._owners.setdefault(owner, Holding()).keys[key] = None
         if chain.broken:
             raise Drop("drop_fragment_broken_chain")
         try:
             return chain, chain.accept(start, end, more)
         except Drop:
-            self._break(chain)
+            self.give_up(chain)
             raise
 
     def hold(self, chain: Chain[Held], item: Held, size: int, events: list[str]) -> None:
-        """Keep a piece in memory, at the price of the oldest chains."""
+        """Keep a piece in memory, at the price of the oldest chains; what Python needs for it counts."""
         chain.held.append(item)
-        chain.held_bytes += size
-        self.octets += size
+        chain.held_bytes += size + PIECE_OVERHEAD
+        self.octets += size + PIECE_OVERHEAD
+        self._owners[chain.owner].octets += size + PIECE_OVERHEAD
         while self.octets > self.octet_limit:
-            self._drop_oldest(events)
+            self._drop_one(chain.owner, events)
 
     def release(self, chain: Chain[Held]) -> list[Held]:
         """Take out what was held."""
         held, chain.held = chain.held, []
         self.octets -= chain.held_bytes
+        self._owners[chain.owner].octets -= chain.held_bytes
         chain.held_bytes = 0
         return held
 
     def remove(self, key: Hashable) -> None:
         """Forget a chain."""
-        self.release(self._chains.pop(key))
+        chain = self._chains.pop(key)
+        self.release(chain)
+        keys = self._owners[chain.owner].keys
+        del keys[key]
+        if not keys:
+            del self._owners[chain.owner]
 
     def expire(self, now: float) -> list[str]:
         """Forget chains past their time; one event for each that never became whole."""
@@ -118,14 +142,16 @@ class Chains(Generic[Held]):
             self.remove(key)
         return ["drop_fragment_timeout"] * len(late)
 
-    def _break(self, chain: Chain[Held]) -> None:
+    def give_up(self, chain: Chain[Held]) -> None:
+        """Keep of a chain only that its pieces are to be dropped."""
         chain.broken = True
         chain.ranges.clear()
         self.release(chain)
 
-    def _drop_oldest(self, events: list[str]) -> None:
-        key = next(iter(self._chains))
-        self.remove(key)
+    def _drop_one(self, owner: Hashable, events: list[str]) -> None:
+        own = self._owners.get(owner, Holding())
+        greedy = len(own.keys) * SHARES > self.count_limit or own.octets * SHARES > self.octet_limit
+        self.remove(next(iter(own.keys if greedy else self._chains)))
         events.append("drop_fragment_limit")
 
 
@@ -135,7 +161,7 @@ class Reassembler:
     def __init__(self, *, count: int, octets: int, timeout: float) -> None:
         self.chains: Chains[tuple[int, int, int, bytes]] = Chains(count=count, octets=octets, timeout=timeout)
 
-    def add(self, outer: Outer, piece: Piece, now: float, events: list[str]) -> Outer | None:
+    def add(self, outer: Outer, piece: Piece, owner: Hashable, now: float, events: list[str]) -> Outer | None:
         """The whole packet when this was its last missing piece."""
         payload = outer.data[piece.at : outer.end]
         if not piece.offset and not piece.more:
@@ -143,7 +169,7 @@ class Reassembler:
             return outer._replace(next_header=piece.next_header, at=piece.at)
         key = outer.source, outer.destination, piece.ident
         start, end = piece.offset, piece.offset + len(payload)
-        chain, fresh = self.chains.note(key, start, end, piece.more, now, events)
+        chain, fresh = self.chains.note(owner, key, start, end, piece.more, now, events)
         if not fresh:
             return None
         self.chains.hold(
@@ -179,26 +205,26 @@ class FragmentPorts:
     def resolve(
         self,
         d: Datagram,
-        peer: int,
+        owner: Hashable,
         now: float,
         events: list[str],
         new_ident: Callable[[], int] | None = None,
     ) -> list[Datagram]:
-        """The packets that may go on now, each with its ports; `peer` tells softwires apart.
+        """The packets that may go on now, each with its ports; pieces of different owners never meet.
 
         With `new_ident` all pieces of one packet get one other Identification.
         """
         if not d.is_fragment:
             return [d]
-        key = peer, d.source, d.destination, d.protocol, d.ident
+        key = owner, d.source, d.destination, d.protocol, d.ident
         start = (d.fragment & OFFSET) * 8
         end = start + len(d.buf) - d.header
-        chain, fresh = self.chains.note(key, start, end, bool(d.fragment & MF), now, events)
+        chain, fresh = self.chains.note(owner, key, start, end, bool(d.fragment & MF), now, events)
         if not fresh:
             raise Drop("drop_fragment_repeated")
         if start == 0:
             if d.ports is None:
-                self.chains.remove(key)
+                self.chains.give_up(chain)
                 raise Drop("drop_fragment_no_port")
             chain.ports = d.ports
         ready = [d, *self.chains.release(chain)] if chain.ports else []  # first piece first

@@ -128,6 +128,8 @@ class Relayed:
 
     softwire: int
     inner: bytes
+    source: int
+    destination: int
     kind: IcmpError | None  # None: nothing to tell the IPv4 source
 
 
@@ -146,8 +148,7 @@ def relay6(outer: ipv6.Outer, own: int, overhead: int) -> Relayed:
     start = at + 8
     if start + ipv6.HEADER > end or data[start] >> 4 != 6:
         raise Drop("drop_icmpv6_truncated")
-    source = int.from_bytes(data[start + 8 : start + 24], "big")
-    if source != own:
+    if int.from_bytes(data[start + 8 : start + 24], "big") != own:
         raise Drop("drop_icmpv6_not_ours")
     softwire = int.from_bytes(data[start + 24 : start + 40], "big")
     following, place = data[start + 6], start + ipv6.HEADER
@@ -160,10 +161,11 @@ def relay6(outer: ipv6.Outer, own: int, overhead: int) -> Relayed:
     inner = data[place:end]
     if following != ipv6.IPV4 or len(inner) < 28 or inner[0] >> 4 != 4:
         raise Drop("drop_icmpv6_truncated")
-    if kind != _TOO_BIG6:
-        return Relayed(softwire, inner, HOST_UNREACHABLE)
-    if value < _IPV6_MIN_MTU:
-        raise Drop("drop_icmpv6_invalid")
-    if not inner[6] & 0x40:
-        return Relayed(softwire, inner, None)
-    return Relayed(softwire, inner, IcmpError(*FRAGMENTATION_NEEDED, min(value - overhead, 0xFFFF)))
+    told: IcmpError | None = HOST_UNREACHABLE
+    if kind == _TOO_BIG6:
+        if value < _IPV6_MIN_MTU:
+            raise Drop("drop_icmpv6_invalid")
+        may_cut = not inner[6] & 0x40
+        told = None if may_cut else IcmpError(*FRAGMENTATION_NEEDED, min(value - overhead, 0xFFFF))
+    *_, sender, target = _IPV4.unpack_from(inner)
+    return Relayed(softwire, inner, sender, target, told)

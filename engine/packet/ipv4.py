@@ -21,6 +21,7 @@ ICMP_QUERIES = frozenset({0, 8, 13, 14})
 # ICMP types that carry the packet they are about; redirect does not cross a router.
 ICMP_ERRORS = frozenset({3, 4, 11, 12})
 
+ECT1, ECT0, CE = 1, 2, 3  # ECN marks (RFC 3168 s5)
 DF, MF, OFFSET = 0x4000, 0x2000, 0x1FFF
 TTL_EXPIRED = IcmpError(11, 0)
 
@@ -140,9 +141,14 @@ class Datagram:
         return self.protocol == ICMP and not self.fragment & OFFSET and self.buf[self.header] in ICMP_ERRORS
 
     @property
+    def is_super(self) -> bool:
+        """A super-packet, which stands for many."""
+        return self.offload is not None and self.offload.gso_size > 0
+
+    @property
     def wire_size(self) -> int:
         """Octets of the largest packet this one stands for."""
-        if self.offload is None or not self.offload.gso_size:
+        if self.offload is None or not self.is_super:
             return len(self.buf)
         return min(len(self.buf), self._segment_header() + self.offload.gso_size)
 
@@ -158,11 +164,11 @@ class Datagram:
         self.buf[8] = self.ttl
         self._fix_header(-0x100)
 
-    def mark_congestion(self) -> None:
-        """Set ECN to CE (RFC 3168)."""
-        self._fix_header((self.tos | 3) - self.tos)
-        self.tos |= 3
-        self.buf[1] = self.tos
+    def set_ecn(self, mark: int) -> None:
+        """Write another ECN mark (RFC 3168 s5)."""
+        tos = self.tos & ~3 | mark
+        self._fix_header(tos - self.tos)
+        self.buf[1] = self.tos = tos
 
     def set_ident(self, ident: int) -> None:
         """Write another Identification."""

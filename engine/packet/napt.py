@@ -102,11 +102,10 @@ class Binding:
 class Session:
     """One conversation over a binding."""
 
-    __slots__ = ("binding", "expires", "remote", "state", "timer")
+    __slots__ = ("binding", "expires", "remote", "state")
 
     def __init__(self, binding: Binding, remote: Remote, state: str, expires: float) -> None:
         self.binding, self.remote, self.state, self.expires = binding, remote, state, expires
-        self.timer = expires  # when the timer queue looks at it next; never after `expires`
 
 
 class Napt:
@@ -146,9 +145,12 @@ class Napt:
 
         Raises ValueError, with nothing changed, for port forwards that cannot work.
         """
+        static = list(static)
+        check_forwards(static, addresses, ports)
         forwards = {(s.protocol, addresses[0], s.outside_port): s for s in static}
-        check_forwards(list(forwards.values()), ports)
         self.addresses, self.ports = addresses, ports
+        # A set that ends below 1024 (offset 0) has no others to give.
+        self._low_only = ports.nth(len(ports) - 1) < 1024
         self._full.clear()
         self._endpoint_independent = endpoint_independent_filtering
         lost = 0
@@ -265,6 +267,8 @@ class Napt:
         if self._sessions >= self.limit:
             raise Drop("drop_session_limit", icmp.PROHIBITED)
         if binding is None:
+            if not self.addresses:
+                raise Drop("drop_ports_exhausted", icmp.PROHIBITED)
             # Paired pooling: one inside host always gets one outside address (RFC 4787 REQ-2).
             outside = self.addresses[d.source % len(self.addresses)]
             port = self._choose(d.protocol, outside, d.ports[0])
@@ -292,7 +296,7 @@ class Napt:
         session = binding.sessions[remote] = Session(binding, remote, state, now + life)
         binding.remotes[remote[0]] = binding.remotes.get(remote[0], 0) + 1
         self._sessions += 1
-        self._queue(session)
+        self._queue(session, now)
 
     def _refresh(self, session: Session, d: Datagram, now: float, *, outbound: bool) -> None:
         if d.protocol == UDP:
@@ -304,26 +308,25 @@ class Napt:
             session.state = state
             if life is not None:
                 session.expires = now + life
-                if session.expires < session.timer:
-                    self._queue(session)
 
     def expire(self, now: float) -> int:
         """Close sessions past their time and say how many; a node calls this before each packet."""
         closed, timers = 0, self._timers
         while timers and timers[0][0] <= now:
-            due, _, session = heapq.heappop(timers)
-            if session.timer != due or session.binding.sessions.get(session.remote) is not session:
+            _, _, session = heapq.heappop(timers)
+            if session.binding.sessions.get(session.remote) is not session:
                 continue
             if session.expires > now:
-                self._queue(session)
+                self._queue(session, now)
             else:
                 self._close(session)
                 closed += 1
         return closed
 
-    def _queue(self, session: Session) -> None:
-        session.timer = session.expires
-        heapq.heappush(self._timers, (session.timer, next(self._sequence), session))
+    def _queue(self, session: Session, now: float) -> None:
+        """One look at a time, soon enough for any shortened life: so the queue is as long as the table."""
+        due = min(session.expires, now + tcp.TRANSITORY_TIME)
+        heapq.heappush(self._timers, (due, next(self._sequence), session))
 
     def sessions(self) -> list[SessionView]:
         """All sessions, for display."""
@@ -386,7 +389,7 @@ class Napt:
         def free(port: int) -> bool:
             return (
                 port != 0
-                and (port >= 1024 or wanted < 1024 or protocol == ICMP)
+                and (port >= 1024 or wanted < 1024 or protocol == ICMP or self._low_only)
                 and (protocol, outside, port) not in taken
             )
 
@@ -409,8 +412,10 @@ class Napt:
         raise Drop("drop_ports_exhausted", icmp.PROHIBITED)
 
 
-def check_forwards(forwards: list[StaticBinding], ports: PortSet) -> None:
+def check_forwards(forwards: list[StaticBinding], addresses: Sequence[int], ports: PortSet) -> None:
     """Raise ValueError for port forwards that cannot work."""
+    if forwards and not addresses:
+        raise ValueError("port forwards: the inside networks take all own addresses")
     seen = set()
     for forward in forwards:
         name = f"port forward {PROTOCOLS[forward.protocol]} {forward.outside_port}"

@@ -42,7 +42,9 @@ def advance(state: str, flags: int, outbound: bool) -> tuple[str, float | None]:
     if state == TRANSITORY:
         return (state, None) if flags & RST else (ESTABLISHED, ESTABLISHED_TIME)
     if state == BOTH_FIN:
-        return state, None
+        # RFC 6146 changes nothing here, and would cut off a connection that begins again on the same
+        # ports (RFC 9293 s3.6.1); RFC 5382 REQ-2 asks for all valid sequences.
+        return first(outbound) if opens(flags) else (state, None)
     if flags & RST:
         # Translated, and kept a while: a forged reset must not end the session (RFC 7857 s2.2).
         return TRANSITORY, TRANSITORY_TIME

@@ -454,7 +454,7 @@ def test_prefix_is_shared_out_in_pairs() -> None:
 
 
 def test_hosts_that_have_a_delegated_address_are_not_translated() -> None:
-    node = kit.edge(**PREFIX, inside=(IPv4Network("192.168.0.0/16"), IPv4Network("10.9.18.0/24")))
+    node = kit.edge(**PREFIX, inside=(IPv4Network("192.168.0.0/16"), IPv4Network("10.9.18.0/25")))
     packet = kit.ip("10.9.18.5", SERVER, 47, bytes(8))
     assert kit.one(node, packet, NATIVE)[40:] == kit.ip("10.9.18.5", SERVER, 47, bytes(8), ttl=63)
     own = str(node.customer.address)
