@@ -215,8 +215,9 @@ def test_a_first_request_without_an_answer_is_tried_on_a_new_connection(connect:
 
 
 def test_two_silent_connections_are_an_error(connect: Any) -> None:
-    silent = [Server(*FULL, failing={"get_config": [TimeoutExpiredError("10 s")]}) for _ in range(2)]
-    session = connect(*silent)
+    first = Server(*FULL, failing={"get_config": [TimeoutExpiredError("10 s")]})
+    second = Server(*FULL, failing={"get_config": [TimeoutExpiredError("10 s")]})
+    session = connect(first, second)
     with pytest.raises(TransportError, match="no answer to the first request"):
         session.__enter__()
 
