@@ -29,11 +29,11 @@ def look(host, pid=1, packets=0, **counters):
 
 @pytest.fixture
 def judge(run_action, hostvars):
-    """judge(check, before, after, probe=PROBE, **args) for a host behind ce42."""
+    """judge(check, before, after, probe, **args), PROBE where there is none, for a host behind ce42."""
     assert not run_action("plan", {}, {"hostvars": hostvars}).get("failed")
 
-    def run(check, before, after, probe=PROBE, **args):
-        args = {"check": check, "probe": probe, "before": before, "after": after, **args}
+    def run(check, before, after, probe=None, **args):
+        args = {"check": check, "probe": probe or PROBE, "before": before, "after": after, **args}
         return run_action("verify_judge", args, {"ipv4aas_vantage_of": "ce42"})
 
     return run
