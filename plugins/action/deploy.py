@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.ipv4aas.fleet.engine.plan.model import NodePlan
+from ansible_collections.ipv4aas.fleet.engine.platforms.driver import ParseError
 from ansible_collections.ipv4aas.fleet.engine.platforms.registry import driver
 from ansible_collections.ipv4aas.fleet.engine.platforms.render import render
 from ansible_collections.ipv4aas.fleet.engine.transport.deploy import Check, Outcome, deploy
@@ -83,8 +84,11 @@ def _as_before(node: NodePlan, record: journal.Record) -> NodePlan:
             f"{record.run} left a {record.platform} {record.dialect} configuration, the plan now says "
             f"{node.platform} {node.dialect}; plan as it was then"
         )
-    parsed = driver(node.platform).parse(record.before or "", node.dialect, node.services)
-    return replace(node, services=parsed)
+    try:
+        before = driver(node.platform).parse(record.before or "", node.dialect, node.services)
+    except ParseError as error:
+        raise Failed(f"the record of {node.name} in {record.run}: before: {error}") from error
+    return replace(node, services=before)
 
 
 def _post_check(host: str, command: list[str] | None) -> Check | None:

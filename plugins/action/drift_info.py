@@ -10,7 +10,6 @@ from typing import Any
 
 from ansible_collections.ipv4aas.fleet.engine.codec import encode
 from ansible_collections.ipv4aas.fleet.engine.plan.model import NodePlan
-from ansible_collections.ipv4aas.fleet.engine.platforms.driver import ParseError
 from ansible_collections.ipv4aas.fleet.engine.platforms.registry import driver
 from ansible_collections.ipv4aas.fleet.engine.platforms.render import render
 from ansible_collections.ipv4aas.fleet.engine.transport.session import TransportError
@@ -36,7 +35,7 @@ class ActionModule(FleetAction):
             report = compare(
                 node.services, platform.parse(running, node.dialect, node.services), not_checked(node)
             )
-        except (TransportError, ParseError) as error:
+        except TransportError as error:
             raise Failed(str(error)) from error
         if report and options["fail_on_drift"]:
             raise Failed(report.text(), drift=True, services=encode(report.services))

@@ -27,7 +27,6 @@ with tempfile.NamedTemporaryFile(suffix=".pyz") as program:
     sys.argv = [program.name, *sys.argv[2:]]
     runpy.run_path(program.name, run_name="__main__")
 """
-ANSWERED = (0, 1)  # exit statuses of a probe that came to a verdict
 
 
 class ActionModule(FleetAction):
@@ -60,11 +59,11 @@ class ActionModule(FleetAction):
         program = bundle.content(bundle.BUNDLES["probe"])
         command = shlex.join([self._python(), "-c", RUN_FROM_STDIN, str(len(program)), check])
         answer = self._low_level_execute_command(command, in_data=program + json.dumps(assignment).encode())
-        if answer["rc"] not in ANSWERED:
-            raise Failed(
-                f"{check}: the probe could not be run: {(answer['stderr'] or answer['stdout']).strip()}"
-            )
-        return json.loads(answer["stdout"])
+        try:
+            return json.loads(answer["stdout"])
+        except ValueError as error:
+            said = (answer["stderr"] or answer["stdout"]).strip()
+            raise Failed(f"{check}: the probe could not be run: {said}") from error
 
     def _python(self) -> str:
         path = str(self.variable("ansible_python_interpreter") or "auto")

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from ansible.module_utils.common.yaml import yaml_load
 from ansible.plugins.action import ActionBase
 from ansible_collections.ipv4aas.fleet.engine.codec import CodecError
+from ansible_collections.ipv4aas.fleet.engine.platforms.driver import ParseError
 from ansible_collections.ipv4aas.fleet.engine.problem import Refused
 
 _WORDS = ("type", "elements", "required", "default", "choices")
@@ -43,7 +44,7 @@ class FleetAction(ActionBase):
     DOCUMENTS: ClassVar[tuple[str, ...]] = ()
 
     def work(self, options: dict[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
-        """The task's result. Raises Skipped, Failed, Refused, CodecError or OSError."""
+        """The task's result. Raises Skipped, Failed, Refused, CodecError, ParseError or OSError."""
         raise NotImplementedError
 
     def variable(self, *names: str) -> Any:
@@ -65,5 +66,5 @@ class FleetAction(ActionBase):
             return result | {"skipped": True, "skipped_reason": str(error), "msg": str(error)}
         except Failed as error:
             return result | error.result | {"failed": True, "msg": str(error)}
-        except (Refused, CodecError, OSError) as error:
+        except (Refused, CodecError, ParseError, OSError) as error:
             return result | {"failed": True, "msg": str(error)}

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ansible_collections.ipv4aas.fleet.engine.codec import decode, encode
 
+from .action import Failed
 from .files import replace
 
 CHANGED, UNCHANGED, FAILED = "changed", "unchanged", "failed"
@@ -60,11 +61,15 @@ def write(dest: str, record: Record) -> str:
 
 
 def read(dest: str, run: str, host: str) -> Record | None:
-    """The record of a host in a run, None where there is none. Raises CodecError."""
+    """The record of a host in a run, None where there is none. Raises Failed or CodecError."""
     path = _path(dest, run, host)
     if not path.is_file():
         return None
-    return decode(Record, json.loads(path.read_text("utf-8")), str(path))
+    try:
+        document = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise Failed(f"{path}: not a record: {error}") from error
+    return decode(Record, document, str(path))
 
 
 def _path(dest: str, run: str, host: str) -> Path:

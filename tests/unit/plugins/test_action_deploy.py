@@ -173,6 +173,18 @@ def test_roll_back_to_before_a_run(on_host, node, run_action, hostvars):
     assert on_host("deploy", {"to": "r9"})["skipped_reason"] == "run r9 did not change it"
 
 
+@pytest.mark.parametrize("damage", ["{", '{"run": 1}', None])
+def test_a_damaged_record_is_told_and_nothing_is_touched(on_host, node, damage):
+    path = Path(on_host("deploy", {"run": "r1"})["journal"])
+    broken = json.dumps(json.loads(path.read_text()) | {"before": "no JSON"})
+    path.write_text(damage or broken)
+    node.commands.clear()
+    result = on_host("deploy", {"to": "r1"})
+    assert result["failed"]
+    assert "r1" in result["msg"]
+    assert node.commands == []
+
+
 def test_drift_names_the_parameter_the_customers_and_a_packet(on_host, node):
     on_host("deploy")
     assert on_host("drift_info")["drift"] is False

@@ -65,10 +65,11 @@ def test_a_verdict_is_handed_on(ask):
     assert TOKEN not in seen["command"]
 
 
-def test_a_probe_that_cannot_run_is_told_with_its_own_words(ask):
-    result = ask("mtu", lambda command, stdin: (127, "", "sh: python3: not found"))
+@pytest.mark.parametrize(("code", "words"), [(127, "sh: python3: not found"), (1, "SyntaxError: invalid")])
+def test_a_probe_that_cannot_run_is_told_with_its_own_words(ask, code, words):
+    result = ask("mtu", lambda command, stdin: (code, "", words))
     assert result["failed"]
-    assert result["msg"] == "mtu: the probe could not be run: sh: python3: not found"
+    assert result["msg"] == f"mtu: the probe could not be run: {words}"
 
 
 @pytest.mark.parametrize(
