@@ -153,10 +153,12 @@ def _rule_meaning(name: str, old: MapRule, new: MapRule) -> str:
         return f"{old.customer_count:,} customers would use other IPv4 addresses"
     if name == "ipv6_prefix":
         return f"other End-user prefixes are customers than the {old.customer_count:,} planned"
+    sharing = ""
+    if new.sharing_ratio != old.sharing_ratio:
+        sharing = f", {new.sharing_ratio} on an address in place of {old.sharing_ratio}"
     return (
         f"{old.customer_count:,} customers would use {new.ports_per_customer():,} other ports "
-        f"in place of {old.ports_per_customer():,}, {new.sharing_ratio} on an address in place of "
-        f"{old.sharing_ratio}"
+        f"in place of {old.ports_per_customer():,}{sharing}"
     )
 
 
