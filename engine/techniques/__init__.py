@@ -7,9 +7,21 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from . import map_e
+from . import ds_lite, lw4o6, map_e, map_t, nat64, sa46t, sa46t_pr, sa46t_pt, xlat464
 from .row import Technique
 
-TECHNIQUES = MappingProxyType({row.name: row for row in (map_e.ROW,)})
+_ROWS = (
+    map_e.ROW,
+    map_t.ROW,
+    lw4o6.ROW,
+    ds_lite.ROW,
+    xlat464.ROW,
+    nat64.ROW,
+    sa46t.ROW,
+    sa46t_pr.ROW,
+    sa46t_pt.ROW,
+)
+
+TECHNIQUES = MappingProxyType({row.name: row for row in _ROWS})
 
 __all__ = ["TECHNIQUES", "Technique"]

@@ -14,4 +14,6 @@ ROW = Technique(
     mapping="rule",
     carriage="encapsulation",
     napt="edge",
+    gateway="BR",
+    edge="CE",
 )

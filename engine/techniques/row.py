@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Mapping = Literal["rule", "binding", "session", "plane"]
+Mapping = Literal["rule", "binding", "session", "plane", "plane-table", "plane-rewrite"]
 Carriage = Literal["encapsulation", "translation"]
 Place = Literal["edge", "gateway", "nowhere"]
 
@@ -30,6 +30,8 @@ class Technique:
     mapping: Mapping
     carriage: Carriage
     napt: Place
+    gateway: str  # what the RFC calls the carrier-side box
+    edge: str | None  # and the customer-side box; None where there is none
 
     @property
     def overhead(self) -> int:
