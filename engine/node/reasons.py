@@ -78,6 +78,8 @@ REASONS: Mapping[str, Reason] = MappingProxyType(
         "drop_wrong_port": Reason("inner destination port is not in the own set", "RFC 7597 s8.1"),
         "drop_mesh_disabled": Reason("from another edge, but there is no mesh", "RFC 7597 s5"),
         "drop_not_inside": Reason("source is in no inside network", "RFC 2827"),
+        "drop_own_destination": Reason("destination is an inside network's: never out", "RFC 6877 s6.3"),
+        "drop_not_gateway": Reason("from another than the own gateway", "RFC 6333 s11"),
         # Fragments
         "drop_fragment_tiny": Reason(
             "piece could hide or rewrite the transport header", "RFC 1858, RFC 3128"
