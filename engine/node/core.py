@@ -11,12 +11,16 @@ from ..techniques.service import EDGE, GATEWAY, Service
 from .base import DUMMY_ADDRESS, Limits, Link, Node, Output
 from .edge import Edge
 from .gateway import Gateway
+from .plain_edge import PlainEdge
+from .session_gateway import SessionGateway
 
 __all__ = ["Limits", "Link", "Node", "Output", "build_node"]
 
 _NODES: dict[tuple[str, str], type[Node]] = {
     ("map-e", GATEWAY): Gateway,
     ("map-e", EDGE): Edge,
+    ("ds-lite", GATEWAY): SessionGateway,
+    ("ds-lite", EDGE): PlainEdge,
 }
 
 
