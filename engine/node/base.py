@@ -115,6 +115,17 @@ class Node(ABC):
     def own_address(service: Service) -> int:
         """The tunnel address of this node."""
 
+    def owns(self, address: int) -> bool:
+        """Whether an IPv6 address is an own end of the tunnel."""
+        return address == self.address
+
+    def hear(self, error: icmp.Relayed, work: Work) -> None:
+        """An ICMPv6 error about an own packet."""
+        if error.kind is None:
+            work.events.append("icmpv6_absorbed")
+        else:
+            self.relay_error(error, work)
+
     @abstractmethod
     def from_native(self, packet: Packet, work: Work) -> None:
         """An IPv4 packet."""
@@ -160,7 +171,7 @@ class Node(ABC):
 
     def _tunnel(self, packet: Packet, work: Work) -> None:
         outer = ipv6.read(packet.data)
-        if outer.destination != self.address:
+        if not self.owns(outer.destination):
             raise Drop("drop_not_for_us")
         if not self.carriage.carries(outer.next_header):
             found = ipv6.skip_extensions(outer)
@@ -191,22 +202,18 @@ class Node(ABC):
         if icmp.check6(outer) == icmp.ECHO_REQUEST6:
             self._answer(outer, work)
             return
-        error = icmp.relay6(outer, self.address, self.carriage.overhead)
-        if error.kind is None:
-            work.events.append("icmpv6_absorbed")
-        else:
-            self.relay_error(error, work)
+        self.hear(icmp.relay6(outer, self.owns, self.carriage.overhead), work)
 
     def _answer(self, outer: ipv6.Outer, work: Work) -> None:
         """Operators ping a tunnel end."""
         work.events.append("echo_answered")
-        body, mtu = icmp.echo_reply6(outer), self.service.ipv6_mtu
+        body, mtu, own = icmp.echo_reply6(outer), self.service.ipv6_mtu, outer.destination
         if ipv6.HEADER + len(body) <= mtu:
-            head = ipv6.write(0, len(body), ipv6.ICMPV6, self.address, outer.source)
+            head = ipv6.write(0, len(body), ipv6.ICMPV6, own, outer.source)
             work.outputs.append((Packet(head + body), Link.SOFTWIRE))
             return
         ident = self.rng.getrandbits(32)
-        for piece in ipv6.fragments(body, ipv6.ICMPV6, mtu, ident, 0, self.address, outer.source):
+        for piece in ipv6.fragments(body, ipv6.ICMPV6, mtu, ident, 0, own, outer.source):
             work.outputs.append((Packet(piece), Link.SOFTWIRE))
 
     # Errors

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from . import ipv6
@@ -131,14 +132,16 @@ class Relayed:
     source: int
     destination: int
     kind: IcmpError | None  # None: nothing to tell the IPv4 source
+    path_mtu: int = 0  # octets that the IPv6 path carries, where it is Packet Too Big
 
 
-def relay6(outer: ipv6.Outer, own: int, overhead: int) -> Relayed:
+def relay6(outer: ipv6.Outer, own: Callable[[int], bool], overhead: int) -> Relayed:
     """Turn an ICMPv6 error about our tunnel packet into an ICMPv4 error (RFC 2473 s8.1, s8.3).
 
     Packet Too Big becomes "fragmentation needed" only where the inner packet forbids fragments; all others
-    say "host unreachable". The tunnel MTU is not lowered: with an anycast gateway the message may be
-    about another one's packet (RFC 7597 s8.3.1), and forged ones would do harm.
+    say "host unreachable". Whether the tunnel MTU is lowered is the node's choice: with an anycast gateway
+    the message may be about another one's packet (RFC 7597 s8.3.1), and forged ones would do harm.
+    `own` says whether an IPv6 address is the node's.
     """
     data, at, end = outer.data, outer.at, outer.end
     kind, (value,) = data[at], struct.unpack_from("!I", data, at + 4)
@@ -148,7 +151,7 @@ def relay6(outer: ipv6.Outer, own: int, overhead: int) -> Relayed:
     start = at + 8
     if start + ipv6.HEADER > end or data[start] >> 4 != 6:
         raise Drop("drop_icmpv6_truncated")
-    if int.from_bytes(data[start + 8 : start + 24], "big") != own:
+    if not own(int.from_bytes(data[start + 8 : start + 24], "big")):
         raise Drop("drop_icmpv6_not_ours")
     softwire = int.from_bytes(data[start + 24 : start + 40], "big")
     following, place = data[start + 6], start + ipv6.HEADER
@@ -162,10 +165,11 @@ def relay6(outer: ipv6.Outer, own: int, overhead: int) -> Relayed:
     if following != ipv6.IPV4 or len(inner) < 28 or inner[0] >> 4 != 4:
         raise Drop("drop_icmpv6_truncated")
     told: IcmpError | None = HOST_UNREACHABLE
+    path_mtu = 0
     if kind == _TOO_BIG6:
         if value < _IPV6_MIN_MTU:
             raise Drop("drop_icmpv6_invalid")
-        may_cut = not inner[6] & 0x40
+        may_cut, path_mtu = not inner[6] & 0x40, value
         told = None if may_cut else IcmpError(*FRAGMENTATION_NEEDED, min(value - overhead, 0xFFFF))
     *_, sender, target = _IPV4.unpack_from(inner)
-    return Relayed(softwire, inner, sender, target, told)
+    return Relayed(softwire, inner, sender, target, told, path_mtu)
