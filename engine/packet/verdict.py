@@ -16,10 +16,23 @@ class IcmpError(NamedTuple):
     value: int = 0
 
 
-class Drop(Exception):
-    """The packet goes no further. `reason` is a name of node/reasons.py."""
+class Icmp6Error(NamedTuple):
+    """ICMPv6 type and code; `value` is the 32-bit word after them (MTU, pointer)."""
 
-    def __init__(self, reason: str, error: IcmpError | None = None) -> None:
+    type: int
+    code: int
+    value: int = 0
+
+
+class Drop(Exception):
+    """The packet goes no further. `reason` is a name of node/reasons.py.
+
+    An IPv4 source is told `error`; an IPv6 source of a translating node `error6`, or what RFC 7915 makes
+    of `error`.
+    """
+
+    def __init__(self, reason: str, error: IcmpError | None = None, error6: Icmp6Error | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
         self.error = error
+        self.error6 = error6
