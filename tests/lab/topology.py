@@ -1,21 +1,34 @@
 # Copyright: (c) 2026, ipv4aas.fleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The ShowNet laboratory as data: nodes, links, addresses, routes. Service values come from the inventory."""
+"""A laboratory as data: nodes, links, addresses and routes that follow from an inventory.
+
+A node is a linux host with a seat: of its own, or as somebody's fallback. Gateways stand between
+the IPv6-only core and the internet and announce by BGP what their services attract; edges,
+resolvers and provisioners are behind the core, hosts behind edges or, without IPv4, behind the core.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 from typing import Any
 
+import bgp
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 INVENTORY = ROOT / "inventories" / "shownet2013"
 MTU = 1500
 MANAGEMENT = "mgmt"
+CORE, INTERNET = "core", "inet"
+# Addresses of the cables: a /64 from core to each node, a /30 from the internet to each gateway.
+CORE_LINKS = IPv6Network("2001:3e8::/48")
+INTERNET_LINKS = IPv4Network("198.18.0.0/16")  # RFC 2544: laboratories
+FIRST_GATEWAY, FIRST_EDGE = 1, 0x101  # numbers of cables
+OURS = ("linux", "unbound", "bind", "kea")  # platforms that are programs on a Linux host
 
 
 @dataclass
@@ -69,161 +82,164 @@ def services(inventory: Path = INVENTORY) -> dict[str, Any]:
     return found
 
 
+def seats(hosts: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Host of the laboratory -> variables of its seat: its own, or that of whom it is the fallback of."""
+    taken = {v["ipv4aas_fallback"]: v for v in hosts.values() if "ipv4aas_fallback" in v}
+    own = {
+        name: variables
+        for name, variables in hosts.items()
+        if "ipv4aas_role" in variables and variables["ipv4aas_platform"] in OURS
+    }
+    return taken | own
+
+
 def topology(inventory: Path = INVENTORY, *, native: bool = False) -> Topology:
     """The network. ``native`` adds IPv6 of their own to customer and internet hosts, for bench."""
-    hosts = host_variables(inventory)
-    seats = {hosts[name]["ipv4aas_fallback"]: name for name in hosts if "ipv4aas_fallback" in hosts[name]}
-    gateways = [name for name in seats if hosts[seats[name]]["ipv4aas_role"] == "gateway"]
-    vantages = {v["ipv4aas_vantage_of"]: name for name, v in hosts.items() if "ipv4aas_vantage_of" in v}
-    reference = next(name for name, v in hosts.items() if "ipv4aas_reference_addresses" in v)
-    nodes = {
-        name: Node(name, forwards=name in seats, management=hosts[name]["ansible_host"])
-        for name in (*seats, *vantages.values(), reference)
-    }
-    core = nodes["core"] = Node("core", forwards=True)
-    inet = nodes["inet"] = Node("inet", forwards=True)
-    links = []
-    for number, name in enumerate(gateways, start=1):
-        links += [Link("core", name), Link("inet", name)]
-        core.addresses.append((name, f"2001:3e8:0:{number}::1/64"))
-        inet.addresses.append((name, f"203.0.113.{number * 4 - 3}/30"))
-        nodes[name].addresses += [
-            ("core", f"2001:3e8:0:{number}::2/64"),
-            ("inet", f"203.0.113.{number * 4 - 2}/30"),
-        ]
-        nodes[name].routes += [
-            ("::/0", f"2001:3e8:0:{number}::1"),
-            ("0.0.0.0/0", f"203.0.113.{number * 4 - 3}"),
-        ]
-    for number, (edge, vantage) in enumerate(vantages.items(), start=1):
-        seat = hosts[seats[edge]]
-        (lan,) = (IPv4Network(text) for text in seat["ipv4aas_lan"])
-        links += [Link("core", edge), Link(edge, vantage)]
-        core.addresses.append((edge, f"2001:3e8:0:10{number}::1/64"))
-        core.routes.append((seat["ipv4aas_customer_prefix"], f"2001:3e8:0:10{number}::2"))
-        nodes[edge].addresses += [
-            ("core", f"2001:3e8:0:10{number}::2/64"),
-            (vantage, f"{lan[1]}/{lan.prefixlen}"),
-        ]
-        nodes[edge].routes.append(("::/0", f"2001:3e8:0:10{number}::1"))
-        nodes[vantage].addresses.append((edge, f"{hosts[vantage]['ipv4aas_address']}/{lan.prefixlen}"))
-        nodes[vantage].routes.append(("0.0.0.0/0", str(lan[1])))
-    links.append(Link("inet", reference))
-    outside = IPv4Network(hosts[reference]["ipv4aas_reference_addresses"][0] + "/24", strict=False)
-    inet.addresses.append((reference, f"{outside[1]}/24"))
-    nodes[reference].addresses += [
-        ("inet", f"{address}/24") for address in hosts[reference]["ipv4aas_reference_addresses"]
-    ]
-    nodes[reference].routes.append(("0.0.0.0/0", str(outside[1])))
+    network = _Network(host_variables(inventory), services(inventory))
     if native:
-        _add_native(nodes, vantages, gateways, reference)
-    _add_routing(nodes, gateways, services(inventory))
-    return Topology(nodes, tuple(links))
+        network.add_native()
+    return Topology(network.nodes, tuple(network.links))
 
 
-def _add_native(
-    nodes: dict[str, Node], vantages: dict[str, str], gateways: list[str], reference: str
-) -> None:
-    """Plain IPv6 from the first customer's host to the reference host, over the first gateway."""
-    edge, vantage = next(iter(vantages.items()))
-    lan, beyond, outside = "2001:3e8:0:f1::", "2001:3e8:0:f2::", "2001:3e8:0:f3::"
-    nodes[vantage].addresses.append((edge, f"{lan}2/64"))
-    nodes[vantage].routes.append(("::/0", f"{lan}1"))
-    nodes[edge].addresses.append((vantage, f"{lan}1/64"))
-    uplink = dict(nodes["core"].addresses)
-    nodes["core"].routes += [
-        (f"{lan}/64", uplink[edge].replace("::1/64", "::2")),
-        (f"{outside}/64", uplink[gateways[0]].replace("::1/64", "::2")),
-    ]
-    nodes[gateways[0]].addresses.append(("inet", f"{beyond}2/64"))
-    nodes[gateways[0]].routes.append((f"{outside}/64", f"{beyond}1"))
-    nodes["inet"].addresses += [(gateways[0], f"{beyond}1/64"), (reference, f"{outside}1/64")]
-    nodes["inet"].routes.append(("::/0", f"{beyond}2"))
-    nodes[reference].addresses.append(("inet", f"{outside}2/64"))
-    nodes[reference].routes.append(("::/0", f"{outside}1"))
+class _Network:
+    """Lays cable after cable; both ends get their addresses where it is laid."""
 
+    def __init__(self, hosts: dict[str, dict[str, Any]], all_services: dict[str, Any]) -> None:
+        self._hosts, self._services, self._seats = hosts, all_services, seats(hosts)
+        self.links: list[Link] = []
+        self.nodes = {name: Node(name, forwards=True) for name in (CORE, INTERNET)}
+        roles = {name: seat["ipv4aas_role"] for name, seat in self._seats.items()}
+        self._gateways = [name for name, role in roles.items() if role == "gateway"]
+        self._edges = [name for name, role in roles.items() if role == "edge"]
+        # The others, such as a resolver, need both worlds like a gateway, but announce nothing.
+        beside = [name for name in roles if name not in (*self._gateways, *self._edges)]
+        for number, name in enumerate((*self._gateways, *beside), start=FIRST_GATEWAY):
+            self._add_between(name, number)
+        for number, name in enumerate(self._edges, start=FIRST_EDGE):
+            self._add_edge(name, number)
+        for name, variables in hosts.items():
+            if "ipv4aas_vantage_of" in variables and name not in self._seats:
+                self._add_vantage(name, variables["ipv4aas_vantage_of"], variables["ipv4aas_address"])
+            if "ipv4aas_reference_addresses" in variables:
+                self._add_reference(name, variables["ipv4aas_reference_addresses"])
+        self._add_routing()
 
-CORE_AS, GATEWAY_AS, INTERNET_AS = 65000, 65001, 65002
-# The first gateway carries all while it is there: what is stopped or changed is then known.
-BACKUP_METRIC = 100
+    # -- cables -----------------------------------------------------------------------------
 
-_BGP = """\
-router bgp {asn}
- bgp router-id {router_id}
- no bgp default ipv4-unicast
- no bgp ebgp-requires-policy
- bgp network import-check
- timers bgp 1 3
-{neighbors}{families}"""
+    def _add(self, name: str, *, forwards: bool) -> Node:
+        node = Node(name, forwards=forwards, management=self._hosts[name]["ansible_host"])
+        return self.nodes.setdefault(name, node)
 
+    def _cable(self, router: str, name: str, network: IPv4Network | IPv6Network, host: int = 2) -> str:
+        """A link and its addresses: the router's is the first; what the node does not know goes there."""
+        link = Link(router, name)
+        if link not in self.links:
+            self.links.append(link)
+            self.nodes[name].routes.append(
+                (f"{'::' if network.version == 6 else '0.0.0.0'}/0", str(network[1]))
+            )
+        self.nodes[router].addresses.append((name, f"{network[1]}/{network.prefixlen}"))
+        self.nodes[name].addresses.append((router, f"{network[host]}/{network.prefixlen}"))
+        return str(network[host])
 
-def _add_routing(nodes: dict[str, Node], gateways: list[str], all_services: dict[str, Any]) -> None:
-    """BGP: gateways announce what their engine's device holds, core and inet listen."""
-    addresses = {name: dict(reversed(node.addresses)) for name, node in nodes.items()}
-    for number, name in enumerate(gateways):
-        peers = {
-            _host(addresses["core"][name]): CORE_AS,
-            _host(addresses["inet"][name]): INTERNET_AS,
-        }
-        pools = [pool for service in all_services.values() for pool in service["ipv4_pools"]]
-        tunnels = [service["gateway"]["address"] for service in all_services.values()]
-        nodes[name].routing = _speaker(
-            GATEWAY_AS,
-            f"192.0.2.{number + 1}",
-            peers,
-            metric=number * BACKUP_METRIC,
-            networks4=pools,
-            # The /64 is announced while the /128 of the tunnel endpoint is there.
-            networks6=[f"{address}/128" for address in tunnels],
-            aggregates6=[_slash64(address) for address in tunnels],
+    def _to_core(self, name: str, number: int) -> str:
+        network = int(CORE_LINKS.network_address) | number << 64
+        return self._cable(CORE, name, IPv6Network((network, 64)))
+
+    def _add_between(self, name: str, number: int) -> None:
+        self._add(name, forwards=True)
+        self._to_core(name, number)
+        network = int(INTERNET_LINKS.network_address) + (number - 1) * 4
+        self._cable(INTERNET, name, IPv4Network((network, 30)))
+
+    def _add_edge(self, name: str, number: int) -> None:
+        node, seat = self._add(name, forwards=True), self._seats[name]
+        uplink = self._to_core(name, number)
+        self.nodes[CORE].routes += [(prefix, uplink) for prefix in self._behind(seat)]
+        if not any(v.get("ipv4aas_vantage_of") == name for n, v in self._hosts.items() if n != name):
+            # It stands for a host of its LANs itself.
+            node.addresses += [("lo", f"{lan[1]}/32") for lan in _lans(seat)]
+
+    def _behind(self, seat: dict[str, Any]) -> Iterator[str]:
+        """IPv6 prefixes of an edge: its End-user prefix, and its LANs in the plane of a service."""
+        if "ipv4aas_customer_prefix" in seat:
+            yield seat["ipv4aas_customer_prefix"]
+        for plane in filter(None, (self._services[name].get("plane") for name in seat["ipv4aas_carries"])):
+            yield from (plane_route(plane, lan) for lan in _lans(seat))
+
+    def _add_vantage(self, name: str, before: str, address: str) -> None:
+        self._add(name, forwards=False)
+        own = ip_address(address)
+        if own.version == 6:  # it has no IPv4: nothing but the core is before it
+            network = IPv6Network((int(own) >> 64 << 64, 64))
+            self._cable(CORE, name, network, int(own) - int(network.network_address))
+            return
+        # A host has the same number in every LAN of its edge; its own address comes first.
+        lans = _lans(self._seats[before])
+        home = next(lan for lan in lans if own in lan)
+        for lan in sorted(lans, key=lambda lan: lan != home):
+            self._cable(before, name, lan, int(own) - int(home.network_address))
+
+    def _add_reference(self, name: str, addresses: list[str]) -> None:
+        self._add(name, forwards=False)
+        network = IPv4Network(addresses[0] + "/24", strict=False)
+        for address in addresses:
+            self._cable(INTERNET, name, network, int(IPv4Address(address)) - int(network.network_address))
+        # One address of the router is enough.
+        router = self.nodes[INTERNET]
+        router.addresses = list(dict.fromkeys(router.addresses))
+
+    def add_native(self) -> None:
+        """Plain IPv6 from the first customer's host to the reference host, over the first gateway."""
+        vantage, before = next(
+            (name, v["ipv4aas_vantage_of"]) for name, v in self._hosts.items() if "ipv4aas_vantage_of" in v
         )
-    for asn, name in ((CORE_AS, "core"), (INTERNET_AS, "inet")):
-        peers = {_host(addresses[gateway][name]): GATEWAY_AS for gateway in gateways}
-        nodes[name].routing = _speaker(asn, f"192.0.2.{100 + asn - CORE_AS}", peers)
+        reference = next(name for name, v in self._hosts.items() if "ipv4aas_reference_addresses" in v)
+        gateway = self._gateways[0]
+        lan, beyond, outside = (IPv6Network(f"2001:3e8:0:f{number}::/64") for number in (1, 2, 3))
+        core, inet = self.nodes[CORE], self.nodes[INTERNET]
+        core.routes += [
+            (str(lan), _own_address(self.nodes[before], CORE)),
+            (str(outside), _own_address(self.nodes[gateway], CORE)),
+        ]
+        for router, name, network in ((before, vantage, lan), (INTERNET, reference, outside)):
+            self.nodes[router].addresses.append((name, f"{network[1]}/64"))
+            self.nodes[name].addresses.append((router, f"{network[2]}/64"))
+            self.nodes[name].routes.append(("::/0", str(network[1])))
+        inet.addresses.append((gateway, f"{beyond[1]}/64"))
+        self.nodes[gateway].addresses.append((INTERNET, f"{beyond[2]}/64"))
+        self.nodes[gateway].routes.append((str(outside), str(beyond[1])))
+        inet.routes.append(("::/0", str(beyond[2])))
+
+    # -- routing ----------------------------------------------------------------------------
+
+    def _add_routing(self) -> None:
+        """BGP: gateways announce what their engine's device holds of their services, core and inet listen."""
+        for number, name in enumerate(self._gateways):
+            seat = self._seats[name]
+            peers = {_own_address(self.nodes[CORE], name): bgp.CORE_AS}
+            peers[_own_address(self.nodes[INTERNET], name)] = bgp.INTERNET_AS
+            # The first of those that carry a service has it all while it is there.
+            rank = sum(
+                self._seats[other]["ipv4aas_carries"] == seat["ipv4aas_carries"]
+                for other in self._gateways[:number]
+            )
+            carried = [self._services[service] for service in seat["ipv4aas_carries"]]
+            self.nodes[name].routing = bgp.gateway(f"192.0.2.{number + 1}", peers, carried, rank)
+        for asn, name in ((bgp.CORE_AS, CORE), (bgp.INTERNET_AS, INTERNET)):
+            listed = [_own_address(self.nodes[gateway], name) for gateway in self._gateways]
+            self.nodes[name].routing = bgp.router(asn, f"192.0.2.{asn - 64900}", listed)
 
 
-def _host(address: str) -> str:
-    return address.partition("/")[0]
+def _lans(seat: dict[str, Any]) -> list[IPv4Network]:
+    return [IPv4Network(text) for text in seat.get("ipv4aas_lan", ())]
 
 
-def _slash64(address: str) -> str:
-    return f"{ip_address(int(ip_address(address)) >> 64 << 64)}/64"
+def _own_address(node: Node, interface: str) -> str:
+    return next(address.partition("/")[0] for name, address in node.addresses if name == interface)
 
 
-def _speaker(
-    asn: int,
-    router_id: str,
-    peers: dict[str, int],
-    *,
-    metric: int | None = None,
-    networks4: list[str] | None = None,
-    networks6: list[str] | None = None,
-    aggregates6: list[str] | None = None,
-) -> str:
-    neighbors = "".join(
-        f" neighbor {peer} remote-as {remote}\n"
-        f" neighbor {peer} advertisement-interval 0\n"
-        f" neighbor {peer} timers connect 1\n"
-        for peer, remote in peers.items()
-    )
-    originated = {
-        4: [f"network {prefix}" for prefix in networks4 or []],
-        6: [f"network {prefix}" for prefix in networks6 or []]
-        + [f"aggregate-address {prefix} summary-only" for prefix in aggregates6 or []],
-    }
-    families = ""
-    for version, lines in originated.items():
-        active = [peer for peer in peers if ip_address(peer).version == version]
-        if not active:
-            continue
-        families += f" address-family ipv{version} unicast\n"
-        families += "".join(f"  {line}\n" for line in lines)
-        for peer in active:
-            families += f"  neighbor {peer} activate\n"
-            if metric is not None:
-                families += f"  neighbor {peer} route-map out out\n"
-        families += " exit-address-family\n"
-    text = _BGP.format(asn=asn, router_id=router_id, neighbors=neighbors, families=families)
-    if metric is not None:
-        text += f"route-map out permit 10\n set metric {metric}\n"
-    return text
+def plane_route(plane: dict[str, Any], ipv4: IPv4Network) -> str:
+    """The IPv6 route that stands for an IPv4 route of a plane (draft-matsuhira-m46e-fp section 4.2)."""
+    network = int(IPv6Network(plane["prefix"]).network_address) | plane["id"] << 32
+    return str(IPv6Network((network | int(ipv4.network_address), 96 + ipv4.prefixlen)))

@@ -1,0 +1,101 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""BGP of the laboratory's routers, as text for FRR.
+
+A gateway announces a kernel route of its engine only while it is there, and only what the inventory
+gives to the services that it carries; whatever the technique, that is one of the prefixes below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import IPv6Network, ip_address
+from typing import Any
+
+CORE_AS, GATEWAY_AS, INTERNET_AS = 65000, 65001, 65002
+BACKUP_METRIC = 100
+
+_SPEAKER = """\
+router bgp {asn}
+ bgp router-id {router_id}
+ no bgp default ipv4-unicast
+ no bgp ebgp-requires-policy
+ timers bgp 1 3
+{neighbors}{families}"""
+
+
+def router(asn: int, router_id: str, gateways: Iterable[str]) -> str:
+    """Core or internet: listens to gateways, announces nothing."""
+    peers = dict.fromkeys(gateways, GATEWAY_AS)
+    families = "".join(_family(version, _of(version, peers), ()) for version in (4, 6))
+    return _speaker(asn, router_id, peers, families)
+
+
+def gateway(router_id: str, peers: Mapping[str, int], services: Iterable[dict[str, Any]], rank: int) -> str:
+    """``peers`` are address -> AS. Of gateways with the same services the one of rank 0 is preferred."""
+    services = list(services)
+    attracted = {
+        4: [f"{prefix} le 32" for service in services for prefix in ipv4_prefixes(service)],
+        6: [f"{prefix} le 128" for service in services for prefix in ipv6_prefixes(service)],
+    }
+    endpoints = {_slash64(service["gateway"]["address"]) for service in services if "gateway" in service}
+    families, text = "", ""
+    for version, permitted in attracted.items():
+        lines = ["redistribute kernel route-map ours"]
+        if version == 6:
+            # The /64 is announced while the /128 of the tunnel endpoint is there.
+            lines += [f"aggregate-address {prefix} summary-only" for prefix in sorted(endpoints)]
+        families += _family(version, _of(version, peers), lines, route_map="ranked")
+        word = "ip" if version == 4 else "ipv6"
+        text += "".join(f"{word} prefix-list ours permit {prefix}\n" for prefix in dict.fromkeys(permitted))
+        if permitted:
+            text += f"route-map ours permit {version}\n match {word} address prefix-list ours\n"
+    text += f"route-map ranked permit 10\n set metric {rank * BACKUP_METRIC}\n"
+    return _speaker(GATEWAY_AS, router_id, peers, families) + text
+
+
+def ipv4_prefixes(service: dict[str, Any]) -> Iterator[str]:
+    """IPv4 that a service may attract on its native side."""
+    yield from service.get("ipv4_pools", ())
+    yield from (rule["ipv4_prefix"] for rule in service.get("rules", ()))
+
+
+def ipv6_prefixes(service: dict[str, Any]) -> Iterator[str]:
+    """IPv6 that a service may attract: the tunnel endpoint, translated space, or a plane's space."""
+    settings = service.get("gateway", {})
+    if "address" in settings:
+        yield f"{settings['address']}/128"
+    if "translation_prefix" in settings:
+        yield settings["translation_prefix"]
+    if "plane" in service:
+        yield service["plane"]["prefix"]
+
+
+def _slash64(address: str) -> str:
+    return str(IPv6Network((int(ip_address(address)) >> 64 << 64, 64)))
+
+
+def _of(version: int, peers: Iterable[str]) -> list[str]:
+    return [peer for peer in peers if ip_address(peer).version == version]
+
+
+def _family(version: int, peers: list[str], lines: Iterable[str], route_map: str | None = None) -> str:
+    if not peers:
+        return ""
+    text = f" address-family ipv{version} unicast\n" + "".join(f"  {line}\n" for line in lines)
+    for peer in peers:
+        text += f"  neighbor {peer} activate\n"
+        if route_map:
+            text += f"  neighbor {peer} route-map {route_map} out\n"
+    return text + " exit-address-family\n"
+
+
+def _speaker(asn: int, router_id: str, peers: Mapping[str, int], families: str) -> str:
+    neighbors = "".join(
+        f" neighbor {peer} remote-as {remote}\n"
+        f" neighbor {peer} advertisement-interval 0\n"
+        f" neighbor {peer} timers connect 1\n"
+        for peer, remote in peers.items()
+    )
+    return _SPEAKER.format(asn=asn, router_id=router_id, neighbors=neighbors, families=families)
