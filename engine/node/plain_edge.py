@@ -49,6 +49,7 @@ class PlainEdge(Node):
         """From the gateway to an inside host."""
         self.admit(outer)
         d = self.carriage.unwrap(outer, packet.offload)
+        d.set_dscp(outer.traffic_class >> 2)
         self.check_addresses(d)
         if self._inside and not self._owns(d.destination):
             raise Drop("drop_wrong_address")
@@ -65,6 +66,10 @@ class PlainEdge(Node):
         if d is not None:
             work.events.append("icmpv6_relayed")
             self.emit(d, work)
+
+    def error_source(self, work: Work) -> int:
+        """Outside, an address that passes the gateway's source check (RFC 6333 s11)."""
+        return B4_ADDRESS if work.peer else self.icmp_source
 
     def _owns(self, address: int) -> bool:
         return address == B4_ADDRESS or any(address & mask == network for network, mask in self._inside)

@@ -77,6 +77,7 @@ REASONS: Mapping[str, Reason] = MappingProxyType(
         "drop_wrong_address": Reason("inner destination is not the own address", "RFC 7597 s8.1"),
         "drop_wrong_port": Reason("inner destination port is not in the own set", "RFC 7597 s8.1"),
         "drop_mesh_disabled": Reason("from another edge, but there is no mesh", "RFC 7597 s5"),
+        "drop_softwire_source": Reason("IPv6 source that no other host can have", "RFC 4291 s2.5, s2.7"),
         "drop_not_inside": Reason("source is in no inside network", "RFC 2827"),
         "drop_own_destination": Reason("destination is an inside network's: never out", "RFC 6877 s6.3"),
         "drop_not_gateway": Reason("from another than the own gateway", "RFC 6333 s11"),

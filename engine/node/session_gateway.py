@@ -44,6 +44,7 @@ class SessionGateway(Node):
         super().apply(service)
         self._pool = _masks(service.pool.ipv4)
         self._allowed = _masks((*PRIVATE, *service.inside))
+        self._softwires = _masks((SOFTWIRES,))
         self._ident = self.rng.getrandbits(16)
         addresses = [int(address) for network in service.pool.ipv4 for address in network]
         open_filter = service.filtering == "endpoint-independent"
@@ -103,16 +104,22 @@ class SessionGateway(Node):
     # From a subscriber
 
     def admit(self, outer: ipv6.Outer) -> int:
-        """Anybody: the operator's IPv6 network keeps strangers and spoofed sources out (RFC 6333 s11)."""
+        """Any host: the operator's IPv6 network keeps strangers and spoofed sources out (RFC 6333 s11)."""
+        if not ipv6.is_unicast(outer.source) or self.owns(outer.source):
+            raise Drop("drop_softwire_source")
         return outer.source
 
     def from_softwire(self, outer: ipv6.Outer, packet: Packet, work: Work) -> None:
         """To the Internet, or to another subscriber."""
         work.events += ["session_expired"] * self.napt.expire(work.now)
+        self.admit(outer)
         d = self.carriage.unwrap(outer, packet.offload)
+        d.set_dscp(outer.traffic_class >> 2)
         self.check_addresses(d)
         if not _within(d.source, self._allowed):
             raise Drop("drop_spoofed_source")
+        if _within(d.destination, self._softwires):
+            raise Drop("drop_unmapped_destination")
         _check_protocol(d)
         if not d.is_fragment and not d.fragment & DF and not d.is_super:
             d.set_ident(self._new_ident())

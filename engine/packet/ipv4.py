@@ -166,7 +166,13 @@ class Datagram:
 
     def set_ecn(self, mark: int) -> None:
         """Write another ECN mark (RFC 3168 s5)."""
-        tos = self.tos & ~3 | mark
+        self._set_tos(self.tos & ~3 | mark)
+
+    def set_dscp(self, dscp: int) -> None:
+        """Write another DSCP (RFC 2474 s3)."""
+        self._set_tos(dscp << 2 | self.tos & 3)
+
+    def _set_tos(self, tos: int) -> None:
         self._fix_header(tos - self.tos)
         self.buf[1] = self.tos = tos
 
@@ -353,6 +359,16 @@ def build(
     """A new packet with DF set, so that its Identification need not be unique (RFC 6864 s4.1)."""
     header = _HEADER.pack(0x45, tos, 20 + len(payload), 0, DF, ttl, protocol, 0, source, destination)
     return header[:10] + _U16.pack(checksum(header)) + header[12:] + payload
+
+
+def write(
+    tos: int, length: int, ident: int, fragment: int, ttl: int, protocol: int, source: int, destination: int
+) -> bytes:
+    """A header without options, checksum right; `length` is the total length."""
+    total = 0x4500 + tos + length + ident + fragment + (ttl << 8) + protocol + source + destination
+    return _HEADER.pack(
+        0x45, tos, length, ident, fragment, ttl, protocol, ONES - (total % ONES or ONES), source, destination
+    )
 
 
 def is_unicast(address: int) -> bool:

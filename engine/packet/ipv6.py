@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .verdict import Drop
+from .verdict import Drop, Icmp6Error
 
 HEADER = 40
 HOP_LIMIT = 64
@@ -30,6 +30,7 @@ class Outer(NamedTuple):
     destination: int
     at: int
     end: int
+    hop_limit: int
 
 
 class Piece(NamedTuple):
@@ -46,7 +47,7 @@ def read(data: bytes) -> Outer:
     """The fixed header, checked."""
     if len(data) < HEADER:
         raise Drop("drop_ipv6_malformed")
-    word, length, next_header, _, source, destination = _FIXED.unpack_from(data)
+    word, length, next_header, hop_limit, source, destination = _FIXED.unpack_from(data)
     if word >> 28 != 6 or not length or HEADER + length > len(data):
         raise Drop("drop_ipv6_malformed")
     return Outer(
@@ -57,6 +58,7 @@ def read(data: bytes) -> Outer:
         int.from_bytes(destination, "big"),
         HEADER,
         HEADER + length,
+        hop_limit,
     )
 
 
@@ -102,6 +104,29 @@ def skip_extensions(outer: Outer) -> Outer | tuple[Outer, Piece]:
     raise Drop("drop_ipv6_malformed")
 
 
+def payload(data: bytes | memoryview, next_header: int, at: int, end: int) -> tuple[int, int, Piece | None]:
+    """What is behind the extension headers that a translator ignores (RFC 7915 s5.1).
+
+    Next header, position, and the Fragment header if there is one: the search ends there. Raises Drop
+    for a route that is not at its end.
+    """
+    for number in range(_MAX_EXTENSIONS):
+        if next_header not in (HOP_BY_HOP, ROUTING, FRAGMENT, DESTINATION):
+            return next_header, at, None
+        if at + 8 > end:
+            raise Drop("drop_ipv6_malformed")
+        if next_header == FRAGMENT:
+            following, _, place, ident = _FRAGMENT.unpack_from(data, at)
+            return following, at + 8, Piece(following, place & 0xFFF8, bool(place & 1), ident, at + 8)
+        after = at + 8 + data[at + 1] * 8
+        if after > end or (next_header == HOP_BY_HOP and number):
+            raise Drop("drop_ipv6_malformed")
+        if next_header == ROUTING and data[at + 3]:
+            raise Drop("drop_routing_header", error6=Icmp6Error(4, 0, at + 3))
+        next_header, at = data[at], after
+    raise Drop("drop_ipv6_malformed")
+
+
 def _options_skippable(options: bytes) -> bool:
     """Whether all options may be skipped: the two highest bits of the type are 0 (RFC 8200 s4.2)."""
     at = 0
@@ -112,6 +137,11 @@ def _options_skippable(options: bytes) -> bool:
     return at == len(options)
 
 
+def is_unicast(address: int) -> bool:
+    """An address that a single host can have: not ::, ::1 or ff00::/8 (RFC 4291 s2.4)."""
+    return address > 1 and address >> 120 != 0xFF
+
+
 def fragments(
     payload: bytes | bytearray,
     next_header: int,
@@ -120,17 +150,35 @@ def fragments(
     traffic_class: int,
     source: int,
     destination: int,
+    *,
+    hop_limit: int = HOP_LIMIT,
+    offset: int = 0,
+    more: bool = False,
 ) -> Iterator[bytes]:
-    """Cut a payload that does not fit into IPv6 fragments of 8-octet units (RFC 8200 s4.5)."""
+    """Cut a payload into IPv6 fragments of 8-octet units (RFC 8200 s4.5).
+
+    What is cut may be a fragment itself, at `offset` octets and with `more` to come.
+    """
     step = (mtu - HEADER - _FRAGMENT.size) & ~7
     view = memoryview(payload)
     for at in range(0, len(payload), step):
         part = view[at : at + step]
-        more = at + step < len(payload)
+        follows = more or at + step < len(payload)
+        length = _FRAGMENT.size + len(part)
         yield b"".join(
             (
-                write(traffic_class, _FRAGMENT.size + len(part), FRAGMENT, source, destination),
-                _FRAGMENT.pack(next_header, 0, at | more, ident),
+                write(traffic_class, length, FRAGMENT, source, destination, hop_limit),
+                _FRAGMENT.pack(next_header, 0, offset + at | follows, ident),
                 part,
             )
         )
+
+
+def is_multicast(address: int) -> bool:
+    """ff00::/8 (RFC 4291 s2.7)."""
+    return address >> 120 == 0xFF
+
+
+def is_unicast(address: int) -> bool:
+    """An address that a host can send from: not unspecified, loopback or multicast (RFC 4291 s2.5, s2.7)."""
+    return address > 1 and not is_multicast(address)
