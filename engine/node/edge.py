@@ -10,6 +10,7 @@ from ipaddress import IPv4Network
 
 from ..mapping.rule import Customer, RuleTable
 from ..packet import icmp, ipv6
+from ..packet.allocation import PortSetAllocator
 from ..packet.buffer import Packet
 from ..packet.ipv4 import DF, ICMP, Datagram
 from ..packet.napt import NUMBERS, Napt, SessionView, StaticBinding, check_forwards
@@ -34,11 +35,12 @@ class Edge(Node):
         Raises ValueError, with nothing changed, for a service that cannot run.
         """
         customer = service.customer
+        addresses = napt_addresses(customer, service.inside)
+        outside = addresses[0] if addresses else 0
         static = [
-            StaticBinding(NUMBERS[f.protocol], f.outside_port, int(f.inside_address), f.inside_port)
+            StaticBinding(NUMBERS[f.protocol], f.outside_port, int(f.inside_address), f.inside_port, outside)
             for f in service.port_forwards
         ]
-        addresses = napt_addresses(customer, service.inside)
         check_forwards(static, addresses, customer.ports)
         super().apply(service)
         self.customer = customer
@@ -49,12 +51,12 @@ class Edge(Node):
         self._inside = [(int(n.network_address), int(n.netmask)) for n in service.inside]
         self._idents = self.rng.randrange(len(customer.ports))
         open_filter = service.filtering == "endpoint-independent"
+        allocator = PortSetAllocator(addresses, customer.ports, self.rng)
         if self._napt is not None:
-            lost = self._napt.configure(addresses, customer.ports, open_filter, static)
+            lost = self._napt.configure(allocator, open_filter, static)
             return ["session_lost_on_reload"] * lost
         self._napt = Napt(
-            addresses,
-            customer.ports,
+            allocator,
             rng=self.rng,
             limit=self.limits.sessions,
             endpoint_independent_filtering=open_filter,

@@ -9,6 +9,7 @@ from ipaddress import IPv4Network
 
 from ..mapping.portset import ALL_PORTS
 from ..packet import icmp, ipv6
+from ..packet.allocation import PortSetAllocator
 from ..packet.buffer import Packet
 from ..packet.ipv4 import DF, Datagram
 from ..packet.napt import PROTOCOLS, Napt, SessionView
@@ -47,13 +48,13 @@ class SessionGateway(Node):
         self._softwires = _masks((SOFTWIRES,))
         self._ident = self.rng.getrandbits(16)
         addresses = [int(address) for network in service.pool.ipv4 for address in network]
+        allocator = PortSetAllocator(addresses, ALL_PORTS, self.rng)
         open_filter = service.filtering == "endpoint-independent"
         if self._napt is not None:
-            lost = self._napt.configure(addresses, ALL_PORTS, open_filter, ())
+            lost = self._napt.configure(allocator, open_filter)
             return ["session_lost_on_reload"] * lost
         self._napt = Napt(
-            addresses,
-            ALL_PORTS,
+            allocator,
             rng=self.rng,
             limit=self.limits.sessions,
             endpoint_independent_filtering=open_filter,

@@ -18,6 +18,7 @@ from random import Random
 
 from ..mapping.portset import PortSet
 from . import icmp, tcp
+from .allocation import Allocator
 from .ipv4 import ICMP, ICMP_REQUESTS, OFFSET, TCP, UDP, Datagram
 from .verdict import Drop
 
@@ -25,8 +26,6 @@ UDP_TIME = 300.0  # RFC 4787 REQ-5
 ICMP_TIME = 60.0  # RFC 5508 REQ-2
 PROTOCOLS = {ICMP: "icmp", TCP: "tcp", UDP: "udp"}
 NUMBERS = {name: number for number, name in PROTOCOLS.items()}
-
-_TRIES = 32
 
 Remote = tuple[int, int]
 
@@ -39,6 +38,8 @@ class StaticBinding:
     outside_port: int
     inside: int
     inside_port: int
+    outside: int
+    realm: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +114,7 @@ class Napt:
 
     def __init__(
         self,
-        addresses: Sequence[int],
-        ports: PortSet,
+        allocator: Allocator,
         *,
         rng: Random,
         limit: int,
@@ -127,49 +127,55 @@ class Napt:
         self._timers: list[tuple[float, int, Session]] = []
         self._sequence = count()
         self._sessions = 0
-        # (protocol, outside address, low port) found exhausted
-        self._full: set[tuple[int, int, bool]] = set()
-        self.configure(addresses, ports, endpoint_independent_filtering, static)
+        self._now = 0.0
+        self.configure(allocator, endpoint_independent_filtering, static)
 
     def __len__(self) -> int:
         return self._sessions
 
     def configure(
         self,
-        addresses: Sequence[int],
-        ports: PortSet,
+        allocator: Allocator,
         endpoint_independent_filtering: bool,
-        static: Iterable[StaticBinding],
+        static: Iterable[StaticBinding] = (),
     ) -> int:
         """Set or change the outside; returns how many sessions had to go because their port left it.
 
-        Raises ValueError, with nothing changed, for port forwards that cannot work.
+        A new allocator has nothing taken yet. Raises ValueError, with nothing changed, for port forwards
+        that cannot work.
         """
-        static = list(static)
-        check_forwards(static, addresses, ports)
-        forwards = {(s.protocol, addresses[0], s.outside_port): s for s in static}
-        self.addresses, self.ports = addresses, ports
-        # A set that ends below 1024 (offset 0) has no others to give.
-        self._low_only = ports.nth(len(ports) - 1) < 1024
-        self._full.clear()
+        forwards = {(s.protocol, s.outside, s.outside_port): s for s in static}
+        for s in forwards.values():
+            if not allocator.claim(s.protocol, s.realm, s.outside, s.outside_port, self._now):
+                raise ValueError(
+                    f"port forward {PROTOCOLS[s.protocol]} {s.outside_port}: the port is not to give"
+                )
+        self.allocator = allocator
         self._endpoint_independent = endpoint_independent_filtering
         lost = 0
         for binding in list(self._outside.values()):
             wanted = forwards.get(binding.outer_key)
             if wanted is not None:
-                keep = (wanted.inside, wanted.inside_port) == (binding.inside, binding.inside_port)
+                keep = (wanted.realm, wanted.inside, wanted.inside_port) == (
+                    binding.realm,
+                    binding.inside,
+                    binding.inside_port,
+                )
                 binding.static = keep
             else:
-                keep = not binding.static and binding.outside in addresses and binding.outside_port in ports
+                keep = not binding.static and allocator.claim(
+                    binding.protocol, binding.realm, binding.outside, binding.outside_port, self._now
+                )
             if not keep:
                 lost += self._drop_binding(binding)
-        for outer_key, forward in forwards.items():
+        for outer_key, s in forwards.items():
             if outer_key in self._outside:
                 continue
-            inner_key = 0, forward.protocol, forward.inside, forward.inside_port
-            if inner_key in self._inside:
-                lost += self._drop_binding(self._inside[inner_key])
-            self._add(Binding(0, forward.protocol, forward.inside, forward.inside_port, *outer_key[1:], True))
+            old = self._inside.get((s.realm, s.protocol, s.inside, s.inside_port))
+            if old is not None:
+                lost += self._drop_binding(old)
+                self._give_back(old)
+            self._add(Binding(s.realm, s.protocol, s.inside, s.inside_port, *outer_key[1:], True))
         return lost
 
     # Packets
@@ -265,14 +271,10 @@ class Napt:
             # RFC 6146 s3.5.2.2 CLOSED: only a SYN opens.
             raise Drop("drop_tcp_no_session")
         if self._sessions >= self.limit:
-            raise Drop("drop_session_limit", icmp.PROHIBITED)
+            raise Drop("drop_session_limit", self.allocator.refusal)
         if binding is None:
-            if not self.addresses:
-                raise Drop("drop_ports_exhausted", icmp.PROHIBITED)
-            # Paired pooling: one inside host always gets one outside address (RFC 4787 REQ-2).
-            outside = self.addresses[d.source % len(self.addresses)]
-            port = self._choose(d.protocol, outside, d.ports[0])
-            binding = Binding(realm, d.protocol, d.source, d.ports[0], outside, port, False)
+            outer = self.allocator.take(d.protocol, realm, d.source, d.ports[0], now)
+            binding = Binding(realm, d.protocol, d.source, d.ports[0], *outer, False)
             self._add(binding)
         self._open(binding, remote, d.protocol, now, outbound=True)
         return binding
@@ -311,7 +313,7 @@ class Napt:
 
     def expire(self, now: float) -> int:
         """Close sessions past their time and say how many; a node calls this before each packet."""
-        closed, timers = 0, self._timers
+        closed, timers, self._now = 0, self._timers, now
         while timers and timers[0][0] <= now:
             _, _, session = heapq.heappop(timers)
             if session.binding.sessions.get(session.remote) is not session:
@@ -357,6 +359,12 @@ class Napt:
             del binding.remotes[session.remote[0]]
         if not binding.sessions and not binding.static:
             self._remove(binding)
+            self._give_back(binding)
+
+    def _give_back(self, binding: Binding) -> None:
+        self.allocator.give_back(
+            binding.protocol, binding.realm, binding.outside, binding.outside_port, self._now
+        )
 
     def _drop_binding(self, binding: Binding) -> int:
         """End a binding with all its sessions, and say how many."""
@@ -373,43 +381,6 @@ class Napt:
     def _remove(self, binding: Binding) -> None:
         self._inside.pop(binding.inner_key, None)
         self._outside.pop(binding.outer_key, None)
-        self._full.discard((binding.protocol, binding.outside, False))
-        self._full.discard((binding.protocol, binding.outside, True))
-
-    # Ports
-
-    def _choose(self, protocol: int, outside: int, wanted: int) -> int:
-        """A free port: the same one, else random over the whole set, of the same parity if possible.
-
-        Ports below 1024 go only to sources that are there too (RFC 4787 REQ-3a), and port 0 to nobody. No
-        hold-down: the set is one customer's own, which RFC 6888 REQ-8 exempts.
-        """
-        ports, taken = self.ports, self._outside
-
-        def free(port: int) -> bool:
-            return (
-                port != 0
-                and (port >= 1024 or wanted < 1024 or protocol == ICMP or self._low_only)
-                and (protocol, outside, port) not in taken
-            )
-
-        # Identifiers are not preserved: they say nothing, and two hosts often use the same.
-        if protocol != ICMP and wanted in ports and free(wanted):
-            return wanted
-        kind = protocol, outside, wanted < 1024
-        if kind not in self._full:
-            size = len(ports)
-            for _ in range(_TRIES):
-                port = ports.nth(self._rng.randrange(size))
-                if free(port) and (protocol == ICMP or not (port ^ wanted) & 1):
-                    return port
-            start = self._rng.randrange(size)
-            rest = [p for p in (ports.nth((start + i) % size) for i in range(size)) if free(p)]
-            if rest:
-                return next((p for p in rest if not (p ^ wanted) & 1), rest[0])
-            # Remembered until a port comes back: the search is long and a flood would repeat it.
-            self._full.add(kind)
-        raise Drop("drop_ports_exhausted", icmp.PROHIBITED)
 
 
 def check_forwards(forwards: list[StaticBinding], addresses: Sequence[int], ports: PortSet) -> None:

@@ -17,6 +17,7 @@ from ansible_collections.ipv4aas.fleet.engine.node import gateway
 from ansible_collections.ipv4aas.fleet.engine.node.core import build_node
 from ansible_collections.ipv4aas.fleet.engine.node.reasons import REASONS
 from ansible_collections.ipv4aas.fleet.engine.packet import checksum, napt
+from ansible_collections.ipv4aas.fleet.engine.packet.allocation import PortSetAllocator
 from ansible_collections.ipv4aas.fleet.engine.packet.buffer import GSO_TCP4, Offload
 from ansible_collections.ipv4aas.fleet.engine.packet.carriage import Encapsulation
 from ansible_collections.ipv4aas.fleet.engine.packet.ipv4 import Datagram
@@ -106,7 +107,7 @@ def test_every_reason_in_the_code_is_in_the_table_and_back() -> None:
 def test_ports_are_random_but_repeatable() -> None:
     ports = PortSet(6, 8, 0x34)
     picks = [
-        [napt.Napt([1], ports, rng=Random(seed), limit=9)._choose(17, 1, wanted) for wanted in (5000, 5001)]
+        [PortSetAllocator([1], ports, Random(seed)).take(17, 0, 1, wanted, 0.0)[1] for wanted in (5000, 5001)]
         for seed in (1, 1, 2)
     ]
     assert picks[0] == picks[1] != picks[2]
@@ -114,7 +115,7 @@ def test_ports_are_random_but_repeatable() -> None:
 
 
 def test_realms_keep_equal_inside_addresses_apart() -> None:
-    table = napt.Napt([1], PortSet(6, 8, 0x34), rng=Random(1), limit=9)
+    table = napt.Napt(PortSetAllocator([1], PortSet(6, 8, 0x34), Random(1)), rng=Random(1), limit=9)
     ports = []
     for realm in (11, 22):
         d = Datagram(kit.udp("10.0.0.1", 5000, kit.SERVER, 53))
