@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from . import ipv6
 from .checksum import ONES, adjust, checksum, pseudo6, valid
 from .ipv4 import ICMP, ICMP_QUERIES, OFFSET, PORTED, TCP, UDP, Datagram, build, is_unicast
-from .verdict import Drop, IcmpError
+from .verdict import Drop, Icmp6Error, IcmpError
 
 FRAGMENTATION_NEEDED = (3, 4)
 HOST_UNREACHABLE = IcmpError(3, 1)
@@ -20,10 +20,13 @@ PROHIBITED = IcmpError(3, 13)
 
 ECHO_REQUEST6, ECHO_REPLY6 = 128, 129
 _TOO_BIG6 = 2
-_ERRORS6 = frozenset({1, 2, 3, 4})
+ERRORS6 = frozenset({1, 2, 3, 4})
 _IPV6_MIN_MTU = 1280
 
+_REDIRECT6 = 137
+
 _ERROR_LIMIT = 576  # RFC 1812 s4.3.2.3
+_ERROR_LIMIT6 = 1280  # RFC 4443 s2.4 (c)
 _HEAD = struct.Struct("!BBHI")
 _U16 = struct.Struct("!H")
 _IPV4 = struct.Struct("!BBHHHBBHII")
@@ -43,6 +46,33 @@ def error(about: bytes | bytearray, source: int, kind: IcmpError) -> bytes | Non
     body = _HEAD.pack(kind.type, kind.code, 0, kind.value) + bytes(about[: _ERROR_LIMIT - 28])
     body = body[:2] + _U16.pack(checksum(body)) + body[4:]
     return build(ICMP, source, sender, body, tos=0xC0)  # precedence 6: RFC 1812 s4.3.2.5
+
+
+def error6(about: bytes | bytearray | memoryview, source: int, kind: Icmp6Error) -> bytes | None:
+    """An ICMPv6 error about an IPv6 packet, or None where none may be sent (RFC 4443 s2.4)."""
+    if len(about) < ipv6.HEADER:
+        return None
+    data = bytes(about[: _ERROR_LIMIT6 - ipv6.HEADER - 8])
+    sender, target = int.from_bytes(data[8:24], "big"), int.from_bytes(data[24:40], "big")
+    if not ipv6.is_unicast(sender) or (ipv6.is_multicast(target) and kind.type != _TOO_BIG6):
+        return None
+    if _is_icmpv6_error(data):
+        return None
+    body = _HEAD.pack(kind.type, kind.code, 0, kind.value) + data
+    body = body[:2] + _U16.pack(checksum(body, pseudo6(source, sender, ipv6.ICMPV6, len(body)))) + body[4:]
+    return ipv6.write(0, len(body), ipv6.ICMPV6, source, sender) + body
+
+
+def _is_icmpv6_error(data: bytes) -> bool:
+    """Whether a packet is an ICMPv6 error or redirect, or could be one as far as can be seen."""
+    try:
+        kind, at, piece = ipv6.payload(data, data[6], ipv6.HEADER, len(data))
+    except Drop as drop:
+        return drop.error6 is None  # a routing header is no ICMPv6
+    if kind != ipv6.ICMPV6:
+        return False
+    later = piece is not None and piece.offset > 0
+    return later or at >= len(data) or data[at] < ECHO_REQUEST6 or data[at] == _REDIRECT6
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +175,7 @@ def relay6(outer: ipv6.Outer, own: Callable[[int], bool], overhead: int) -> Rela
     """
     data, at, end = outer.data, outer.at, outer.end
     kind, (value,) = data[at], struct.unpack_from("!I", data, at + 4)
-    if kind not in _ERRORS6:
+    if kind not in ERRORS6:
         raise Drop("drop_icmpv6_unexpected")
     # Not ipv6.read(): the embedded packet is usually cut short.
     start = at + 8

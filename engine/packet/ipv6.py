@@ -139,7 +139,12 @@ def _options_skippable(options: bytes) -> bool:
 
 def is_unicast(address: int) -> bool:
     """An address that a single host can have: not ::, ::1 or ff00::/8 (RFC 4291 s2.4)."""
-    return address > 1 and address >> 120 != 0xFF
+    return address > 1 and not is_multicast(address)
+
+
+def is_multicast(address: int) -> bool:
+    """ff00::/8 (RFC 4291 s2.7)."""
+    return address >> 120 == 0xFF
 
 
 def fragments(
@@ -172,13 +177,3 @@ def fragments(
                 part,
             )
         )
-
-
-def is_multicast(address: int) -> bool:
-    """ff00::/8 (RFC 4291 s2.7)."""
-    return address >> 120 == 0xFF
-
-
-def is_unicast(address: int) -> bool:
-    """An address that a host can send from: not unspecified, loopback or multicast (RFC 4291 s2.5, s2.7)."""
-    return address > 1 and not is_multicast(address)

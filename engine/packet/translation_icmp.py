@@ -59,7 +59,7 @@ def _spread(*parts: tuple[range, int]) -> MappingProxyType[int, int]:
 
 # Figure 3: octets of an IPv4 header to octets of an IPv6 header.
 _POINTER_TO6 = _spread(
-    (range(0, 1), 0),
+    (range(1), 0),
     (range(1, 2), 1),
     (range(2, 4), 4),
     (range(8, 9), 7),
@@ -69,7 +69,7 @@ _POINTER_TO6 = _spread(
 )
 # Figure 6: and back.
 _POINTER_TO4 = _spread(
-    (range(0, 1), 0),
+    (range(1), 0),
     (range(1, 2), 1),
     (range(4, 6), 2),
     (range(6, 7), 9),
