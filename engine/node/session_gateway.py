@@ -10,6 +10,7 @@ from ipaddress import IPv4Network
 from ..mapping.portset import ALL_PORTS
 from ..packet import icmp, ipv6
 from ..packet.allocation import PortSetAllocator
+from ..packet.allocation import PortSetAllocator
 from ..packet.buffer import Packet
 from ..packet.ipv4 import DF, Datagram
 from ..packet.napt import PROTOCOLS, Napt, SessionView
@@ -51,8 +52,7 @@ class SessionGateway(Node):
         allocator = PortSetAllocator(addresses, ALL_PORTS, self.rng)
         open_filter = service.filtering == "endpoint-independent"
         if self._napt is not None:
-            lost = self._napt.configure(allocator, open_filter)
-            return ["session_lost_on_reload"] * lost
+            return ["session_lost_on_reload"] * self._napt.configure(allocator, open_filter)
         self._napt = Napt(
             allocator,
             rng=self.rng,

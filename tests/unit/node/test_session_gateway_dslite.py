@@ -36,16 +36,22 @@ def aftr(limits: Limits | None = None, **changes: Any) -> Any:
     return node(AFTR_SERVICE, limits, **changes)
 
 
-def pair(**changes: Any) -> tuple[Any, Customer, Customer]:
+def single(**changes: Any) -> tuple[Any, Customer]:
     gateway = aftr(**changes)
-    return gateway, Customer(gateway), Customer(gateway, OTHER_B4)
+    return gateway, Customer(gateway)
+
+
+def pair(**changes: Any) -> tuple[Customer, Customer]:
+    gateway = aftr(**changes)
+    return Customer(gateway), Customer(gateway, OTHER_B4)
 
 
 # Softwires (RFC 6333 s6.6)
 
 
 def test_two_customers_with_the_same_inside_address_are_told_apart() -> None:
-    gateway, one, other = pair()
+    one, other = pair()
+    gateway = one.gateway
     mine, theirs = one.open(), other.open()
     assert mine != theirs
     for (address, port), softwire in ((mine, B4), (theirs, OTHER_B4)):
@@ -56,7 +62,7 @@ def test_two_customers_with_the_same_inside_address_are_told_apart() -> None:
 
 @pytest.mark.parametrize("protocol", ["tcp", "icmp"])
 def test_other_protocols_cross_too(protocol: str) -> None:
-    gateway, one, _ = pair()
+    gateway, one = single()
     if protocol == "tcp":
         out = one.send(kit.tcp(INSIDE, 5000, SERVER, 80))
         answer = kit.tcp(SERVER, 80, kit.field(out, "src"), kit.field(out, "sport"), SYN | ACK)
@@ -126,7 +132,7 @@ def test_native_packets_for_nobody_are_dropped() -> None:
 
 def test_df_too_big_towards_the_customer_is_told() -> None:
     """RFC 2473 s7.2; vectors encap-1460-df1, encap-1461-df1."""
-    gateway, one, _ = pair()
+    gateway, one = single()
     address, port = one.open()
     vectors = {v["id"]: v for v in json.loads((VECTORS / "mtu_mss.json").read_text())["vectors"]}
     fits = vectors["encap-1460-df1"]["input"]["ipv4_total_length"]
@@ -137,7 +143,7 @@ def test_df_too_big_towards_the_customer_is_told() -> None:
 
 
 def test_without_df_the_outer_packet_is_cut() -> None:
-    gateway, one, _ = pair()
+    gateway, one = single()
     address, port = one.open()
     whole = kit.udp(SERVER, 53, address, port, bytes(range(256)) * 6, df=False)
     out, _ = kit.run(gateway, whole, NATIVE)
@@ -149,7 +155,7 @@ def test_without_df_the_outer_packet_is_cut() -> None:
 
 
 def test_outer_fragments_are_put_together() -> None:
-    gateway, one, _ = pair()
+    gateway = aftr()
     packet = kit.udp(INSIDE, 5000, SERVER, 53, bytes(2000), df=False)
     cut = kit.cut6(kit.tunnel(B4, AFTR6, packet), 1024)
     assert kit.run(gateway, cut[1], SOFTWIRE)[0] == []
@@ -160,7 +166,7 @@ def test_outer_fragments_are_put_together() -> None:
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
 def test_inbound_pieces_in_any_order(order: tuple[int, ...]) -> None:
     """RFC4787-REQ-14."""
-    gateway, one, _ = pair()
+    gateway, one = single()
     address, port = one.open()
     cut = kit.cut(kit.udp(SERVER, 53, address, port, b"abcdefgh" * 30), 96)
     out = [p for i in order for p in kit.run(gateway, cut[i], NATIVE)[0]]
@@ -173,7 +179,7 @@ def test_inbound_pieces_in_any_order(order: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
 def test_outbound_pieces_in_any_order(order: tuple[int, ...]) -> None:
     """RFC4787-REQ-14; pieces of two customers with one Identification never mix (RFC7857-s10)."""
-    gateway, one, other = pair()
+    one, other = pair()
     packets = {c: kit.udp(INSIDE, 5000, SERVER, 53, bytes([n]) * 240) for n, c in enumerate((one, other))}
     cuts = {c: kit.cut(p, 96) for c, p in packets.items()}
     assert cuts[one][0][4:6] == cuts[other][0][4:6]
@@ -187,7 +193,7 @@ def test_outbound_pieces_in_any_order(order: tuple[int, ...]) -> None:
 
 def test_whole_packets_that_may_be_cut_get_own_identifications() -> None:
     """RFC7857-s10."""
-    _, one, other = pair()
+    one, other = pair()
     sent = [c.send(kit.udp(INSIDE, 5000, SERVER, 53, df=False, ident=7)) for c in (one, other)]
     assert kit.field(sent[0], "ident") != kit.field(sent[1], "ident")
 
@@ -196,7 +202,7 @@ def test_whole_packets_that_may_be_cut_get_own_identifications() -> None:
 
 
 def test_dscp_goes_both_ways() -> None:
-    gateway, one, _ = pair()
+    gateway, one = single()
     out = one.send(kit.udp(INSIDE, 5000, SERVER, 53, tos=0), tc=0xB8)
     assert out[1] == 0xB8
     back = kit.one(
@@ -216,7 +222,7 @@ def test_congestion_marks_of_the_tunnel_reach_the_inner_packet() -> None:
 
 def test_customers_reach_each_other_by_outside_addresses() -> None:
     """RFC4787-REQ-9: the other one sees outside address and port."""
-    gateway, one, other = pair(**OPEN)
+    one, other = pair(**OPEN)
     mine, theirs = one.open(), other.open()
     (out,), events = one.run(kit.udp(INSIDE, 5000, *theirs))
     assert "hairpinned" in events
@@ -228,7 +234,7 @@ def test_customers_reach_each_other_by_outside_addresses() -> None:
 
 
 def test_hairpin_between_hosts_of_one_customer() -> None:
-    gateway, one, _ = pair(**OPEN)
+    one = Customer(aftr(**OPEN))
     one.open()
     theirs = one.open(host="192.168.1.11")
     out, _ = one.run(kit.udp(INSIDE, 5000, *theirs))
@@ -238,7 +244,7 @@ def test_hairpin_between_hosts_of_one_customer() -> None:
 
 def test_filtering_holds_between_customers() -> None:
     """A neighbour is outside: with address-dependent filtering both have to talk (RFC 6146 s3.8)."""
-    _, one, other = pair()
+    one, other = pair()
     mine, theirs = one.open(), other.open()
     assert one.run(kit.udp(INSIDE, 5000, *theirs))[1][-1] == "drop_filtered"
     out, _ = other.run(kit.udp(INSIDE, 5000, *mine))
@@ -248,7 +254,7 @@ def test_filtering_holds_between_customers() -> None:
 
 def test_hairpinned_tcp_handshake() -> None:
     """RFC5382-REQ-8."""
-    gateway, one, other = pair(**OPEN)
+    one, other = pair(**OPEN)
     served = other.send(kit.tcp(INSIDE, 8080, SERVER, 80))
     theirs = kit.field(served, "src"), kit.field(served, "sport")
     (syn,), _ = one.run(kit.tcp(INSIDE, 6000, *theirs))
@@ -262,7 +268,7 @@ def test_hairpinned_tcp_handshake() -> None:
 
 def test_hairpinned_icmp_error() -> None:
     """RFC5508-REQ-7."""
-    gateway, one, other = pair(**OPEN)
+    one, other = pair(**OPEN)
     mine, theirs = one.open(), other.open()
     (came,), _ = one.run(kit.udp(INSIDE, 5000, *theirs))
     (error,), _ = other.run(kit.icmp(INSIDE, mine[0], 3, 3, 0, came[40:]))
@@ -278,7 +284,7 @@ def test_hairpinned_icmp_error() -> None:
 
 def test_error_from_the_internet_reaches_the_host() -> None:
     """RFC5508-REQ-4/5."""
-    gateway, one, _ = pair()
+    gateway, one = single()
     sent = one.send(kit.udp(INSIDE, 5000, SERVER, 53))
     error = kit.one(gateway, kit.icmp("8.8.4.4", kit.field(sent, "src"), 3, 1, 0, sent), NATIVE)
     assert kit.outer(error) == (AFTR6, B4)
@@ -289,7 +295,7 @@ def test_error_from_the_internet_reaches_the_host() -> None:
 
 
 def test_error_of_an_inside_host_reaches_the_internet() -> None:
-    gateway, one, _ = pair()
+    gateway, one = single()
     address, port = one.open()
     came = kit.one(gateway, kit.udp(SERVER, 53, address, port), NATIVE)[40:]
     error = one.send(kit.icmp(INSIDE, SERVER, 3, 3, 0, came))
@@ -300,14 +306,15 @@ def test_error_of_an_inside_host_reaches_the_internet() -> None:
 
 
 def test_error_about_anothers_session_is_dropped() -> None:
-    gateway, one, other = pair()
+    one, other = pair()
+    gateway = one.gateway
     came = kit.one(gateway, kit.udp(SERVER, 53, *one.open()), NATIVE)[40:]
     assert other.run(kit.icmp(INSIDE, SERVER, 3, 3, 0, came)) == ([], ["drop_no_session"])
 
 
 def test_errors_end_no_session() -> None:
     """RFC4787-REQ-12, RFC5382-REQ-10."""
-    gateway, one, _ = pair()
+    gateway, one = single()
     sent = one.send(kit.udp(INSIDE, 5000, SERVER, 53))
     kit.run(gateway, kit.icmp(SERVER, kit.field(sent, "src"), 3, 3, 0, sent), NATIVE)
     assert kit.run(gateway, kit.udp(SERVER, 53, kit.field(sent, "src"), kit.field(sent, "sport")), NATIVE)[0]
@@ -319,7 +326,7 @@ def tunnel_error(gateway: Any, about: bytes, kind: int, value: int = 0) -> tuple
 
 def test_error_of_a_router_in_the_domain_is_relayed_to_the_internet() -> None:
     """RFC 2473 s8, with what is known outside: no inside address may leak."""
-    gateway, one, _ = pair()
+    gateway, one = single()
     address, port = one.open()
     sent = kit.one(gateway, kit.udp(SERVER, 53, address, port, bytes(1400)), NATIVE)
     (error,), events = tunnel_error(gateway, sent, 2, 1400)
@@ -331,7 +338,8 @@ def test_error_of_a_router_in_the_domain_is_relayed_to_the_internet() -> None:
 
 
 def test_error_about_a_hairpinned_packet_is_relayed_to_its_sender() -> None:
-    gateway, one, other = pair(**OPEN)
+    one, other = pair(**OPEN)
+    gateway = one.gateway
     one.open()
     theirs = other.open()
     (came,), _ = one.run(kit.udp(INSIDE, 5000, *theirs))
@@ -343,7 +351,7 @@ def test_error_about_a_hairpinned_packet_is_relayed_to_its_sender() -> None:
 
 
 def test_forged_error_of_the_domain_is_dropped() -> None:
-    gateway, one, _ = pair()
+    gateway, one = single()
     one.open()
     forged = kit.tunnel(AFTR6, B4, kit.udp(SERVER2, 53, INSIDE, 5000))
     out, events = tunnel_error(gateway, forged, 1)
@@ -360,7 +368,7 @@ def test_own_errors_to_a_customer_come_from_the_well_known_address() -> None:
 
 @pytest.mark.parametrize("number", [47, 50, 132])
 def test_protocols_without_napt_are_told(number: int) -> None:
-    gateway, one, _ = pair()
+    gateway, one = single()
     address, _ = one.open()
     error = one.run(kit.ip(INSIDE, SERVER, number, bytes(20)))[0][0][40:]
     assert (kit.field(error, "icmp"), kit.field(error, "dst")) == ((3, 2), INSIDE)
@@ -373,7 +381,7 @@ def test_protocols_without_napt_are_told(number: int) -> None:
 
 def test_mapping_is_endpoint_independent() -> None:
     """RFC4787-REQ-1, RFC5382-REQ-1, RFC5508-REQ-1."""
-    _, one, _ = pair()
+    one = Customer(aftr())
     assert one.open(remote=SERVER) == one.open(remote=SERVER2)
     tcp = [one.send(kit.tcp(INSIDE, 5000, host, 80)) for host in (SERVER, SERVER2)]
     assert kit.field(tcp[0], "sport") == kit.field(tcp[1], "sport")
@@ -404,7 +412,7 @@ def test_full_session_table_refuses_and_keeps() -> None:
 
 
 def test_super_packets_cross_whole() -> None:
-    gateway, one, _ = pair()
+    gateway, one = single()
     out = one.send(kit.tcp(INSIDE, 5000, SERVER, 80))
     address, port = kit.field(out, "src"), kit.field(out, "sport")
     kit.run(gateway, kit.tcp(SERVER, 80, address, port, SYN | ACK), NATIVE)
@@ -430,7 +438,8 @@ def test_reload_keeps_sessions_of_pools_that_stay() -> None:
 
 
 def test_sessions_for_display_name_the_softwire() -> None:
-    gateway, one, other = pair()
+    one, other = pair()
+    gateway = one.gateway
     one.open()
     other.open()
     assert {view.realm for view in gateway.sessions()} == {
