@@ -45,6 +45,14 @@ class Dns64:
     private: tuple[IPv4Network, ...] = ()  # A answers that are never synthesised
 
 
+@dataclass(frozen=True, slots=True)
+class Delegation:
+    """End-user prefixes that a provisioner gives to customers: all of one length, out of one prefix."""
+
+    prefix: IPv6Network
+    length: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """All that one node has to know of one service. Which fields count follows from the technique's row.
@@ -76,6 +84,7 @@ class Service:
     icmp_on_miss: bool = False  # gateway: tell the sender that there is no binding (RFC 7596 section 6.2)
     udp_zero_checksum: str = COMPUTE  # translation: compute, forward or drop (RFC 7915 section 4.5)
     lowest_ipv6_mtu: int = 1280  # translation: what IPv4 packets without DF are cut to (RFC 7915 section 4)
+    delegations: tuple[Delegation, ...] = ()  # provisioner: what customers ask it for (RFC 8415 section 6.3)
     aftr_name: str = ""  # provisioner: DS-Lite (RFC 6334)
     dns64: Dns64 | None = None  # resolver
     end_user_prefix: IPv6Network | None = None  # edge
