@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
+
+_IPV4 = 0xFFFFFFFF  # the bits of an IPv6 address that are the IPv4 address
 
 
 class PlaneError(ValueError):
@@ -30,10 +33,18 @@ class Plane:
         if not 0 <= self.plane_id < 1 << bits:
             raise PlaneError(f"plane ID {self.plane_id} does not fit in the {bits} bits after {self.prefix}")
 
+    @property
+    def base(self) -> int:
+        """The 96 bits before an IPv4 address, as an IPv6 address."""
+        return int(self.prefix.network_address) | self.plane_id << 32
+
+    def address(self, ipv4: int) -> int:
+        """The IPv6 address that stands for an IPv4 address (m46a section 3)."""
+        return self.base | ipv4
+
     def route(self, ipv4: IPv4Network) -> IPv6Network:
         """The IPv6 route that stands for an IPv4 route (m46e-fp section 4.2)."""
-        base = int(self.prefix.network_address) | self.plane_id << 32 | int(ipv4.network_address)
-        return IPv6Network((base, 96 + ipv4.prefixlen))
+        return IPv6Network((self.address(int(ipv4.network_address)), 96 + ipv4.prefixlen))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +53,44 @@ class PlaneRoute:
 
     ipv4: IPv4Network
     prefix: IPv6Network
+
+
+def base_of(address: int) -> int:
+    """Prefix and plane ID of a plane address, the IPv4 address taken out."""
+    return address & ~_IPV4
+
+
+def ipv4_of(address: int) -> int:
+    """The IPv4 address that a plane address stands for."""
+    return address & _IPV4
+
+
+class PlaneTable:
+    """Where the IPv4 addresses of a plane are: longest match, or the default where there is one.
+
+    FP is the default alone, PR the entries alone (m46e-pr section 3.3). Raises PlaneError where the
+    plane ID does not fit behind a prefix.
+    """
+
+    def __init__(self, plane_id: int, routes: Iterable[PlaneRoute], default: Plane | None = None) -> None:
+        lengths: dict[int, dict[int, int]] = {}
+        for route in routes:
+            shift = 32 - route.ipv4.prefixlen
+            key = int(route.ipv4.network_address) >> shift
+            lengths.setdefault(shift, {})[key] = Plane(route.prefix, plane_id).base
+        if default is not None:
+            lengths.setdefault(32, {}).setdefault(0, default.base)
+        self._lengths = sorted(lengths.items())  # bits to shift away: the longest prefix first
+        self._bases = {base for entries in lengths.values() for base in entries.values()}
+
+    def address(self, ipv4: int) -> int | None:
+        """The IPv6 address that stands for an IPv4 address; None where no entry covers it."""
+        for shift, entries in self._lengths:
+            base = entries.get(ipv4 >> shift)
+            if base is not None:
+                return base | ipv4
+        return None
+
+    def __contains__(self, address: int) -> bool:
+        """Whether an IPv6 address is behind one of the prefixes, in this plane."""
+        return base_of(address) in self._bases

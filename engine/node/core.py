@@ -12,6 +12,8 @@ from .base import DUMMY_ADDRESS, Limits, Link, Node, Output
 from .edge import Edge
 from .gateway import Gateway
 from .plain_edge import PlainEdge
+from .plane import PlaneNode
+from .plane_rewrite import PrefixTranslator
 from .session_gateway import SessionGateway
 
 __all__ = ["Limits", "Link", "Node", "Output", "build_node"]
@@ -21,6 +23,11 @@ _NODES: dict[tuple[str, str], type[Node]] = {
     ("map-e", EDGE): Edge,
     ("ds-lite", GATEWAY): SessionGateway,
     ("ds-lite", EDGE): PlainEdge,
+    ("sa46t", GATEWAY): PlaneNode,
+    ("sa46t", EDGE): PlaneNode,
+    ("sa46t-pr", GATEWAY): PlaneNode,
+    ("sa46t-pr", EDGE): PlaneNode,
+    ("sa46t-pt", GATEWAY): PrefixTranslator,
 }
 
 

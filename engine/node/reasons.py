@@ -43,6 +43,8 @@ REASONS: Mapping[str, Reason] = MappingProxyType(
         "iid_format_draft-03": Reason(
             "source has the identifier layout of draft-03", "draft-ietf-softwire-map-03"
         ),
+        "path_mtu_lowered": Reason("path narrower than the link, remembered", "RFC 1853 s5.1, RFC 8201"),
+        "prefix_rewritten": Reason("sent on into the other domain of planes", "draft-matsuhira-m46e-pt"),
         "session_expired": Reason("NAPT session past its time", "RFC 4787 REQ-5, RFC 5382 REQ-5"),
         "session_lost_on_reload": Reason("its address or port left the own set", "RFC 7596 s5.1"),
         # Before any service has the packet (services.py)
@@ -81,6 +83,10 @@ REASONS: Mapping[str, Reason] = MappingProxyType(
         "drop_not_inside": Reason("source is in no inside network", "RFC 2827"),
         "drop_own_destination": Reason("destination is an inside network's: never out", "RFC 6877 s6.3"),
         "drop_not_gateway": Reason("from another than the own gateway", "RFC 6333 s11"),
+        "drop_other_plane": Reason("IPv6 source is not in the plane", "draft-matsuhira-m46a"),
+        "drop_no_plane_route": Reason(
+            "no prefix for the IPv4 destination in this plane", "draft-matsuhira-m46e-pr s3.3"
+        ),
         # Fragments
         "drop_fragment_tiny": Reason(
             "piece could hide or rewrite the transport header", "RFC 1858, RFC 3128"
