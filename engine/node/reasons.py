@@ -67,6 +67,14 @@ REASONS: Mapping[str, Reason] = MappingProxyType(
         "drop_ttl_expired": Reason("TTL used up", "RFC 1812 s5.3.1"),
         "drop_too_big": Reason("larger than the tunnel MTU and DF is set", "RFC 2473 s7.2, RFC 7597 s8.3.1"),
         "drop_congestion_marked": Reason("CE outside, not ECN-capable inside", "RFC 6040 s4.2"),
+        # Translation
+        "drop_source_route": Reason("IPv4 source route with stops left", "RFC 7915 s4.1"),
+        "drop_udp_no_checksum": Reason("UDP without checksum, or a first piece of it", "RFC 7915 s4.5"),
+        "drop_protocol_untranslatable": Reason(
+            "number means something else in the other IP version", "RFC 7915 s4.1, s5.1"
+        ),
+        "drop_icmp_untranslatable": Reason("ICMP that only one IP version has", "RFC 7915 s4.2, s5.2"),
+        "drop_fragment_extension": Reason("extension header behind a Fragment header", "RFC 7915 s5.1.1"),
         # Mapping
         "drop_no_rule": Reason("no rule for the IPv6 source", "RFC 7597 s8.1"),
         "drop_spoofed_source": Reason("inner source or port is not the sender's", "RFC 7597 s8.1"),
