@@ -47,9 +47,15 @@ def read(data: bytes) -> Outer:
     """The fixed header, checked."""
     if len(data) < HEADER:
         raise Drop("drop_ipv6_malformed")
-    word, length, next_header, hop_limit, source, destination = _FIXED.unpack_from(data)
-    if word >> 28 != 6 or not length or HEADER + length > len(data):
+    outer = unpack(data)
+    if data[0] >> 4 != 6 or outer.end == HEADER or outer.end > len(data):
         raise Drop("drop_ipv6_malformed")
+    return outer
+
+
+def unpack(data: bytes) -> Outer:
+    """The fixed header as it says: `end` may be behind the data."""
+    word, length, next_header, hop_limit, source, destination = _FIXED.unpack_from(data)
     return Outer(
         data,
         word >> 20 & 0xFF,
@@ -79,6 +85,11 @@ def write(
         source.to_bytes(16, "big"),
         destination.to_bytes(16, "big"),
     )
+
+
+def fragment_header(next_header: int, offset: int, more: bool, ident: int) -> bytes:
+    """A Fragment header (RFC 8200 s4.5); `offset` in octets."""
+    return _FRAGMENT.pack(next_header, 0, offset | more, ident)
 
 
 def skip_extensions(outer: Outer) -> Outer | tuple[Outer, Piece]:
@@ -148,7 +159,7 @@ def is_multicast(address: int) -> bool:
 
 
 def fragments(
-    payload: bytes | bytearray,
+    payload: bytes | bytearray | memoryview,
     next_header: int,
     mtu: int,
     ident: int,
@@ -173,7 +184,7 @@ def fragments(
         yield b"".join(
             (
                 write(traffic_class, length, FRAGMENT, source, destination, hop_limit),
-                _FRAGMENT.pack(next_header, 0, offset + at | follows, ident),
+                fragment_header(next_header, offset + at, follows, ident),
                 part,
             )
         )
