@@ -8,9 +8,12 @@ lan (192.168.192.10) - ce - core - br - inet (198.51.100.2)
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -30,6 +33,7 @@ from ansible_collections.ipv4aas.fleet.engine.techniques.service import (
 
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tests" / "integration"))
+import traffic  # noqa: E402  it needs netns
 from netns import Host, Net  # noqa: E402
 
 LAN, INTERNET = "192.168.192.10", "198.51.100.2"
@@ -108,6 +112,16 @@ class SoftwareNode:
         """All counters."""
         return self.ok("status")["counters"]
 
+    @contextlib.contextmanager
+    def one_more(self, reason: str) -> Iterator[None]:
+        """What is done inside is counted once under this reason."""
+        before = self.counters().get(reason, 0)
+        yield
+        deadline = time.monotonic() + traffic.PATIENCE
+        while self.counters().get(reason, 0) == before and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert self.counters()[reason] == before + 1
+
     def pid(self) -> int:
         """Process of the daemon."""
         return self.ok("status")["pid"]
@@ -129,6 +143,28 @@ class Network:
     ce: SoftwareNode
     br: SoftwareNode
 
+    def connected(self, port: int = 8000) -> tuple[socket.socket, socket.socket, tuple[str, int]]:
+        """Two ends of a TCP connection that the customer opened, and how the internet sees him."""
+        with traffic.listen(self.inet, INTERNET, port) as listener:
+            near = self.lan.socket(socket.AF_INET, socket.SOCK_STREAM)
+            near.settimeout(traffic.PATIENCE)
+            near.connect((INTERNET, port))
+            far, peer = listener.accept()
+            return near, far, peer
+
+    def cables(self) -> list[tuple[Host, str]]:
+        """Every end of every cable, in order."""
+        return [
+            (self.lan, "eth0"),
+            (self.ce_host, "lan"),
+            (self.ce_host, "wan"),
+            (self.core, "ce"),
+            (self.core, "br"),
+            (self.br_host, "wan"),
+            (self.br_host, "inet"),
+            (self.inet, "eth0"),
+        ]
+
 
 @pytest.fixture(scope="session")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -139,8 +175,13 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
-def build(net: Net, program: Path, folder: Path) -> Network:
-    """Hosts, cables, addresses and routes; nodes are started and configured."""
+def build(
+    net: Net, program: Path, folder: Path, edge: Service = EDGE_SERVICE, gateway: Service = GATEWAY_SERVICE
+) -> Network:
+    """Hosts, cables, addresses and routes; nodes are started and configured.
+
+    The gateway has 2001:3e8::/48, the edge its End-user prefix.
+    """
     lan, ce, core, br, inet = net.hosts("lan", "ce", "core", "br", "inet")
     net.cable(lan, "eth0", ce, "lan")
     net.cable(ce, "wan", core, "ce")
@@ -156,8 +197,8 @@ def build(net: Net, program: Path, folder: Path) -> Network:
     core.ip(
         "addr add 2001:db8:1::1/64 dev ce",
         "addr add 2001:db8:2::1/64 dev br",
-        f"route add {EDGE_SERVICE.end_user_prefix} via 2001:db8:1::2",
-        "route add 2001:3e8:0:2900::/64 via 2001:db8:2::2",
+        f"route add {edge.end_user_prefix} via 2001:db8:1::2",
+        "route add 2001:3e8::/48 via 2001:db8:2::2",
     )
     br.ip(
         "addr add 2001:db8:2::2/64 dev wan",
@@ -167,8 +208,8 @@ def build(net: Net, program: Path, folder: Path) -> Network:
     inet.ip(f"addr add {INTERNET}/24 dev eth0", "route add default via 198.51.100.1")
     network = Network(
         *(lan, ce, core, br, inet),
-        ce=SoftwareNode(ce, program, folder / "ce", EDGE_SERVICE),
-        br=SoftwareNode(br, program, folder / "br", GATEWAY_SERVICE),
+        ce=SoftwareNode(ce, program, folder / "ce", edge),
+        br=SoftwareNode(br, program, folder / "br", gateway),
     )
     for node in (network.ce, network.br):
         node.ok("start")
@@ -181,3 +222,26 @@ def network(program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """One network for a module; whoever changes a node's configuration puts it back."""
     with Net("node") as net:
         yield build(net, program, tmp_path_factory.mktemp("nodes"))
+
+
+@pytest.fixture
+def server(network: Network) -> Iterator[socket.socket]:
+    """A UDP socket on the internet, at port 5000."""
+    with traffic.udp(network.inet, INTERNET, 5000) as sock:
+        yield sock
+
+
+@pytest.fixture
+def client(network: Network) -> Iterator[socket.socket]:
+    """A UDP socket of the customer."""
+    with traffic.udp(network.lan) as sock:
+        yield sock
+
+
+@pytest.fixture
+def opened(server: socket.socket, client: socket.socket) -> tuple[str, int]:
+    """A UDP session; gives the outside address and port of the client."""
+    client.bind((LAN, 0))
+    client.sendto(b"open", (INTERNET, 5000))
+    outside: tuple[str, int] = server.recvfrom(100)[1]
+    return outside

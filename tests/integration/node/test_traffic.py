@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import time
 
 import pytest
 import traffic
@@ -18,48 +17,6 @@ pytestmark = pytest.mark.root
 PORTS = EDGE_SERVICE.customer.ports
 TUNNEL_MTU = 1460
 IP_RECVTTL = 12
-
-
-@pytest.fixture
-def server(network):
-    with traffic.udp(network.inet, INTERNET, 5000) as sock:
-        yield sock
-
-
-@pytest.fixture
-def client(network):
-    with traffic.udp(network.lan) as sock:
-        yield sock
-
-
-@pytest.fixture
-def opened(server, client):
-    """A UDP session; gives the outside address and port of the client."""
-    client.bind((LAN, 0))
-    client.sendto(b"open", (INTERNET, 5000))
-    _, outside = server.recvfrom(100)
-    return outside
-
-
-def connected(network, port=8000):
-    """Two ends of a TCP connection that the customer opened, and how the internet sees him."""
-    with traffic.listen(network.inet, INTERNET, port) as listener:
-        near = network.lan.socket(socket.AF_INET, socket.SOCK_STREAM)
-        near.settimeout(traffic.PATIENCE)
-        near.connect((INTERNET, port))
-        far, peer = listener.accept()
-        return near, far, peer
-
-
-@contextlib.contextmanager
-def one_more(node, reason):
-    """What is done inside is counted once under this reason."""
-    before = node.counters().get(reason, 0)
-    yield
-    deadline = time.monotonic() + traffic.PATIENCE
-    while node.counters().get(reason, 0) == before and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert node.counters()[reason] == before + 1
 
 
 class TestUdp:
@@ -83,7 +40,7 @@ class TestUdp:
     def test_unasked_packet_is_dropped_and_counted(self, network, server):
         taken = {session["outside"] for session in network.ce.ok("sessions")["sessions"]}
         free = next(p for p in range(1 << 16) if p in PORTS and f"{SHARED}:{p}" not in taken)
-        with one_more(network.ce, "drop_unsolicited"):
+        with network.ce.one_more("drop_unsolicited"):
             server.sendto(b"scan", (SHARED, free))
 
 
@@ -211,28 +168,18 @@ class TestTcp:
     @pytest.mark.parametrize("wire", [False, True], ids=["super-packets", "wire"])
     @pytest.mark.parametrize("upload", [True, False], ids=["up", "down"])
     def test_large_transfer(self, network, wire, upload):
-        ends = [
-            (network.lan, "eth0"),
-            (network.ce_host, "lan"),
-            (network.ce_host, "wan"),
-            (network.core, "ce"),
-            (network.core, "br"),
-            (network.br_host, "wan"),
-            (network.br_host, "inet"),
-            (network.inet, "eth0"),
-        ]
-        for host, device in ends:
+        for host, device in network.cables():
             host.offloads(device, not wire)
-        near, far, _ = connected(network)
+        near, far, _ = network.connected()
         with near, far:
             sender, receiver = (near, far) if upload else (far, near)
             assert traffic.Transfer(sender, receiver, 20_000_000).finish()
-        for host, device in ends:
+        for host, device in network.cables():
             host.offloads(device, True)
 
     def test_super_packets_cross_the_edge_whole(self, network):
         before = network.ce.ok("status")["traffic"]["native"]
-        near, far, _ = connected(network)
+        near, far, _ = network.connected()
         with near, far:
             assert traffic.Transfer(near, far, 10_000_000).finish()
         after = network.ce.ok("status")["traffic"]["native"]
@@ -241,7 +188,7 @@ class TestTcp:
         assert octets / (after["packets_in"] - before["packets_in"]) > 4000
 
     def test_mss_is_clamped(self, network):
-        near, far, _ = connected(network)
+        near, far, _ = network.connected()
         with near, far:
             # TCP_MAXSEG is what the peer announced, less 12 octets of timestamps.
             assert far.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG) == 1420 - 12
@@ -281,7 +228,7 @@ class TestNegative:
         network.ce_host.ip(f"addr add {address}/128 dev lo")
         try:
             with (
-                one_more(network.br, "drop_spoofed_source"),
+                network.br.one_more("drop_spoofed_source"),
                 network.ce_host.socket(socket.AF_INET6, socket.SOCK_RAW, 4) as sock,
             ):
                 sock.bind((address, 0))
@@ -290,5 +237,5 @@ class TestNegative:
             network.ce_host.ip(f"addr del {address}/128 dev lo")
 
     def test_excluded_port_is_dropped_at_the_gateway(self, network, server):
-        with one_more(network.br, "drop_excluded_port"):
+        with network.br.one_more("drop_excluded_port"):
             server.sendto(b"x", (SHARED, 80))
