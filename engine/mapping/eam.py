@@ -1,12 +1,18 @@
 # Copyright: (c) 2026, ipv4aas.fleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Explicit Address Mappings (RFC 7757)."""
+"""Explicit Address Mappings (RFC 7757), on integers."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
+from typing import TypeVar
+
+from .rfc6052 import Embedding
+
+Network = TypeVar("Network", IPv4Network, IPv6Network)
 
 
 class EamError(ValueError):
@@ -26,3 +32,95 @@ class Eam:
                 f"{self.ipv4} has {32 - self.ipv4.prefixlen} suffix bits, {self.ipv6} only"
                 f" {128 - self.ipv6.prefixlen}"
             )
+
+
+class _Longest:
+    """The longest prefix that an address is in: one dictionary for each length that there is."""
+
+    def __init__(self, entries: Iterable[tuple[int, int, int, int]], width: int) -> None:
+        """Entries are (network, length, other network, bits that the suffix moves up)."""
+        tables: dict[int, dict[int, tuple[int, int]]] = {}
+        for network, length, other, shift in entries:
+            # Of two with the same prefix the first counts.
+            tables.setdefault(width - length, {}).setdefault(network >> width - length, (other, shift))
+        self._tables = sorted(tables.items())
+
+    def find(self, address: int) -> tuple[int, int, int] | None:
+        """(other network, shift, suffix), or None."""
+        for bits, table in self._tables:
+            found = table.get(address >> bits)
+            if found is not None:
+                return *found, address & ((1 << bits) - 1)
+        return None
+
+
+class EamTable:
+    """All mappings of a translator; in each direction the longest match counts (section 3.3)."""
+
+    def __init__(self, entries: Iterable[Eam]) -> None:
+        rows = [
+            (
+                int(e.ipv4.network_address),
+                e.ipv4.prefixlen,
+                int(e.ipv6.network_address),
+                e.ipv6.prefixlen,
+                96 + e.ipv4.prefixlen - e.ipv6.prefixlen,
+            )
+            for e in entries
+        ]
+        self._to6 = _Longest(((n4, l4, n6, shift) for n4, l4, n6, _, shift in rows), 32)
+        self._to4 = _Longest(((n6, l6, n4, shift) for n4, _, n6, l6, shift in rows), 128)
+
+    def to6(self, ipv4: int) -> int | None:
+        """The IPv6 address of an IPv4 address: prefix, IPv4 suffix, zeros. None without an entry."""
+        found = self._to6.find(ipv4)
+        return None if found is None else found[0] | found[2] << found[1]
+
+    def to4(self, ipv6: int) -> int | None:
+        """The IPv4 address of an IPv6 address; what is behind the IPv4 suffix does not count."""
+        found = self._to4.find(ipv6)
+        return None if found is None else found[0] | found[2] >> found[1]
+
+
+class AddressMap:
+    """The addresses of a stateless translator: explicit mappings first, then one prefix (section 3.3)."""
+
+    def __init__(self, entries: Iterable[Eam], embedding: Embedding) -> None:
+        self._explicit, self._embedding = EamTable(entries), embedding
+
+    def to6(self, ipv4: int) -> int | None:
+        """None for what the prefix must not carry (RFC 6052 section 3.1)."""
+        found = self._explicit.to6(ipv4)
+        return self.to6_plain(ipv4) if found is None else found
+
+    def to6_plain(self, ipv4: int) -> int | None:
+        """By the prefix alone: what a packet that turns round keeps as its own address (section 4.2)."""
+        return self._embedding.embed(ipv4) if self._embedding.may_carry(ipv4) else None
+
+    def to4(self, ipv6: int) -> int | None:
+        """None for an address that is neither mapped nor in the prefix, or that must not be there."""
+        found = self._explicit.to4(ipv6)
+        if found is None and ipv6 in self._embedding:
+            found = self._embedding.extract(ipv6)
+            return found if self._embedding.may_carry(found) else None
+        return found
+
+
+def overlaps(entries: Iterable[Eam]) -> list[tuple[Eam, Eam]]:
+    """Pairs (wider, narrower) that share addresses of either version: worth a warning (section 3.2)."""
+    rows = list(entries)
+    pairs = {
+        *_nested([(e.ipv4, number) for number, e in enumerate(rows)]),
+        *_nested([(e.ipv6, number) for number, e in enumerate(rows)]),
+    }
+    return [(rows[wide], rows[narrow]) for wide, narrow in sorted(pairs)]
+
+
+def _nested(networks: list[tuple[Network, int]]) -> Iterator[tuple[int, int]]:
+    """Pairs of numbers of which the first's network contains the second's."""
+    around: list[tuple[Network, int]] = []
+    for network, number in sorted(networks):
+        while around and not network.subnet_of(around[-1][0]):
+            around.pop()
+        yield from ((outer, number) for _, outer in around)
+        around.append((network, number))

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network, IPv6Network
+from bisect import bisect
+from ipaddress import IPv4Address, IPv4Network, IPv6Network
 
 LENGTHS = (32, 40, 48, 56, 64, 96)
 WELL_KNOWN = IPv6Network("64:ff9b::/96")
@@ -34,6 +35,12 @@ NON_GLOBAL = tuple(
     )
 )
 
+# The answer to ipv4only.arpa, which hosts find a prefix by, the well-known one too (RFC 7050 section 2.2).
+_DISCOVERY = frozenset({int(IPv4Address("192.0.0.170")), int(IPv4Address("192.0.0.171"))})
+
+# First and last address of each block in turn: inside one, an odd number of them is not above the address.
+_EDGES = [edge for n in NON_GLOBAL for edge in (int(n.network_address), int(n.broadcast_address) + 1)]
+
 
 class PrefixError(ValueError):
     """The prefix cannot hold IPv4 addresses."""
@@ -56,6 +63,7 @@ class Embedding:
         if problem:
             raise PrefixError(f"{prefix}: {problem}")
         self.prefix = prefix
+        self._well_known = prefix == WELL_KNOWN
         self._network = int(prefix.network_address)
         self._host_bits = 128 - prefix.prefixlen
         # Bits of the IPv4 address before octet u, and where both parts end.
@@ -67,6 +75,10 @@ class Embedding:
 
     def __contains__(self, ipv6: int) -> bool:
         return ipv6 >> self._host_bits == self._network >> self._host_bits
+
+    def may_carry(self, ipv4: int) -> bool:
+        """Whether the prefix may have an address in it: the well-known one only global ones (section 3.1)."""
+        return not self._well_known or not non_global(ipv4)
 
     def embed(self, ipv4: int) -> int:
         """The IPv6 address that stands for an IPv4 address; the suffix is zero."""
@@ -80,4 +92,4 @@ class Embedding:
 
 def non_global(ipv4: int) -> bool:
     """Whether the well-known prefix must not carry an address (RFC 6052 section 3.1)."""
-    return any(ipv4 & int(n.netmask) == int(n.network_address) for n in NON_GLOBAL)
+    return bisect(_EDGES, ipv4) % 2 == 1 and ipv4 not in _DISCOVERY
