@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv6Network
-
 from ..mapping.plane import Plane, PlaneError, PlaneRoute, PlaneTable
 from . import TECHNIQUES
 from .service import Service
@@ -30,13 +28,16 @@ def plane_table(service: Service) -> PlaneTable:
 
 
 def resolved_side(service: Service) -> Plane:
-    """What a PT is in the PR domain: the prefix that its own address is in, the same plane ID.
+    """What a PT is in the PR domain: its End-user prefix there, the same plane ID.
 
-    The tables of the PR domain have it as the prefix of the networks of the FP domain.
+    The tables of the PR domain have it as the prefix of the networks of the FP domain. Raises PlaneError.
     """
     plane = plane_of(service)
-    prefix = IPv6Network((service.gateway_address, plane.prefix.prefixlen), strict=False)
-    return Plane(prefix, plane.plane_id)
+    if service.end_user_prefix is None:
+        raise PlaneError(f"service {service.name} has no prefix of its own in the PR domain")
+    if service.end_user_prefix.overlaps(plane.prefix):
+        raise PlaneError(f"service {service.name}: {service.end_user_prefix} is in both domains")
+    return Plane(service.end_user_prefix, plane.plane_id)
 
 
 def resolved_routes(service: Service) -> tuple[PlaneRoute, ...]:

@@ -53,6 +53,7 @@ def service(technique: str = "sa46t", **changes: Any) -> Service:
         values |= {
             "role": "gateway",
             "gateway_address": TRANSLATOR[1],
+            "end_user_prefix": TRANSLATOR,
             "plane_routes": TABLE,
             "inside": (),
         }

@@ -11,12 +11,12 @@ from random import Random
 from typing import Any
 
 import pytest
-from ansible_collections.ipv4aas.fleet.engine.mapping.plane import Plane
+from ansible_collections.ipv4aas.fleet.engine.mapping.plane import Plane, PlaneError
 from ansible_collections.ipv4aas.fleet.engine.node.core import build_node
 from ansible_collections.ipv4aas.fleet.engine.packet.buffer import Offload, Packet
 from hypothesis import given
 from hypothesis import strategies as st
-from unit.node.plane_samples import TABLE, TRANSLATOR, fp, service, v6
+from unit.node.plane_samples import FIXED, TABLE, TRANSLATOR, fp, service, v6
 from unit.packet import packetkit as kit
 from unit.packet.packetkit import NATIVE, SOFTWIRE
 
@@ -202,7 +202,13 @@ def test_other_lengths_of_prefixes() -> None:
     out, _ = kit.run(
         made, kit.tunnel(source, destination, kit.udp(FIXED_STUB, 1, RESOLVED_STUB, 2)), SOFTWIRE
     )
-    assert kit.outer(out[0]) == (v6("2001:db8:0::", FIXED_STUB, 3), v6("2001:db8:0:3::", RESOLVED_STUB, 3))
+    assert kit.outer(out[0]) == (v6(TRANSLATOR, FIXED_STUB, 3), v6("2001:db8:0:3::", RESOLVED_STUB, 3))
+
+
+@pytest.mark.parametrize(("prefix", "wrong"), [(None, "has no prefix"), (FIXED, "in both domains")])
+def test_it_needs_a_prefix_of_its_own(prefix: Any, wrong: str) -> None:
+    with pytest.raises(PlaneError, match=wrong):
+        translator(end_user_prefix=prefix)
 
 
 @given(st.binary(max_size=160), st.integers(0, 255))
