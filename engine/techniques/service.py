@@ -90,6 +90,8 @@ class Service:
     end_user_prefix: IPv6Network | None = None  # edge
     inside: tuple[IPv4Network, ...] = ()  # edge: LAN networks that use the service
     port_forwards: tuple[PortForward, ...] = ()  # edge
+    # Linux network namespace that the IPv4 side is in: where planes of one node overlap. "": the node's own.
+    namespace: str = ""
 
     @property
     def mesh(self) -> bool:
