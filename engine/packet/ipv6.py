@@ -175,16 +175,16 @@ def fragments(
 
     What is cut may be a fragment itself, at `offset` octets and with `more` to come.
     """
-    step = (mtu - HEADER - _FRAGMENT.size) & ~7
-    view = memoryview(payload)
-    for at in range(0, len(payload), step):
-        part = view[at : at + step]
-        follows = more or at + step < len(payload)
-        length = _FRAGMENT.size + len(part)
+    room, view, at = mtu - HEADER - _FRAGMENT.size, memoryview(payload), 0
+    while at < len(payload):
+        rest = len(payload) - at
+        take = rest if rest <= room else room & ~7
+        length = _FRAGMENT.size + take
         yield b"".join(
             (
                 write(traffic_class, length, FRAGMENT, source, destination, hop_limit),
-                fragment_header(next_header, offset + at, follows, ident),
-                part,
+                fragment_header(next_header, offset + at, more or take < rest, ident),
+                view[at : at + take],
             )
         )
+        at += take
