@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 import yaml
 from ansible_collections.ipv4aas.fleet.engine.plan.capability import Feature, Features
+from ansible_collections.ipv4aas.fleet.engine.techniques import TECHNIQUES
 
 GOLDEN = Path(__file__).resolve().parent / "golden"
 
@@ -41,6 +42,18 @@ def platform(name, *techniques, **more):
     return Features(**given | more)
 
 
+def every_technique():
+    """Rows of a platform that runs all techniques."""
+    for row in TECHNIQUES.values():
+        yield feature("gateway", technique=row.name)
+        if row.edge:
+            yield feature("edge", technique=row.name)
+
+
+def helping(role, *techniques):
+    return (feature(role, technique=name) for name in techniques)
+
+
 # Made by hand, so that these tests do not follow changes of the real platforms.
 FEATURES = MappingProxyType(
     {
@@ -48,8 +61,7 @@ FEATURES = MappingProxyType(
         for features in (
             platform(
                 "linux",
-                feature("gateway"),
-                feature("edge"),
+                *every_technique(),
                 dialects=("json",),
                 options={"device": "optional: TUN"},
             ),
@@ -85,6 +97,13 @@ FEATURES = MappingProxyType(
                 icmpv4_encapsulation=False,
                 accepts_fragmented_icmp=False,
             ),
+            platform("dns", *helping("resolver", "464xlat", "nat64")),
+            platform(
+                "dhcp",
+                *helping("provisioner", "map-e", "map-t", "lw4o6", "ds-lite"),
+                feature("provisioner", technique="464xlat", state="no", reason="no DHCPv6 option carries it"),
+            ),
+            platform("ra", *helping("router", "464xlat", "nat64")),
             platform("jumboce", feature("edge"), ipv6_mtu_fixed=9192),
             platform(
                 "opaque",

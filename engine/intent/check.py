@@ -5,41 +5,133 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from ipaddress import IPv6Address
+from types import MappingProxyType
 
+from ..mapping.portset import PORT_BITS
+from ..mapping.rfc6052 import LENGTHS
 from ..problem import Problem
+from ..techniques import TECHNIQUES, Technique
 from ..techniques.service import EDGE, GATEWAY
-from .model import ALWAYS, LINUX, SERVICES, VARIABLE, HostIntent, Rule, ServiceIntent
+from .model import (
+    ALWAYS,
+    HUB,
+    LINUX,
+    OWN_PREFIX,
+    ROLES,
+    SERVICES,
+    VARIABLE,
+    Gateway,
+    HostIntent,
+    Rule,
+    ServiceIntent,
+    Subscriber,
+)
 from .wording import all_of, any_of, closest, use_known
 
 _EDGE_ONLY = ("customer_prefix", "lan", "port_forwards")
 _INHERITED = ("role", "carries", *_EDGE_ONLY)
+PORTS = 1 << PORT_BITS
+Services = Mapping[str, ServiceIntent | None]  # None for one that could not be read
 
 
 def service_problems(service: ServiceIntent) -> Iterator[Problem]:
-    """Keys of one service that do not go together."""
+    """Keys of one service that do not go together, or that its technique needs."""
     place = f"{SERVICES}.{service.name}"
+    yield from _FORMS[service.row.mapping](service, place)
+    yield from _gateway_keys(service, f"{place}.gateway")
+    if service.mesh and service.row.mapping in ("binding", "session"):
+        wrong = f"{service.row.title} is hub and spoke: everything crosses the {service.row.gateway}"
+        right = f"use topology: {HUB}, or a technique with rules: {any_of(_with_mapping('rule'))}"
+        yield Problem(f"{place}.topology", wrong, right)
+
+
+def _rule_form(service: ServiceIntent, place: str) -> Iterator[Problem]:
     if service.rules is None:
-        yield from _pool_form(service, place)
-    else:
-        given = [key for key in ("customers", "ipv4_pools", "sharing") if getattr(service, key) is not None]
-        if given:
-            wrong = f"is given beside {all_of(given)}, in whose place it stands"
-            yield Problem(f"{place}.rules", wrong, f"remove rules, or remove {all_of(given)}")
-        for index, rule in enumerate(service.rules):
-            yield from _explicit_psid(rule, f"{place}.rules[{index}]")
-    unusable = _unusable(service.gateway.address)
+        yield from _pool_form(service, place, "rules")
+        return
+    yield from _beside(service, place, "rules")
+    for index, rule in enumerate(service.rules):
+        yield from _explicit_psid(rule, f"{place}.rules[{index}]")
+
+
+def _binding_form(service: ServiceIntent, place: str) -> Iterator[Problem]:
+    if service.bindings is None:
+        yield from _pool_form(service, place, "bindings")
+        return
+    yield from _beside(service, place, "bindings")
+    for index, binding in enumerate(service.bindings):
+        yield from _binding(binding, f"{place}.bindings[{index}]")
+
+
+def _session_form(service: ServiceIntent, place: str) -> Iterator[Problem]:
+    yield from _pool_form(service, place)
+    sharing = service.sharing
+    if sharing is not None and not sharing.ports:
+        most = PORTS - sharing.reserved_ports
+        wrong = f"{sharing.customers_per_address:,} customers cannot share {most:,} ports"
+        right = f"use {1 << (most.bit_length() - 1)} or less"
+        yield Problem(f"{place}.sharing.customers_per_address", wrong, right)
+    row, customers = service.row, service.customers
+    if row.edge and row.carriage == "translation" and customers and customers.prefix_length > LENGTHS[-1]:
+        wrong = f"/{customers.prefix_length} leaves a {row.edge} no room for an IPv4 address"
+        yield Problem(f"{place}.customers.prefix_length", wrong, "use 64, or 96 at most (RFC 6052)")
+
+
+def _plane_form(service: ServiceIntent, place: str) -> Iterator[Problem]:
+    title = service.row.title
+    if service.plane is None:
+        example = "{prefix: 2001:db8:0:46::/64, id: 9}"
+        yield Problem(f"{place}.plane", f"is missing: {title} needs one", f"give it, such as {example}")
+    elif service.plane.prefix is None and service.row.mapping != "plane-table":
+        right = "give the prefix of the SA46T domain, such as 2001:db8:0:46::/64"
+        yield Problem(f"{place}.plane.prefix", f"is missing: {title} needs one", right)
+
+
+_FORMS: Mapping[str, Callable[[ServiceIntent, str], Iterator[Problem]]] = MappingProxyType(
+    {
+        "rule": _rule_form,
+        "binding": _binding_form,
+        "session": _session_form,
+        "plane": _plane_form,
+        "plane-table": _plane_form,
+        "plane-rewrite": _plane_form,
+    }
+)
+
+
+def _beside(service: ServiceIntent, place: str, explicit: str) -> Iterator[Problem]:
+    """What stands in place of customers, ipv4_pools and sharing is given beside them."""
+    given = [key for key in ("customers", "ipv4_pools", "sharing") if getattr(service, key) is not None]
+    if given:
+        wrong = f"is given beside {all_of(given)}, in whose place it stands"
+        yield Problem(f"{place}.{explicit}", wrong, f"remove {explicit}, or remove {all_of(given)}")
+
+
+def _gateway_keys(service: ServiceIntent, place: str) -> Iterator[Problem]:
+    row, gateway = service.row, service.gateway
+    info = Gateway.model_fields
+    if row.carriage == "translation" and gateway.translation_prefix is None:
+        prefix = info["translation_prefix"]
+        right = f"give the prefix where IPv4 addresses of the Internet are, such as {prefix.examples[0]}"  # type: ignore[index]
+        yield Problem(f"{place}.translation_prefix", f"is missing: {row.title} needs one", right)
+    if gateway.address is None:
+        if row.carriage == "encapsulation" and row.napt != "nowhere":
+            right = f"give the IPv6 address that edges send to, such as {info['address'].examples[0]}"  # type: ignore[index]
+            yield Problem(f"{place}.address", f"is missing: {row.title} needs one", right)
+        return
+    unusable = _unusable(gateway.address)
     if unusable:
-        wrong = f"{service.gateway.address} is {unusable}"
-        yield Problem(f"{place}.gateway.address", wrong, "use a global unicast address")
+        yield Problem(f"{place}.address", f"{gateway.address} is {unusable}", "use a global unicast address")
 
 
-def _pool_form(service: ServiceIntent, place: str) -> Iterator[Problem]:
+def _pool_form(service: ServiceIntent, place: str, otherwise: str | None = None) -> Iterator[Problem]:
+    instead = f", or give {otherwise}" if otherwise else ""
     missing = [key for key in ("customers", "ipv4_pools") if getattr(service, key) is None]
     for key in missing:
         info = ServiceIntent.model_fields[key]
-        yield Problem(f"{place}.{key}", "is missing", f"give {info.description}, or give rules")
+        yield Problem(f"{place}.{key}", "is missing", f"give {info.description}{instead}")
     customers = service.customers
     if customers is None:
         return
@@ -54,6 +146,16 @@ def _pool_form(service: ServiceIntent, place: str) -> Iterator[Problem]:
         yield Problem(
             f"{place}.customers.ipv6", f"{customers.ipv6} is {wrong}", "use a global unicast prefix"
         )
+
+
+def _binding(entry: Subscriber, place: str) -> Iterator[Problem]:
+    if (entry.customer_prefix is None) == (entry.softwire is None):
+        wrong = "has both customer_prefix and softwire" if entry.softwire else "has neither"
+        yield Problem(place, f"{wrong}", "give customer_prefix or softwire")
+    if entry.psid >= 1 << entry.psid_length:
+        wrong = f"{entry.psid} does not fit in {entry.psid_length} bits"
+        right = f"use 0 to {(1 << entry.psid_length) - 1}, or psid_length {entry.psid.bit_length()}"
+        yield Problem(f"{place}.psid", wrong, right)
 
 
 def _explicit_psid(rule: Rule, place: str) -> Iterator[Problem]:
@@ -100,7 +202,7 @@ def _unusable(address: IPv6Address) -> str | None:
 
 def host_problems(
     host: HostIntent,
-    services: tuple[str, ...],
+    services: Services,
     hosts: Mapping[str, HostIntent | None],
     seats: Mapping[str, tuple[str, ...]],
 ) -> Iterator[Problem]:
@@ -117,11 +219,12 @@ def host_problems(
         yield Problem(
             host.place("role"),
             "is missing",
-            f"use {GATEWAY} or {EDGE}, or name {host.name} in ipv4aas_fallback of another host",
+            f"use {any_of(ROLES)}, or name {host.name} in ipv4aas_fallback of another host",
         )
     else:
         yield from _carried(host, services)
-        yield from (_edge if host.role == EDGE else _gateway)(host)
+        rows = [service.row for service in map(services.get, host.carries or ()) if service is not None]
+        yield from (_edge if host.role == EDGE else _not_an_edge)(host, rows)
         yield from _its_fallback(host, hosts, seats)
 
 
@@ -139,7 +242,7 @@ def _as_fallback(host: HostIntent, seats: tuple[str, ...]) -> Iterator[Problem]:
         yield Problem(f"hosts.{host.name}", wrong, right)
 
 
-def _carried(host: HostIntent, services: tuple[str, ...]) -> Iterator[Problem]:
+def _carried(host: HostIntent, services: Services) -> Iterator[Problem]:
     if host.carries is None:
         known = f"[{', '.join(services)}]" if services else "the names of services"
         yield Problem(host.place("carries"), "is missing", f"use {known}")
@@ -147,13 +250,13 @@ def _carried(host: HostIntent, services: tuple[str, ...]) -> Iterator[Problem]:
     for index, name in enumerate(host.carries):
         if services and name not in services:
             place = f"{host.place('carries')}[{index}]"
-            yield Problem(place, f"there is no service {name}", use_known(name, services))
+            yield Problem(place, f"there is no service {name}", use_known(name, tuple(services)))
         elif name in host.carries[:index]:
             yield Problem(f"{host.place('carries')}[{index}]", f"{name} is there twice", "remove one")
 
 
-def _edge(host: HostIntent) -> Iterator[Problem]:
-    if host.customer_prefix is None:
+def _edge(host: HostIntent, rows: Sequence[Technique]) -> Iterator[Problem]:
+    if host.customer_prefix is None and not any(row.mapping == "plane" for row in rows):
         yield Problem(
             host.place("customer_prefix"),
             "is missing",
@@ -165,14 +268,54 @@ def _edge(host: HostIntent) -> Iterator[Problem]:
             f"an edge has one End-user prefix, which belongs to one service, not to {all_of(host.carries)}",
             f"use {any_of(f'[{name}]' for name in host.carries)}",
         )
+    for row in rows:
+        if row.edge is None:
+            yield Problem(
+                host.place("role"), f"{row.title} has no edge: {_NO_EDGE[row.mapping]}", _without_edge(row)
+            )
+        elif host.port_forwards and row.napt != EDGE:
+            where = "nowhere" if row.napt == "nowhere" else f"at the {row.gateway}"
+            wrong = f"an edge of {row.title} translates no ports: its NAPT is {where}"
+            able = [other.name for other in TECHNIQUES.values() if other.napt == EDGE]
+            yield Problem(host.place("port_forwards"), wrong, f"remove them, or use {any_of(able)}")
 
 
-def _gateway(host: HostIntent) -> Iterator[Problem]:
+_NO_EDGE = MappingProxyType(
+    {
+        "session": "IPv6 hosts reach its gateway by themselves, at addresses that DNS64 makes",
+        "plane-rewrite": "it joins an SA46T domain and an SA46T-PR domain",
+    }
+)
+
+
+def _without_edge(row: Technique) -> str:
+    alike = [
+        o.name
+        for o in TECHNIQUES.values()
+        if (o.mapping, o.carriage) == (row.mapping, row.carriage) and o.edge
+    ]
+    other = f", or use {any_of(alike)}" if alike else f", or use {VARIABLE}role: gateway"
+    return f"remove the host{other}"
+
+
+def _not_an_edge(host: HostIntent, rows: Sequence[Technique]) -> Iterator[Problem]:
+    """A gateway of the SA46T family has networks behind it as an edge has, others have none."""
+    allowed = set()
+    if host.role == GATEWAY and any(row.napt == "nowhere" for row in rows):
+        allowed = {"lan", "customer_prefix"}
     for variable in _EDGE_ONLY:
-        if getattr(host, variable):
+        if getattr(host, variable) and variable not in allowed:
             yield Problem(
                 host.place(variable), "only an edge has one", f"remove it, or use {VARIABLE}role: {EDGE}"
             )
+    needing = next((row for row in rows if row.mapping in OWN_PREFIX), None)
+    if host.role == GATEWAY and needing is not None and host.customer_prefix is None:
+        right = "give the prefix under which the others of its domain reach it"
+        yield Problem(host.place("customer_prefix"), f"is missing: {needing.title} has one of its own", right)
+
+
+def _with_mapping(mapping: str) -> list[str]:
+    return [row.name for row in TECHNIQUES.values() if row.mapping == mapping]
 
 
 def _its_fallback(

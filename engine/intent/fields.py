@@ -20,7 +20,7 @@ from .wording import any_of, shown, use_known
 FAULT = "fault"
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
-_WHOLE = re.compile(r"\s*-?[0-9]{1,12}\s*")
+_WHOLE = re.compile(r"\s*-?[0-9]{1,30}\s*")
 _FLAGS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 _NETWORK_EXAMPLE = {4: "192.0.2.0/24", 6: "2001:db8:6000::/56"}
 _ADDRESS_EXAMPLE = {4: "192.0.2.1", 6: "2001:db8::1"}
@@ -142,6 +142,12 @@ def _host_name(value: Any) -> str:
     raise fault(f"{shown(value)} is not the name of a host", "use the name of a linux host of the inventory")
 
 
+def _word(value: Any) -> str:
+    if isinstance(value, str) and value.strip():
+        return value.strip()
+    raise fault(f"{shown(value)} is not a name", "use one name, such as aftr.example.net")
+
+
 def _list(value: Any) -> Any:
     if isinstance(value, list):
         return value
@@ -184,6 +190,7 @@ def _literal_address(value: Any) -> IPv4Address | None:
 Flag = Annotated[bool, PlainValidator(_flag)]
 Name = Annotated[str, PlainValidator(_name)]
 HostName = Annotated[str, PlainValidator(_host_name)]
+Word = Annotated[str, PlainValidator(_word)]
 Clamp = Annotated[str | int, PlainValidator(_clamp)]
 Options = Annotated[dict[str, Any], PlainValidator(_options)]
 Prefix4 = Annotated[IPv4Network, _network(4)]

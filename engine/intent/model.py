@@ -14,8 +14,18 @@ from pydantic import BaseModel, ConfigDict, Field
 from ..mapping.iid import FORMATS, RFC7597
 from ..mapping.portset import PORT_BITS
 from ..mapping.rule import DEFAULT_OFFSET, MAX_EA_LEN
-from ..techniques import TECHNIQUES
-from ..techniques.service import EDGE, GATEWAY
+from ..techniques import TECHNIQUES, Technique
+from ..techniques.service import (
+    COMPUTE,
+    DROP,
+    EDGE,
+    FORWARD,
+    GATEWAY,
+    PROVISIONER,
+    RESOLVER,
+    ROUTER,
+    Dns64,
+)
 from .fields import (
     Address4,
     Address6,
@@ -29,10 +39,12 @@ from .fields import (
     Options,
     Prefix4,
     Prefix6,
+    Word,
     choice,
     power_of_two,
     whole,
 )
+from .wording import any_of
 
 VARIABLE = "ipv4aas_"
 SERVICES = VARIABLE + "services"
@@ -41,6 +53,14 @@ HUB, MESH = "hub", "mesh"
 AUTO, OFF = "auto", "off"
 UNSUPPORTED, ALWAYS = "unsupported", "always"
 LINUX = "linux"  # the platform that runs the engine
+ROLES = (GATEWAY, EDGE, RESOLVER, PROVISIONER, ROUTER)
+DYNAMIC, BLOCKS, DETERMINISTIC = "dynamic", "blocks", "deterministic"
+# Mappings whose nodes each have an IPv6 prefix of their own in the domain (m46e-pr).
+OWN_PREFIX = ("plane-table", "plane-rewrite")
+ADDRESS_DEPENDENT, ENDPOINT_INDEPENDENT = "address-dependent", "endpoint-independent"
+
+# What every resolver leaves out by default (RFC 6147 section 5.1.4).
+DNS64_EXCLUDE = Dns64().exclude
 
 IidFormat = Annotated[str, choice(*FORMATS)]
 
@@ -73,6 +93,16 @@ class Sharing(Model):
         description="ports from 0 upwards that nobody gets: 2^(16 - PSID offset), or 0 for PSID offset 0",
         examples=[4096],
     )
+    allocation: Annotated[str, choice(DYNAMIC, BLOCKS, DETERMINISTIC)] = Field(
+        default=BLOCKS,
+        description="NAPT at the gateway: ports one by one up to the quota, the quota as one block, or a"
+        " block that follows from the customer's number (RFC 7422)",
+    )
+
+    @property
+    def ports(self) -> int:
+        """Ports that each customer of an address gets, where the gateway hands them out: quota or block."""
+        return ((1 << PORT_BITS) - self.reserved_ports) // self.customers_per_address
 
     @property
     def psid_len(self) -> int:
@@ -86,9 +116,18 @@ class Sharing(Model):
 
 
 class Gateway(Model):
-    """The carrier-side end of the tunnels."""
+    """The carrier-side end."""
 
-    address: Address6 = Field(description="IPv6 address that edges send to", examples=["2001:db8:0:2900::1"])
+    address: Address6 | None = Field(
+        default=None,
+        description="IPv6 address that edges send to; translation and SA46T make one from their prefix",
+        examples=["2001:db8:0:2900::1"],
+    )
+    translation_prefix: Prefix6 | None = Field(
+        default=None,
+        description="translation: where IPv4 addresses of the Internet are (DMR, Pref64)",
+        examples=["2001:db8:64::/96"],
+    )
     anycast: Flag = Field(default=False, description="several gateways have the address")
     path_mtu_discovery: Flag = Field(
         default=False, description="gateways learn the path MTU of each edge from ICMPv6"
@@ -117,6 +156,67 @@ class Rule(Model):
     )
 
 
+class Subscriber(Model):
+    """One entry of the binding table of lw4o6 (RFC 7596 section 6)."""
+
+    customer_prefix: Prefix6 | None = Field(
+        default=None,
+        description="End-user prefix; the softwire address follows from it (RFC 7596 section 5.1)",
+        examples=["2001:db8:6000:42::/64"],
+    )
+    softwire: Address6 | None = Field(
+        default=None, description="tunnel address, in place of customer_prefix", examples=["2001:db8:77::1"]
+    )
+    ipv4: Address4 = Field(description="IPv4 address", examples=["192.0.2.18"])
+    psid_offset: Annotated[int, whole(0, PORT_BITS)] = Field(
+        default=0, description="a, the bits of a port before the PSID", examples=[0]
+    )
+    psid_length: Annotated[int, whole(0, PORT_BITS)] = Field(
+        default=0, description="k; 0 for an address that is not shared", examples=[6]
+    )
+    psid: Annotated[int, whole(0, (1 << PORT_BITS) - 1)] = Field(
+        default=0, description="the PSID", examples=[1]
+    )
+
+
+class PlaneIntent(Model):
+    """One plane of the SA46T family: an IPv4 address space of its own."""
+
+    prefix: Prefix6 | None = Field(
+        default=None,
+        description="SA46T prefix, /96 or shorter; each SA46T-PR has its own in ipv4aas_customer_prefix",
+        examples=["2001:db8:0:46::/64"],
+    )
+    id: Annotated[int, whole(0, (1 << 96) - 1)] = Field(
+        description="plane ID, in the bits between the prefix and the IPv4 address", examples=[9]
+    )
+
+
+class EamEntry(Model):
+    """One explicit address mapping (RFC 7757)."""
+
+    ipv4: Prefix4 = Field(description="IPv4 prefix", examples=["192.0.2.1/32"])
+    ipv6: Prefix6 = Field(description="IPv6 prefix that stands for it", examples=["2001:db8:aaaa::1/128"])
+
+
+class Dns64Intent(Model):
+    """How resolvers make up AAAA records (RFC 6147)."""
+
+    exclude: Annotated[tuple[Prefix6, ...], Items] = Field(
+        default=DNS64_EXCLUDE,
+        description="AAAA answers in these prefixes do not count",
+        examples=[["::ffff:0:0/96"]],
+    )
+    clients: Annotated[tuple[Prefix6, ...], Items] = Field(
+        default=(),
+        description="who gets synthesised answers; without it the customers",
+        examples=[["2001:db8:6000::/56"]],
+    )
+    private: Annotated[tuple[Prefix4, ...], Items] = Field(
+        default=(), description="A answers in these prefixes are never synthesised", examples=[["10.0.0.0/8"]]
+    )
+
+
 class ServiceIntent(Model):
     """One entry of ipv4aas_services."""
 
@@ -134,9 +234,28 @@ class ServiceIntent(Model):
     rules: Annotated[tuple[Rule, ...], FilledItems] | None = Field(
         default=None, description="explicit rules, in place of customers, ipv4_pools and sharing"
     )
-    gateway: Gateway = Field(
-        description="the carrier-side end of the tunnels", examples=["{address: 2001:db8:0:2900::1}"]
+    bindings: Annotated[tuple[Subscriber, ...], FilledItems] | None = Field(
+        default=None, description="lw4o6: explicit bindings, in place of customers, ipv4_pools and sharing"
     )
+    plane: PlaneIntent | None = Field(
+        default=None,
+        description="SA46T: the plane, in place of customers, ipv4_pools and sharing",
+        examples=["{prefix: 2001:db8:0:46::/64, id: 9}"],
+    )
+    gateway: Gateway = Field(
+        default_factory=Gateway,
+        description="the carrier-side end",
+        examples=["{address: 2001:db8:0:2900::1}"],
+    )
+    eam: Annotated[tuple[EamEntry, ...], Items] = Field(
+        default=(), description="translation: explicit address mappings, before the prefixes"
+    )
+    aftr_name: Word | None = Field(
+        default=None,
+        description="DS-Lite: name that provisioners announce (RFC 6334)",
+        examples=["aftr.example.net"],
+    )
+    dns64: Dns64Intent | None = Field(default=None, description="how resolvers make up AAAA records")
     backbone_mtu: Annotated[int, whole(1280, 65535)] = Field(
         default=1500, description="octets that the IPv6 network carries whole", examples=[1500]
     )
@@ -155,12 +274,29 @@ class ServiceIntent(Model):
     strict_identifiers: Flag = Field(
         default=False, description="gateways drop sources whose interface identifier is not the mapped one"
     )
-    filtering: Annotated[str, choice("address-dependent", "endpoint-independent")] = Field(
-        default="address-dependent", description="which outside hosts may answer at an edge's port (RFC 4787)"
+    filtering: Annotated[str, choice(ADDRESS_DEPENDENT, ENDPOINT_INDEPENDENT)] | None = Field(
+        default=None,
+        description="which outside hosts may answer at a port (RFC 4787); without it address-dependent where"
+        " the edge has the NAPT, endpoint-independent at a gateway (RFC 6888)",
+    )
+    hairpinning: Flag = Field(default=True, description="gateways carry packets from customer to customer")
+    icmp_on_miss: Flag = Field(
+        default=False, description="lw4o6: gateways tell a sender that there is no binding"
+    )
+    udp_zero_checksum: Annotated[str, choice(COMPUTE, FORWARD, DROP)] = Field(
+        default=COMPUTE, description="translation: what becomes of UDP packets without a checksum"
+    )
+    lowest_ipv6_mtu: Annotated[int, whole(1280, 65535)] = Field(
+        default=1280, description="translation: what IPv4 packets without DF are cut to"
     )
     minimum_ports: Annotated[int, whole(1, 1 << PORT_BITS)] = Field(
         default=240, description="ports that a customer should have at least (lint MAP008)"
     )
+
+    @property
+    def row(self) -> Technique:
+        """What makes the technique."""
+        return TECHNIQUES[self.technique]
 
     @property
     def mesh(self) -> bool:
@@ -186,18 +322,20 @@ class HostIntent(Model):
 
     name: str = Field(alias="inventory_hostname")
     management: Management = Field(default=None, alias="ansible_host")
-    role: Annotated[str, choice(GATEWAY, EDGE)] | None = Field(
-        default=None, description="gateway or edge; none for a host that is only a fallback"
+    role: Annotated[str, choice(*ROLES)] | None = Field(
+        default=None, description=f"{any_of(ROLES)}; none for a host that is only a fallback"
     )
     platform: Name | None = Field(default=None, description="what the host is", examples=["linux"])
     carries: Annotated[tuple[Name, ...], FilledItems] | None = Field(
         default=None, description="names of the services that it carries", examples=[["hall7"]]
     )
     customer_prefix: Prefix6 | None = Field(
-        default=None, description="edge: its End-user prefix", examples=["2001:db8:6000:42::/64"]
+        default=None,
+        description="edge: its End-user prefix; SA46T-PR, -PT: the prefix of the host",
+        examples=["2001:db8:6000:42::/64"],
     )
     lan: Annotated[tuple[Prefix4, ...], Items] = Field(
-        default=(), description="edge: IPv4 networks behind it", examples=[["192.168.1.0/24"]]
+        default=(), description="edge, SA46T: IPv4 networks behind it", examples=[["192.168.1.0/24"]]
     )
     port_forwards: Annotated[tuple[Forward, ...], Items] = Field(
         default=(), description="edge: ports that lead to a host of the LAN"

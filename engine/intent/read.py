@@ -70,7 +70,7 @@ def examine(hostvars: HostVars) -> Reading:
     for name, host in found.items():
         if host is None:
             continue
-        wrong = list(host_problems(host, tuple(raw_services), found, seats))
+        wrong = list(host_problems(host, {key: services.get(key) for key in raw_services}, found, seats))
         problems += wrong
         if not wrong:
             hosts[name] = host

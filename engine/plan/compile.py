@@ -5,23 +5,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
-from ipaddress import IPv6Network, collapse_addresses
+from ipaddress import IPv4Network, IPv6Network
 
 from ..intent.model import SERVICES, HostIntent, Intent, ServiceIntent
 from ..intent.wording import all_of
-from ..mapping.portset import PORT_BITS
 from ..mapping.rule import MapRule
 from ..problem import Problem
-from ..techniques import TECHNIQUES
-from ..techniques.service import EDGE, GATEWAY, PortForward, Service
+from ..techniques.service import EDGE, GATEWAY
 from .capability import Features
-from .edges import Ranges, RuleIndex, forward_problems, lan_problems, outside_rules, same_customer
-from .model import FleetPlan, NodePlan, ServicePlan
-from .mtu import mss_clamp
-from .rules import RuleDraft, draft_rules
+from .draw import Drawn, draw
+from .edges import (
+    Ranges,
+    binding_problems,
+    clat_problems,
+    forward_problems,
+    lan_problems,
+    outside_customers,
+    outside_rules,
+    ports_of,
+    same_customer,
+    same_subscriber,
+)
+from .figures import figures
+from .model import FleetPlan, NodePlan
+from .pools import addresses_in, parts
 from .seats import (
     Lack,
     Seat,
@@ -34,27 +44,19 @@ from .seats import (
     take_seat,
     unverified_problems,
 )
+from .services import common_service, has_work, service_of_edge, service_of_gateway
 
 _Kind = tuple[str, str, str, MapRule | None]  # service, role, identifier format, an edge's only rule
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
-    """One service with its rules."""
-
-    intent: ServiceIntent
-    drafts: tuple[RuleDraft, ...]
-    rules: tuple[MapRule, ...]  # of the drafts that fit
-    index: RuleIndex
-
-
-@dataclass(frozen=True, slots=True)
 class Edge:
-    """One customer edge and the rule that it belongs to."""
+    """One customer edge and the rule that numbers it, where the mapping has rules or bindings."""
 
     host: HostIntent  # that has the seat
     prefix: IPv6Network
     rule: MapRule
+    bound: bool = False  # by a binding, which may say any address in the prefix
 
     @property
     def ea(self) -> int:
@@ -65,7 +67,17 @@ class Edge:
     @property
     def long_enough(self) -> bool:
         """Whether the prefix holds all EA bits (lint MAP001)."""
-        return self.prefix.prefixlen >= self.rule.customer_prefix_len
+        whole = self.bound and not self.rule.ea_len and self.rule.ipv6_prefix.subnet_of(self.prefix)
+        return whole or self.prefix.prefixlen >= self.rule.customer_prefix_len
+
+
+@dataclass(frozen=True, slots=True)
+class Subscriber:
+    """One customer edge whose addresses and ports are the gateway's to give."""
+
+    host: HostIntent
+    prefix: IPv6Network
+    service: ServiceIntent
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +88,7 @@ class Fleet:
     features: Mapping[str, Features]
     drawn: Mapping[str, Drawn]
     edges: tuple[Edge, ...]
+    subscribers: tuple[Subscriber, ...]
     plan: FleetPlan
     problems: tuple[Problem, ...]
 
@@ -83,7 +96,10 @@ class Fleet:
 def draw_fleet(intent: Intent, features: Mapping[str, Features]) -> Fleet:
     """The whole fleet; never raises for what the operator wrote."""
     problems: list[Problem] = []
-    drawn = {name: _draw(service, problems) for name, service in intent.services.items()}
+    drawn: dict[str, Drawn] = {}
+    for name, service in intent.services.items():
+        drawn[name], wrong = draw(service, intent.services, tuple(intent.hosts.values()))
+        problems += wrong
     seating = _Seating(intent, features, drawn)
     for host in intent.hosts.values():
         unknown = tuple(platform_problems(host, features))
@@ -91,18 +107,14 @@ def draw_fleet(intent: Intent, features: Mapping[str, Features]) -> Fleet:
         if host.role is not None and not unknown:
             problems += seating.seat(host)
     problems += _customers_twice(seating.edges)
+    problems += _subscribers_twice(seating.subscribers)
     problems += _gateway_problems(drawn, seating.seats)
-    problems += _edge_problems(seating.edges, drawn)
-    figures = {name: _figures(one, seating.nodes) for name, one in drawn.items() if one.rules}
-    plan = FleetPlan(services=figures, nodes=seating.nodes)
-    return Fleet(intent, features, drawn, tuple(seating.edges), plan, tuple(problems))
-
-
-def _draw(service: ServiceIntent, problems: list[Problem]) -> Drawn:
-    drafts, wrong = draft_rules(service)
-    problems += wrong
-    rules = tuple(draft.rule() for draft in drafts if draft.fits)
-    return Drawn(service, drafts, rules, RuleIndex(rules))
+    problems += _edge_problems(seating, drawn)
+    services = {name: figures(one, seating.nodes) for name, one in drawn.items() if one.usable}
+    plan = FleetPlan(services=services, nodes=seating.nodes)
+    return Fleet(
+        intent, features, drawn, tuple(seating.edges), tuple(seating.subscribers), plan, tuple(problems)
+    )
 
 
 class _Seating:
@@ -112,26 +124,28 @@ class _Seating:
         self._hosts, self._features, self._drawn = intent.hosts, features, drawn
         self.seats: list[Seat] = []
         self.edges: list[Edge] = []
+        self.subscribers: list[Subscriber] = []
         self.nodes: dict[str, NodePlan] = {}
         # Many hosts are alike: each kind of service is made, and held against a platform, once.
-        self._service = cache(self._make)
+        self._service = cache(lambda name, *kind: common_service(drawn[name], *kind))
         self._lacking = cache(lambda platform, *kind: lacking(features[platform], self._service(*kind)))
+        self._parts = cache(self._divide)
 
     def seat(self, host: HostIntent) -> Iterator[Problem]:
         """Plans a host, and its fallback where that takes the seat."""
-        names = tuple(name for name in host.carries or () if name in self._drawn and self._drawn[name].rules)
-        rule = None
-        if host.role == EDGE and host.customer_prefix is not None and names:
-            rule = self._drawn[names[0]].index.find(host.customer_prefix)
-            if rule is None:
-                yield outside_rules(host, host.customer_prefix, names[0], self._drawn[names[0]].rules)
-        if not names or (host.role == EDGE and rule is None):
-            return  # told already: the service is at fault, or the prefix
+        usable = [name for name in host.carries or () if name in self._drawn and self._drawn[name].usable]
+        names, rule = tuple(self._with_work(host, usable)), None
+        if host.role == EDGE and names:
+            misplaced = list(self._misplaced(host, self._drawn[names[0]]))
+            yield from misplaced
+            if misplaced:
+                return
+            rule = self._place(host, self._drawn[names[0]])
+        if not usable:
+            return  # told already: the service is at fault
         lacks = self._lacks(host, host, names, rule)
         seat = take_seat(host, lacks, self._hosts)
         self.seats.append(seat)
-        if rule is not None and host.customer_prefix is not None:
-            self.edges.append(Edge(host, host.customer_prefix, rule))
         self._add(seat, host, names, rule)
         if not lacks:
             yield from self._device_problems(host, host, names)
@@ -143,13 +157,52 @@ class _Seating:
             yield from self._device_problems(fallback, host, names)
             yield from fallback_refusal(host, self._lacks(fallback, host, names, rule))
 
+    def _with_work(self, host: HostIntent, names: Iterable[str]) -> Iterator[str]:
+        """The services that the host has something to do for: a resolver has nothing to do for MAP-E.
+
+        A platform that helps other techniques in the role, but not this one, has nothing to do either.
+        """
+        role, features = host.role or "", self._features[host.platform or ""]
+        helps = role not in (GATEWAY, EDGE) and any(row.role == role for row in features.techniques)
+        for name in names:
+            row = self._drawn[name].intent.row
+            feature = features.feature(row.name, role)
+            if has_work(row, role) and not (helps and (feature is None or feature.state != "yes")):
+                yield name
+
+    def _misplaced(self, host: HostIntent, one: Drawn) -> Iterator[Problem]:
+        """What keeps an edge from being a customer of the service."""
+        prefix, row = host.customer_prefix, one.intent.row
+        if prefix is None:
+            return
+        if row.mapping == "session":
+            yield from outside_customers(host, prefix, one.intent)
+            yield from clat_problems(host, prefix, row)
+        elif one.rules:
+            rule = one.index.find(prefix)
+            if rule is None:
+                yield outside_rules(host, prefix, one.intent.name, one.rules)
+            elif row.mapping == "binding":
+                yield from binding_problems(host, prefix, rule)
+
+    def _place(self, host: HostIntent, one: Drawn) -> MapRule | None:
+        """Notes whose customer an edge is; the rule that numbers it."""
+        prefix = host.customer_prefix
+        rule = one.index.find(prefix) if prefix is not None and one.rules else None
+        if rule is not None and prefix is not None:
+            self.edges.append(Edge(host, prefix, rule, one.intent.row.mapping == "binding"))
+        elif prefix is not None and one.pool is not None:
+            self.subscribers.append(Subscriber(host, prefix, one.intent))
+        return rule
+
     def _kinds(
         self, runner: HostIntent, seat: HostIntent, names: tuple[str, ...], rule: MapRule | None
     ) -> Iterator[_Kind]:
         for name in names:
             wanted = self._drawn[name].intent
             iid_format = runner.interface_identifier or wanted.interface_identifier
-            yield name, seat.role or "", iid_format, None if wanted.mesh else rule
+            shared = wanted.mesh or wanted.row.mapping != "rule"
+            yield name, seat.role or "", iid_format, None if shared else rule
 
     def _lacks(
         self, runner: HostIntent, seat: HostIntent, names: tuple[str, ...], rule: MapRule | None
@@ -174,29 +227,16 @@ class _Seating:
             name for name in sorted(self._features) if not any(self._lacking(name, *kind) for kind in kinds)
         ]
 
-    def _make(self, name: str, role: str, iid_format: str, rule: MapRule | None) -> Service:
-        """A service without what is one host's own; with all rules, or the one that an edge needs."""
-        wanted = self._drawn[name].intent
-        return Service(
-            name=name,
-            technique=wanted.technique,
-            role=role,
-            gateway_address=wanted.gateway.address,
-            rules=self._drawn[name].rules if rule is None else (rule,),
-            interface_identifier=iid_format,
-            ipv6_mtu=wanted.backbone_mtu,
-            mss_clamp=mss_clamp(TECHNIQUES[wanted.technique], wanted.backbone_mtu, wanted.mss_clamp),
-            fragmentation=wanted.fragmentation,
-            strict_iid=wanted.strict_identifiers,
-            filtering=wanted.filtering,
-        )
-
     def _add(self, seat: Seat, runner: HostIntent, names: tuple[str, ...], rule: MapRule | None) -> None:
         """The node plan of a runner of a seat: the host itself, or its fallback."""
         host, itself = seat.host, runner is seat.host
         services = tuple(self._service(*kind) for kind in self._kinds(runner, host, names, rule))
         if host.role == EDGE:
-            services = tuple(_for_edge(service, host) for service in services)
+            services = tuple(service_of_edge(service, host, rule) for service in services)
+        elif host.role == GATEWAY:
+            services = tuple(
+                service_of_gateway(service, host, self._part(host, service.name)) for service in services
+            )
         features = self._features[runner.platform or ""]
         self.nodes[runner.name] = NodePlan(
             name=runner.name,
@@ -211,13 +251,20 @@ class _Seating:
             deploy=host.deploy and runner.deploy and not (itself and (seat.refused or seat.taken_by)),
         )
 
+    def _part(self, host: HostIntent, name: str) -> tuple[IPv4Network, ...]:
+        """The gateway's part of a pool: all of it where it is not one of several that are deployed."""
+        return self._parts(name).get(host.name, self._drawn[name].ipv4)
 
-def _for_edge(service: Service, host: HostIntent) -> Service:
-    forwards = tuple(
-        PortForward(forward.protocol, forward.outside_port, forward.inside_address, forward.inside_port)
-        for forward in host.port_forwards
-    )
-    return replace(service, end_user_prefix=host.customer_prefix, inside=host.lan, port_forwards=forwards)
+    def _divide(self, name: str) -> dict[str, tuple[IPv4Network, ...]]:
+        pool = self._drawn[name].pool
+        if pool is None or pool.deterministic:  # a deterministic block is the customer's at every gateway
+            return {}
+        sharers = [
+            host.name
+            for host in self._hosts.values()
+            if host.role == GATEWAY and host.deploy and name in (host.carries or ())
+        ]
+        return dict(zip(sharers, parts(pool.ipv4, len(sharers)), strict=True)) if sharers else {}
 
 
 def _customers_twice(edges: Iterable[Edge]) -> Iterator[Problem]:
@@ -231,67 +278,56 @@ def _customers_twice(edges: Iterable[Edge]) -> Iterator[Problem]:
                 yield same_customer(edge.host, first, edge.rule, owners)
 
 
-def _gateway_problems(drawn: Mapping[str, Drawn], seats: Iterable[Seat]) -> Iterator[Problem]:
-    """A gateway address that is a customer's, or that several gateways have without anycast."""
-    space = [(one.intent.name, prefix) for one in drawn.values() for prefix in _customer_space(one)]
+def _subscribers_twice(subscribers: Iterable[Subscriber]) -> Iterator[Problem]:
+    """Edges whose prefixes are one subscriber's."""
+    taken: dict[tuple[str, int], str] = {}
+    for one in subscribers:
+        assert one.service.customers is not None  # intent/check.py
+        number = int(one.prefix.network_address) >> (128 - one.service.customers.prefix_length)
+        first = taken.setdefault((one.service.name, number), one.host.name)
+        if first != one.host.name:
+            yield same_subscriber(one.host, first, one.service.customers.prefix_length)
+
+
+def _gateway_problems(drawn: Mapping[str, Drawn], seats: Sequence[Seat]) -> Iterator[Problem]:
+    """A gateway address or prefix that is a customer's, or that several gateways have without anycast."""
+    space = [(one.intent.name, prefix) for one in drawn.values() for prefix in one.customer_space]
     for name, one in drawn.items():
-        place, address = f"{SERVICES}.{name}.gateway", one.intent.gateway.address
-        inside = next(((owner, prefix) for owner, prefix in space if address in prefix), None)
-        if inside is not None:
-            wrong = f"{address} is inside {inside[1]}, the customers of {inside[0]}"
-            yield Problem(f"{place}.address", wrong, f"use an address outside {inside[1]}")
+        place, given = f"{SERVICES}.{name}.gateway", one.intent.gateway
+        if given.address is not None:
+            yield from _inside_customers(f"{place}.address", IPv6Network(given.address), space)
+        if given.translation_prefix is not None and one.intent.row.carriage == "translation":
+            yield from _inside_customers(f"{place}.translation_prefix", given.translation_prefix, space)
         deployed = [
             seat.runner.name
             for seat in seats
             if seat.host.role == GATEWAY and seat.host.deploy and name in (seat.host.carries or ())
         ]
-        if len(deployed) > 1 and not one.intent.gateway.anycast:
-            wrong = f"is false, but {all_of(deployed)} have the address {address}"
+        if len(deployed) > 1 and one.intent.row.napt != "nowhere" and not given.anycast:
+            wrong = f"is false, but {all_of(deployed)} have the address {one.gateway_address}"
             yield Problem(f"{place}.anycast", wrong, "use true, or let one gateway carry the service")
+        if one.pool is not None and not one.pool.deterministic and len(deployed) > addresses_in(one.ipv4):
+            wrong = f"{addresses_in(one.ipv4)} addresses cannot be divided among {all_of(deployed)}"
+            yield Problem(f"{SERVICES}.{name}.ipv4_pools", wrong, "give each gateway an address or more")
 
 
-def _customer_space(one: Drawn) -> Iterator[IPv6Network]:
-    if one.intent.customers is not None:
-        yield one.intent.customers.ipv6
-    else:
-        yield from (draft.ipv6_prefix for draft in one.drafts)
+def _inside_customers(
+    place: str, prefix: IPv6Network, space: Iterable[tuple[str, IPv6Network]]
+) -> Iterator[Problem]:
+    owner = next(((name, customers) for name, customers in space if prefix.overlaps(customers)), None)
+    if owner is not None:
+        is_address = prefix.prefixlen == prefix.max_prefixlen
+        shown = prefix.network_address if is_address else prefix
+        what = "an address" if is_address else "a prefix"
+        wrong = f"{shown} {'is inside' if is_address else 'overlaps'} {owner[1]}, the customers of {owner[0]}"
+        yield Problem(place, wrong, f"use {what} outside {owner[1]}")
 
 
-def _edge_problems(edges: Iterable[Edge], drawn: Mapping[str, Drawn]) -> Iterator[Problem]:
-    pools = Ranges(
-        rule.ipv4_prefix for one in drawn.values() for rule in one.rules if rule.ipv4_prefix.prefixlen
-    )
-    for edge in edges:
-        host = edge.host
-        yield from lan_problems(host, pools)
-        if host.port_forwards and edge.long_enough:
-            yield from forward_problems(host, edge.rule.customer(edge.prefix).ports)
-
-
-def _figures(one: Drawn, nodes: Mapping[str, NodePlan]) -> ServicePlan:
-    """Where rules differ, sharing is told of the one that shares most."""
-    row = TECHNIQUES[one.intent.technique]
-    tightest = max(one.rules, key=lambda rule: rule.sharing_ratio)
-    ports = tightest.port_set(tightest.explicit_psid)
-    carriers = [
-        node
-        for node in nodes.values()
-        if node.seat_taken_by is None and any(service.name == one.intent.name for service in node.services)
-    ]
-    return ServicePlan(
-        name=one.intent.name,
-        technique=row.name,
-        customers=sum(rule.customer_count for rule in one.rules),
-        ipv4_addresses=sum(n.num_addresses for n in collapse_addresses(r.ipv4_prefix for r in one.rules)),
-        customers_per_address=tightest.sharing_ratio,
-        ports_per_customer=len(ports),
-        excluded_ports=1 << (PORT_BITS - ports.offset) if ports.shared and ports.offset else 0,
-        psid_offset=tightest.psid_offset,
-        psid_len=tightest.psid_len,
-        ea_len=tightest.ea_len,
-        ipv6_mtu=one.intent.backbone_mtu,
-        ipv4_mtu=row.ipv4_mtu(one.intent.backbone_mtu),
-        tcp_mss=row.tcp_mss(one.intent.backbone_mtu),
-        gateways=tuple(node.name for node in carriers if node.role == GATEWAY),
-        edges=tuple(node.name for node in carriers if node.role == EDGE),
-    )
+def _edge_problems(seating: _Seating, drawn: Mapping[str, Drawn]) -> Iterator[Problem]:
+    pools = Ranges(network for one in drawn.values() for network in one.ipv4 if network.prefixlen)
+    for edge in seating.edges:
+        yield from lan_problems(edge.host, pools)
+        if edge.host.port_forwards and edge.long_enough:
+            yield from forward_problems(edge.host, ports_of(edge.rule, edge.prefix))
+    for subscriber in seating.subscribers:
+        yield from lan_problems(subscriber.host, pools)

@@ -9,11 +9,14 @@ from bisect import bisect_right
 from collections.abc import Container, Iterable, Iterator, Sequence
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 
-from ..intent.model import VARIABLE, HostIntent
+from ..intent.model import VARIABLE, HostIntent, ServiceIntent
 from ..intent.wording import all_of
 from ..mapping.portset import PortSet
+from ..mapping.rfc6052 import LENGTHS, prefix_problem
 from ..mapping.rule import MapRule
 from ..problem import Problem
+from ..techniques import Technique
+from .bindings import own_binding
 
 _SHOWN_RANGES = 3
 
@@ -76,6 +79,61 @@ def same_customer(host: HostIntent, other: str, rule: MapRule, taken: Container[
     return Problem(
         host.place("customer_prefix"), f"{host.customer_prefix} is the customer of {other} too", right
     )
+
+
+def outside_customers(host: HostIntent, prefix: IPv6Network, service: ServiceIntent) -> Iterator[Problem]:
+    """An End-user prefix that is not one subscriber of a service whose gateway has the NAPT."""
+    assert service.customers is not None  # intent/check.py
+    space, length = service.customers.ipv6, service.customers.prefix_length
+    if not prefix.overlaps(space):
+        wrong = f"{prefix} is outside the customers of {service.name}"
+    elif prefix.prefixlen < length:
+        wrong = f"{prefix} is shorter than the /{length} of one customer of {service.name}"
+    else:
+        return
+    yield Problem(host.place("customer_prefix"), wrong, f"use a /{length} inside {space}")
+
+
+def same_subscriber(host: HostIntent, other: str, length: int) -> Problem:
+    """An End-user prefix that is the same subscriber as that of another edge."""
+    wrong = f"{host.customer_prefix} is the customer of {other} too"
+    return Problem(host.place("customer_prefix"), wrong, f"use a free /{length}")
+
+
+def clat_problems(host: HostIntent, prefix: IPv6Network, row: Technique) -> Iterator[Problem]:
+    """An End-user prefix that a CLAT cannot put IPv4 addresses into (RFC 6052 section 2.2)."""
+    if row.carriage != "translation":
+        return
+    length = next((length for length in LENGTHS if length >= prefix.prefixlen), None)
+    wrong = (
+        "is longer than /96"
+        if length is None
+        else prefix_problem(IPv6Network((prefix.network_address, length)))
+    )
+    if wrong:
+        yield Problem(
+            host.place("customer_prefix"),
+            f"{prefix} holds no IPv4 addresses: {wrong}",
+            "use a /64 or shorter (RFC 6052)",
+        )
+
+
+def binding_problems(host: HostIntent, prefix: IPv6Network, rule: MapRule) -> Iterator[Problem]:
+    """An End-user prefix that is a part of a customer's, without the softwire address of its binding."""
+    own = own_binding(rule, prefix)
+    if own is not None and own.softwire not in prefix:
+        length = rule.customer_prefix_len
+        yield Problem(
+            host.place("customer_prefix"),
+            f"{prefix} does not hold {own.softwire}, the softwire address of its binding",
+            f"use {prefix.supernet(new_prefix=length)}",
+        )
+
+
+def ports_of(rule: MapRule, prefix: IPv6Network) -> PortSet:
+    """Ports of the edge with an End-user prefix that is long enough for the rule."""
+    whole = rule.ipv6_prefix if rule.ipv6_prefix.subnet_of(prefix) else prefix
+    return rule.customer(whole).ports
 
 
 def lan_problems(host: HostIntent, pools: Ranges) -> Iterator[Problem]:

@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 from ..intent.wording import any_of
 from ..mapping.rule import MapRule
+from ..techniques import TECHNIQUES
 from ..techniques.service import Service
 from .capability import Feature
 
@@ -30,6 +31,7 @@ WORDS: Mapping[str, tuple[str, Callable[[Service], Iterable[int]]]] = MappingPro
     {
         "name_length": ("length of the service's name", lambda service: (len(service.name),)),
         "rules": ("number of rules", lambda service: (len(service.rules),)),
+        "bindings": ("number of bindings", lambda service: (len(service.bindings),)),
         "ipv6_mtu": ("IPv6 MTU", lambda service: (service.ipv6_mtu,)),
         "ipv6_prefix_len": ("length of the Rule IPv6 prefix", _each_rule(lambda r: r.ipv6_prefix.prefixlen)),
         "ipv4_prefix_len": ("length of the Rule IPv4 prefix", _each_rule(lambda r: r.ipv4_prefix.prefixlen)),
@@ -64,7 +66,8 @@ def beyond_limits(feature: Feature, service: Service) -> tuple[str, ...]:
         outside = next((value for value in values(service) if not least <= value <= most), None)
         if outside is not None:
             found.append(f"{title} is {outside}, it takes {least} to {most}")
-    if service.interface_identifier not in feature.iid_formats:
+    with_identifier = TECHNIQUES[service.technique].mapping == "rule"
+    if with_identifier and service.interface_identifier not in feature.iid_formats:
         formats = any_of(feature.iid_formats) or "none"
         found.append(f"interface identifier is {service.interface_identifier}, it takes {formats}")
     return tuple(found)

@@ -70,8 +70,12 @@ class _Placed:
     @property
     def customers_place(self) -> str:
         """Where its IPv6 prefix comes from."""
-        made = self.service.rules is None
-        return f"{SERVICES}.{self.service.name}.customers.ipv6" if made else self.place
+        return self.place if _explicit(self.service) else f"{SERVICES}.{self.service.name}.customers.ipv6"
+
+
+def _explicit(service: ServiceIntent) -> bool:
+    """Whether the rules or bindings are given one by one."""
+    return service.rules is not None or service.bindings is not None
 
 
 def _placed(fleet: Fleet) -> Iterator[_Placed]:
@@ -105,7 +109,7 @@ def ports_hold_psid(fleet: Fleet) -> Said:
             if draft.port_bits <= PORT_BITS:
                 continue
             wrong = f"PSID offset {a} + PSID length {k} = {a + k} is more than the {PORT_BITS} bits of a port"
-            if one.intent.rules is None:
+            if not _explicit(one.intent):
                 reserved = f"reserved_ports {1 << k}" if k < PORT_BITS else "reserved_ports 0"
                 right = f"use {reserved} or more, or customers_per_address {1 << (PORT_BITS - a)} or less"
                 yield f"{SERVICES}.{one.intent.name}.sharing", wrong, right.replace("0 or more", "0")
@@ -143,7 +147,7 @@ def no_system_ports(fleet: Fleet) -> Said:
         if lowest >= SYSTEM_PORTS:
             continue
         offset = item.rule.psid_offset
-        right = "use reserved_ports 1024" if item.service.rules is None else "use psid_offset 6"
+        right = "use reserved_ports 1024" if not _explicit(item.service) else "use psid_offset 6"
         if not offset and item.rule.ea_len:
             size = item.rule.port_set(0).range_size
             first = -(-SYSTEM_PORTS // size)
@@ -206,7 +210,7 @@ def _once_a_service(fleet: Fleet, measure: Callable[[MapRule], T]) -> Iterator[t
     """Every explicit rule; of rules made from pools, which share alike, only the first."""
     told = set()
     for item in _placed(fleet):
-        if item.service.rules is not None:
+        if _explicit(item.service):
             yield item.place, item, measure(item.rule)
         elif item.service.name not in told:
             told.add(item.service.name)
@@ -346,7 +350,8 @@ def no_special_space(fleet: Fleet) -> Said:
 def _prefixes(fleet: Fleet) -> Iterator[tuple[str, IPv4Network | IPv6Network]]:
     for name, one in fleet.drawn.items():
         place, service = f"{SERVICES}.{name}", one.intent
-        yield f"{place}.gateway.address", IPv6Network(service.gateway.address)
+        if service.gateway.address is not None:
+            yield f"{place}.gateway.address", IPv6Network(service.gateway.address)
         if service.customers is not None:
             yield f"{place}.customers.ipv6", service.customers.ipv6
         for index, pool in enumerate(service.ipv4_pools or ()):
@@ -363,7 +368,7 @@ def techniques_apart(fleet: Fleet) -> Said:
             continue
         techniques = f"{one.intent.technique} and {other.intent.technique}"
         place = f"{SERVICES}.{other.intent.name}"
-        if one.intent.gateway.address == other.intent.gateway.address:
+        if one.intent.gateway.address and one.intent.gateway.address == other.intent.gateway.address:
             wrong = f"{other.intent.gateway.address} is the gateway of {one.intent.name} too: {techniques}"
             yield f"{place}.gateway.address", wrong, "give each technique an address of its own"
         pools = Ranges(rule.ipv4_prefix for rule in one.rules)

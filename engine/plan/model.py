@@ -16,7 +16,7 @@ class Finding:
     """What a lint rule says of one place in the inventory."""
 
     place: str
-    rule: str  # an id of tests/vectors/lint_rules.json
+    rule: str  # an id of plan/lint.py
     severity: str  # error, warn or info
     wrong: str
     right: str
@@ -28,7 +28,7 @@ class NodePlan:
     """What one host of the inventory has to run, and in which language."""
 
     name: str
-    role: str  # gateway or edge
+    role: str  # gateway, edge, resolver, provisioner or router
     platform: str  # a folder of engine/platforms
     services: tuple[Service, ...]
     dialect: str = "cli"  # a dialect of the platform's features.yml
@@ -42,7 +42,7 @@ class NodePlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServicePlan:
-    """Figures of one service, derived from its rules."""
+    """Figures of one service, derived from what its mapping gives."""
 
     name: str
     technique: str
@@ -51,7 +51,7 @@ class ServicePlan:
     customers_per_address: int
     ports_per_customer: int
     excluded_ports: int  # on each shared address
-    psid_offset: int
+    psid_offset: int  # rules and bindings; 0 elsewhere
     psid_len: int
     ea_len: int
     ipv6_mtu: int

@@ -25,11 +25,12 @@ from ..plan.capability import CONFIDENCES, Feature, Features
 from ..plan.limits import WORDS
 from ..problem import Problem, Refused
 from ..techniques import TECHNIQUES
-from ..techniques.service import EDGE, GATEWAY, Service
+from ..techniques.service import EDGE, GATEWAY, PROVISIONER, RESOLVER, ROUTER, Service
 from .driver import Driver
 
 FOLDER = Path(__file__).resolve().parent
 TRANSPORTS = ("netconf", "ssh", "local")
+ROLES = (GATEWAY, EDGE, RESOLVER, PROVISIONER, ROUTER)
 FRAGMENTS = ("outer", "inner", "none")
 # Words of Feature.not_carried.
 CARRIABLE = (
@@ -109,7 +110,7 @@ def _platform_problems(name: str, features: Features, place: str) -> list[Proble
 def _feature_problems(row: Feature, place: str) -> list[Problem]:
     problems = [
         *_one_of(f"{place}.technique", row.technique, TECHNIQUES),
-        *_one_of(f"{place}.role", row.role, (GATEWAY, EDGE)),
+        *_one_of(f"{place}.role", row.role, ROLES),
         *_one_of(f"{place}.state", row.state, ("yes", "no")),
         *_one_of(f"{place}.confidence", row.confidence, CONFIDENCES),
     ]

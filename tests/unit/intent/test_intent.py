@@ -11,12 +11,16 @@ from types import MappingProxyType
 import pytest
 from ansible_collections.ipv4aas.fleet.engine.intent.model import (
     Customers,
+    Dns64Intent,
+    EamEntry,
     Forward,
     Gateway,
     HostIntent,
+    PlaneIntent,
     Rule,
     ServiceIntent,
     Sharing,
+    Subscriber,
 )
 from ansible_collections.ipv4aas.fleet.engine.intent.read import (
     examine,
@@ -168,7 +172,6 @@ def test_a_broken_service_hides_neither_hosts_nor_services():
     assert set(reading.intent.hosts) == {"ce42"}
     assert {p.place for p in reading.problems} == {
         "ipv4aas_services.bad.technique",
-        "ipv4aas_services.bad.gateway",
         "hosts.ce43.ipv4aas_carries[0]",
     }
 
@@ -212,10 +215,27 @@ def without_it(info):
         return "required"
     if info.default_factory or info.default in (None, ()):
         return ""
+    if isinstance(info.default, tuple):
+        return ", ".join(map(str, info.default))
     return str(info.default).lower() if isinstance(info.default, bool) else str(info.default)
 
 
-@pytest.mark.parametrize("model", [ServiceIntent, Customers, Sharing, Gateway, Rule, HostIntent, Forward])
+@pytest.mark.parametrize(
+    "model",
+    [
+        ServiceIntent,
+        Customers,
+        Sharing,
+        Gateway,
+        Rule,
+        Subscriber,
+        PlaneIntent,
+        EamEntry,
+        Dns64Intent,
+        HostIntent,
+        Forward,
+    ],
+)
 def test_reference_of_the_inventory(model):
     rows = [["key", "meaning", "without it", "example"]]
     for name, info in model.model_fields.items():

@@ -193,6 +193,7 @@ def test_compile_fleet_says_the_same():
 MEASURED = {
     "name_length": 5,
     "rules": 1,
+    "bindings": 0,
     "ipv6_mtu": 1500,
     "ipv6_prefix_len": 56,
     "ipv4_prefix_len": 30,

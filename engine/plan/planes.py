@@ -1,0 +1,77 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tables of the SA46T family: which prefix each IPv4 network of a plane is behind (m46e-pr, m46e-pt)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import IPv4Network, IPv6Network
+
+from ..intent.model import HostIntent, ServiceIntent
+from ..mapping.plane import PlaneRoute
+from ..problem import Problem
+
+Services = Mapping[str, ServiceIntent]
+
+
+def routes_of(
+    service: ServiceIntent, services: Services, hosts: Iterable[HostIntent]
+) -> Iterator[PlaneRoute]:
+    """The table of the service's plane; empty for SA46T itself, whose routes are in the IGP.
+
+    A translator (PT) stands in the PR domain for all networks of the FP domain that it joins.
+    """
+    mapping = service.row.mapping
+    if mapping == "plane":
+        return
+    hosts = tuple(hosts)
+    for host in _carriers(_alike(service, services, "plane-table"), hosts):
+        if host.customer_prefix is not None:
+            yield from (PlaneRoute(network, host.customer_prefix) for network in host.lan)
+    if mapping == "plane-table":
+        for translator in _alike(service, services, "plane-rewrite"):
+            networks = tuple(_networks(_alike(translator, services, "plane"), hosts))
+            for host in _carriers([translator], hosts):
+                if host.customer_prefix is not None:
+                    yield from (PlaneRoute(network, host.customer_prefix) for network in networks)
+
+
+def _alike(service: ServiceIntent, services: Services, mapping: str) -> list[ServiceIntent]:
+    """Services of a mapping that have the same plane ID, and the same prefix where both have one."""
+    assert service.plane is not None
+    return [
+        other
+        for other in services.values()
+        if other.row.mapping == mapping
+        and other.plane is not None
+        and other.plane.id == service.plane.id
+        and (mapping != "plane" or other.plane.prefix == service.plane.prefix)
+    ]
+
+
+def _carriers(services: Iterable[ServiceIntent], hosts: Iterable[HostIntent]) -> Iterator[HostIntent]:
+    names = {service.name for service in services}
+    return (host for host in hosts if names & set(host.carries or ()))
+
+
+def _networks(services: Iterable[ServiceIntent], hosts: Iterable[HostIntent]) -> Iterator[IPv4Network]:
+    for host in _carriers(services, hosts):
+        yield from host.lan
+
+
+def plane_problems(service: ServiceIntent, hosts: Iterable[HostIntent]) -> Iterator[Problem]:
+    """A node of a plane that has no network, or one that another node has under another prefix."""
+    if service.row.mapping == "plane-rewrite":
+        return
+    owners: dict[IPv4Network, tuple[IPv6Network | None, str]] = {}
+    for host in _carriers([service], hosts):
+        if not host.lan:
+            right = "give the IPv4 networks behind it, or 0.0.0.0/0 for the way out of the plane"
+            yield Problem(host.place("lan"), f"is missing: {service.row.title} carries whole networks", right)
+        for index, network in enumerate(host.lan):
+            first = owners.setdefault(network, (host.customer_prefix, host.name))
+            if service.row.mapping == "plane-table" and first[0] != host.customer_prefix:
+                place = f"{host.place('lan')}[{index}]"
+                wrong = f"{network} is behind {first[1]} too, under {first[0]}"
+                yield Problem(place, wrong, "remove one of the two, or give both one customer_prefix")

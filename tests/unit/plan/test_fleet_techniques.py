@@ -1,0 +1,244 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every technique from a small inventory: what each node gets to know."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+import pytest
+import yaml
+from ansible_collections.ipv4aas.fleet.engine.codec import decode, encode
+from ansible_collections.ipv4aas.fleet.engine.mapping.binding import Binding
+from ansible_collections.ipv4aas.fleet.engine.mapping.plane import Plane, PlaneRoute
+from ansible_collections.ipv4aas.fleet.engine.plan.build import build_plan
+from ansible_collections.ipv4aas.fleet.engine.plan.model import FleetPlan
+from ansible_collections.ipv4aas.fleet.engine.techniques import TECHNIQUES
+from ansible_collections.ipv4aas.fleet.engine.techniques.service import Delegation, Dns64
+from fleet_samples import FEATURES, hostvars_of
+
+# One inventory for the five techniques that a customer edge can have: only the word changes.
+SMALL = """
+services:
+  town:
+    technique: map-e
+    customers: {ipv6: "2400:4000::/56", prefix_length: 64}
+    ipv4_pools: [133.0.0.92/30]
+    sharing: {customers_per_address: 64, reserved_ports: 4096}
+    gateway: {address: "2400:5000::1", translation_prefix: "2400:5000:64::/64", anycast: true}
+    aftr_name: aftr.example.net
+    minimum_ports: 900
+hosts:
+  br1: {ipv4aas_role: gateway, ipv4aas_platform: linux, ipv4aas_carries: [town]}
+  br2: {ipv4aas_role: gateway, ipv4aas_platform: linux, ipv4aas_carries: [town]}
+  ce42:
+    ipv4aas_role: edge
+    ipv4aas_platform: linux
+    ipv4aas_carries: [town]
+    ipv4aas_customer_prefix: 2400:4000:0:42::/64
+    ipv4aas_lan: [192.168.1.0/24]
+  dns1: {ipv4aas_role: resolver, ipv4aas_platform: dns, ipv4aas_carries: [town]}
+  dhcp1: {ipv4aas_role: provisioner, ipv4aas_platform: dhcp, ipv4aas_carries: [town]}
+  ra1: {ipv4aas_role: router, ipv4aas_platform: ra, ipv4aas_carries: [town]}
+"""
+SWITCH = ("map-e", "map-t", "lw4o6", "ds-lite", "464xlat")
+
+CAMPUS = """
+services:
+  campus:
+    technique: sa46t
+    plane: {prefix: "2400:5000:0:46::/64", id: 9}
+  hall:
+    technique: sa46t-pr
+    plane: {id: 9}
+  seam:
+    technique: sa46t-pt
+    plane: {prefix: "2400:5000:0:46::/64", id: 9}
+hosts:
+  core: {ipv4aas_role: gateway, ipv4aas_platform: linux, ipv4aas_carries: [campus], ipv4aas_lan: [0.0.0.0/0]}
+  lab1: {ipv4aas_role: edge, ipv4aas_platform: linux, ipv4aas_carries: [campus], ipv4aas_lan: [10.1.1.0/24]}
+  pr3:
+    ipv4aas_role: edge
+    ipv4aas_platform: linux
+    ipv4aas_carries: [hall]
+    ipv4aas_customer_prefix: 2400:5000:0:3::/64
+    ipv4aas_lan: [10.1.3.0/24, 10.1.13.0/24]
+  pr4:
+    ipv4aas_role: gateway
+    ipv4aas_platform: linux
+    ipv4aas_carries: [hall]
+    ipv4aas_customer_prefix: 2400:5000:0:4::/64
+    ipv4aas_lan: [10.1.4.0/24]
+  pt:
+    ipv4aas_role: gateway
+    ipv4aas_platform: linux
+    ipv4aas_carries: [seam]
+    ipv4aas_customer_prefix: 2400:5000:0:ff::/64
+"""
+
+
+def planned(text, **changes):
+    document = yaml.safe_load(text)
+    for service in document["services"].values():
+        service.update(changes)
+    plan = build_plan(hostvars_of(document), FEATURES)
+    assert decode(FleetPlan, encode(plan)) == plan
+    return plan
+
+
+def service_of(plan, host):
+    [service] = plan.nodes[host].services
+    return service
+
+
+@pytest.mark.parametrize("technique", SWITCH)
+def test_only_the_word_changes(technique):
+    plan = planned(SMALL, technique=technique)
+    row = TECHNIQUES[technique]
+    figures = plan.services["town"]
+    assert (figures.customers, figures.ipv4_addresses, figures.ports_per_customer) == (256, 4, 960)
+    assert (figures.ipv4_mtu, figures.tcp_mss) == (1500 - row.overhead, 1460 - row.overhead)
+    assert figures.gateways == ("br1", "br2") and figures.edges == ("ce42",)
+    edge = service_of(plan, "ce42")
+    assert (edge.technique, edge.role, edge.inside) == (technique, "edge", (IPv4Network("192.168.1.0/24"),))
+    assert edge.end_user_prefix == IPv6Network("2400:4000:0:42::/64")
+    assert edge.gateway_address == IPv6Address("2400:5000::1")
+    assert edge.filtering == ("endpoint-independent" if row.napt == "gateway" else "address-dependent")
+    assert (edge.translation_prefix is not None) == (row.carriage == "translation")
+
+
+@pytest.mark.parametrize("technique", ["map-e", "map-t", "lw4o6"])
+def test_a_customer_keeps_address_and_ports(technique):
+    plan = planned(SMALL, technique=technique)
+    customer = service_of(plan, "ce42").customer
+    assert customer.ipv4 == IPv4Network("133.0.0.93/32")
+    assert (customer.ports.offset, customer.ports.psid_len, customer.ports.psid) == (4, 6, 2)
+    assert customer.address == IPv6Address("2400:4000:0:42:0:8500:5d:2")
+    table = service_of(plan, "br1").address_table()
+    assert table.softwire(int(customer.ipv4.network_address), customer.ports.nth(0)) == int(customer.address)
+
+
+def test_lw4o6_has_a_binding_for_everybody():
+    plan = planned(SMALL, technique="lw4o6")
+    table = service_of(plan, "br1").bindings
+    assert len(table) == len(set(table)) == 256
+    own = Binding(IPv6Address("2400:4000:0:42:0:8500:5d:2"), IPv4Address("133.0.0.93"), 4, 6, 2)
+    assert service_of(plan, "ce42").bindings == (own,)
+    assert own in table
+    assert service_of(plan, "dhcp1").bindings == table == service_of(plan, "br2").bindings
+    assert service_of(plan, "br1").rules == ()
+
+
+@pytest.mark.parametrize(
+    ("allocation", "block", "deterministic"),
+    [("dynamic", 0, False), ("blocks", 960, False), ("deterministic", 960, True)],
+)
+def test_pool(allocation, block, deterministic):
+    sharing = {"customers_per_address": 64, "reserved_ports": 4096, "allocation": allocation}
+    plan = planned(SMALL, technique="ds-lite", sharing=sharing)
+    pool = service_of(plan, "br1").pool
+    assert (pool.first_port, pool.ports_per_subscriber, pool.block_size) == (4096, 960, block)
+    assert (pool.deterministic, pool.subscriber_prefix_len) == (deterministic, 64)
+    assert service_of(plan, "ce42").pool is None
+    parts = [pool.ipv4, service_of(plan, "br2").pool.ipv4]
+    if deterministic:  # a customer's block is the same everywhere
+        assert parts == [(IPv4Network("133.0.0.92/30"),)] * 2
+    else:  # sessions are not shared, so ports cannot be either
+        assert parts == [(IPv4Network("133.0.0.92/31"),), (IPv4Network("133.0.0.94/31"),)]
+
+
+def test_helpers_get_what_they_need():
+    for technique in SWITCH:
+        plan = planned(SMALL, technique=technique)
+        with_prefix = technique == "464xlat"
+        for host in ("dns1", "ra1"):
+            services = plan.nodes[host].services
+            assert len(services) == with_prefix
+            assert plan.nodes[host].deploy  # what another technique left there goes
+            for service in services:
+                assert service.translation_prefix == IPv6Network("2400:5000:64::/64")
+                assert service.pool is None
+        if technique == "464xlat":
+            clients = (IPv6Network("2400:4000::/56"),)
+            assert service_of(plan, "dns1").dns64 == Dns64(clients=clients)
+            assert plan.nodes["dhcp1"].services == ()
+        else:
+            provisioner = service_of(plan, "dhcp1")
+            assert provisioner.delegations == (Delegation(IPv6Network("2400:4000::/56"), 64),)
+            assert provisioner.aftr_name == ("aftr.example.net" if technique == "ds-lite" else "")
+            assert bool(provisioner.rules) == technique.startswith("map")
+            assert provisioner.pool is None
+
+
+def test_nat64_has_no_edge():
+    document = yaml.safe_load(SMALL)
+    del document["hosts"]["ce42"]
+    del document["services"]["town"]["gateway"]["address"]
+    document["services"]["town"]["technique"] = "nat64"
+    plan = build_plan(hostvars_of(document), FEATURES)
+    gateway = service_of(plan, "br1")
+    assert gateway.gateway_address == IPv6Address("2400:5000:64:0:c0:0:800:0")  # 192.0.0.8 (RFC 6052)
+    assert gateway.translation_prefix == IPv6Network("2400:5000:64::/64")
+    assert service_of(plan, "dns1").dns64.clients == (IPv6Network("2400:4000::/56"),)
+    assert plan.services["town"].edges == ()
+
+
+def test_sa46t_planes():
+    plan = planned(CAMPUS)
+    fixed = Plane(IPv6Network("2400:5000:0:46::/64"), 9)
+    lab = service_of(plan, "lab1")
+    assert (lab.plane, lab.inside, lab.plane_routes) == (fixed, (IPv4Network("10.1.1.0/24"),), ())
+    assert lab.gateway_address == IPv6Address("2400:5000:0:46:0:9:c000:8")
+    pr3 = service_of(plan, "pr3")
+    assert pr3.plane == Plane(IPv6Network("2400:5000:0:3::/64"), 9)
+    table = {
+        "10.1.3.0/24": "2400:5000:0:3::/64",
+        "10.1.13.0/24": "2400:5000:0:3::/64",
+        "10.1.4.0/24": "2400:5000:0:4::/64",
+        # The translator stands for the other domain.
+        "0.0.0.0/0": "2400:5000:0:ff::/64",
+        "10.1.1.0/24": "2400:5000:0:ff::/64",
+    }
+    routes = {PlaneRoute(IPv4Network(ipv4), IPv6Network(ipv6)) for ipv4, ipv6 in table.items()}
+    assert set(pr3.plane_routes) == routes == set(service_of(plan, "pr4").plane_routes)
+    pt = service_of(plan, "pt")
+    assert pt.plane == fixed
+    assert pt.gateway_address in IPv6Network("2400:5000:0:ff::/64")
+    assert {route.ipv4 for route in pt.plane_routes} == {
+        IPv4Network(network) for network in ("10.1.3.0/24", "10.1.13.0/24", "10.1.4.0/24")
+    }
+
+
+def test_explicit_bindings():
+    plan = planned(
+        """
+services:
+  town:
+    technique: lw4o6
+    gateway: {address: "2400:5000::1"}
+    bindings:
+      - {customer_prefix: "2001:db8:12:3400::/56", ipv4: 192.0.2.18, psid_length: 6, psid: 1}
+      - {softwire: "2001:db8:77::1", ipv4: 192.0.2.77}
+hosts:
+  br: {ipv4aas_role: gateway, ipv4aas_platform: linux, ipv4aas_carries: [town]}
+  ce1:
+    ipv4aas_role: edge
+    ipv4aas_platform: linux
+    ipv4aas_carries: [town]
+    ipv4aas_customer_prefix: 2001:db8:12:3400::/56
+    ipv4aas_lan: [10.0.0.0/24]
+    ipv4aas_port_forwards: [{protocol: tcp, outside_port: 1024, inside_address: 10.0.0.5, inside_port: 80}]
+  ce2:
+    ipv4aas_role: edge
+    ipv4aas_platform: linux
+    ipv4aas_carries: [town]
+    ipv4aas_customer_prefix: 2001:db8:77::/64
+"""
+    )
+    shared = Binding(IPv6Address("2001:db8:12:3400:0:c000:212:1"), IPv4Address("192.0.2.18"), 0, 6, 1)
+    whole = Binding(IPv6Address("2001:db8:77::1"), IPv4Address("192.0.2.77"))
+    assert service_of(plan, "br").bindings == (shared, whole)
+    assert service_of(plan, "ce1").bindings == (shared,)
+    assert service_of(plan, "ce2").bindings == (whole,)
+    assert service_of(plan, "ce2").customer.address == IPv6Address("2001:db8:77::1")
