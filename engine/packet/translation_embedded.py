@@ -110,10 +110,10 @@ def error6(
     quoted, extension = _quoted(body, (word >> 16 & 0xFF) * 4)
     inner = _packet6(quoted, ends, own4, destination)
     value = error.value
+    if error.type not in _WITH_LENGTH6:
+        extension = b""
     if error.type == TOO_BIG6:
         value = mtu_to6(word & 0xFFFF, ipv4_mtu, ipv6_mtu, int.from_bytes(quoted[2:4], "big"))
-    elif error.type not in _WITH_LENGTH6:
-        extension = b""
     elif extension:
         room = max(_LEAST_QUOTED, _ROOM6 - len(extension) & ~7)
         inner = _padded(inner[:room], 8)
