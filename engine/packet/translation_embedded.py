@@ -75,23 +75,18 @@ def seal_transport(buf: bytearray, at: int, protocol: int, delta: int, *, partia
     _U16.pack_into(buf, at + offset, field)
 
 
-def echo6(body: memoryview, source: int, destination: int) -> bytes:
+def echo6(body: bytes | memoryview, source: int, destination: int) -> bytes:
     """An ICMPv4 echo message as ICMPv6; the addresses are those of IPv6."""
-    kind = ECHO[body[0]]
-    word, field = _PORTS.unpack_from(body)
-    delta = (kind << 8) - word + pseudo6(source, destination, ipv6.ICMPV6, len(body))
-    return b"".join((_PORTS.pack(kind << 8, adjust(field, delta)), body[4:]))
+    message = bytearray(body)
+    _retype(message, ECHO, pseudo6(source, destination, ipv6.ICMPV6, len(message)))
+    return bytes(message)
 
 
-def echo4(body: memoryview, source: int, destination: int) -> bytes:
+def echo4(body: bytes | memoryview, source: int, destination: int) -> bytes:
     """An ICMPv6 echo message as ICMPv4; the addresses are those of IPv6."""
-    kind = ECHO_BACK[body[0]]
-    word, field = _PORTS.unpack_from(body)
-    field = adjust(field, (kind << 8) - word - pseudo6(source, destination, ipv6.ICMPV6, len(body)))
-    message = b"".join((_PORTS.pack(kind << 8, field), body[4:]))
-    if field or any(message):
-        return message
-    return b"\0\0\xff\xff" + message[4:]  # only all zeros sum up to this
+    message = bytearray(body)
+    _retype(message, ECHO_BACK, -pseudo6(source, destination, ipv6.ICMPV6, len(message)))
+    return bytes(message)
 
 
 def error6(
@@ -241,12 +236,20 @@ def _ports(payload: bytearray, protocol: int) -> tuple[int, int] | tuple[None, N
     return None, None
 
 
+def _retype(message: bytearray, table: dict[int, int], pseudo: int) -> None:
+    """Rewrite an echo message, code 0; its checksum covers a pseudo-header whose sum is `pseudo` more."""
+    kind = table[message[0]]
+    word, field = _PORTS.unpack_from(message)
+    field = adjust(field, (kind << 8) - word + pseudo)
+    if not field and not kind and not any(message[4:]):
+        field = ONES  # all zeros sum up to this alone
+    _PORTS.pack_into(message, 0, kind << 8, field)
+
+
 def _echo_inside(payload: bytearray, table: dict[int, int], pseudo: int) -> None:
-    """Rewrite an echo message in an error; nothing else may be there (RFC 7915 s4.3, s5.3)."""
+    """The same in an error, where nothing else may be (RFC 7915 s4.3, s5.3)."""
     if len(payload) < 4:
         raise Drop("drop_icmp_truncated")
-    kind = table.get(payload[0])
-    if kind is None:
+    if payload[0] not in table:
         raise Drop("drop_icmp_about_icmp_error")
-    word, field = _PORTS.unpack_from(payload)
-    _PORTS.pack_into(payload, 0, kind << 8, adjust(field, (kind << 8) - word + pseudo))
+    _retype(payload, table, pseudo)
