@@ -1,52 +1,43 @@
 # Copyright: (c) 2026, ipv4aas.fleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The carrier side where the gateway translates addresses: a DS-Lite AFTR (RFC 6333 section 6)."""
+"""The carrier side where the gateway translates addresses: one NAPT for many subscribers (RFC 6888)."""
 
 from __future__ import annotations
-
-from ipaddress import IPv4Network
 
 from ..mapping.portset import ALL_PORTS
 from ..packet import icmp, ipv6
 from ..packet.allocation import PortSetAllocator
-from ..packet.allocation import PortSetAllocator
 from ..packet.buffer import Packet
 from ..packet.ipv4 import DF, Datagram
 from ..packet.napt import PROTOCOLS, Napt, SessionView
-from ..packet.verdict import Drop, IcmpError
+from ..packet.verdict import Drop, Icmp6Error, IcmpError
 from ..techniques.service import Service
 from .base import Node, Work
+from .networks import Networks
 
-AFTR_ADDRESS = 0xC0000001  # 192.0.0.1 (RFC 6333 section 5.7)
-SOFTWIRES = IPv4Network("192.0.0.0/29")
-# What a customer may number its network with (RFC 1918), and the ends of softwires themselves.
-PRIVATE = (
-    IPv4Network("10.0.0.0/8"),
-    IPv4Network("172.16.0.0/12"),
-    IPv4Network("192.168.0.0/16"),
-    SOFTWIRES,
-)
 PROTOCOL_UNREACHABLE = IcmpError(3, 2)
+PORT_UNREACHABLE6 = Icmp6Error(1, 4)  # RFC 6146 s3.5
 
 
 class SessionGateway(Node):
-    """NAPT for many subscribers: their softwires tell apart what has the same inside addresses."""
+    """Subscribers share the addresses of a pool; what tells them apart is their IPv6 address.
+
+    That is the softwire of an AFTR (RFC 6333 s6.6) and the host of a NAT64: the realm of its bindings.
+    """
 
     _napt: Napt | None = None
 
     @staticmethod
     def own_address(service: Service) -> int:
-        """The tunnel address of all softwires."""
+        """The end of all softwires; the source of a translator's own ICMPv6."""
         return int(service.gateway_address)
 
     def apply(self, service: Service) -> list[str]:
         """Take over a service; sessions that are valid under it live on."""
         assert service.pool is not None
         super().apply(service)
-        self._pool = _masks(service.pool.ipv4)
-        self._allowed = _masks((*PRIVATE, *service.inside))
-        self._softwires = _masks((SOFTWIRES,))
+        self.pool = Networks(service.pool.ipv4)
         self._ident = self.rng.getrandbits(16)
         addresses = [int(address) for network in service.pool.ipv4 for address in network]
         allocator = PortSetAllocator(addresses, ALL_PORTS, self.rng)
@@ -86,7 +77,7 @@ class SessionGateway(Node):
         work.events += ["session_expired"] * self.napt.expire(work.now)
         d = Datagram(packet.data, packet.offload)
         self.check_addresses(d)
-        if not _within(d.destination, self._pool):
+        if d.destination not in self.pool:
             raise Drop("drop_unmapped_destination")
         _check_protocol(d)
         self.each(self.fragments.resolve(d, d.source, work.now, work.events), work, self._take_in)
@@ -104,38 +95,34 @@ class SessionGateway(Node):
 
     # From a subscriber
 
-    def admit(self, outer: ipv6.Outer) -> int:
-        """Any host: the operator's IPv6 network keeps strangers and spoofed sources out (RFC 6333 s11)."""
-        if not ipv6.is_unicast(outer.source) or self.owns(outer.source):
-            raise Drop("drop_softwire_source")
-        return outer.source
-
     def from_softwire(self, outer: ipv6.Outer, packet: Packet, work: Work) -> None:
         """To the Internet, or to another subscriber."""
         work.events += ["session_expired"] * self.napt.expire(work.now)
         self.admit(outer)
         d = self.carriage.unwrap(outer, packet.offload)
-        d.set_dscp(outer.traffic_class >> 2)
         self.check_addresses(d)
-        if not _within(d.source, self._allowed):
-            raise Drop("drop_spoofed_source")
-        if _within(d.destination, self._softwires):
-            raise Drop("drop_unmapped_destination")
+        self.check_inner(outer, d)
         _check_protocol(d)
         if not d.is_fragment and not d.fragment & DF and not d.is_super:
             d.set_ident(self._new_ident())
-        pieces = self.fragments.resolve(d, work.peer, work.now, work.events, self._new_ident)
-        self.each(pieces, work, self._send_out)
+        pieces = self.fragments.resolve(d, outer.source, work.now, work.events, self._new_ident)
+        self.each(pieces, work, self._send_out, outer.source)
 
-    def _send_out(self, d: Datagram, work: Work) -> None:
+    def from_router(self, outer: ipv6.Outer, packet: Packet, far: int, work: Work) -> None:
+        """From a subscriber, or from a router on the way to it."""
+        work.events += ["session_expired"] * self.napt.expire(work.now)
+        self.admit(outer)
+        self._send_out(self.unwrap_error(outer, packet, known=outer.source == far), work, far)
+
+    def check_inner(self, outer: ipv6.Outer, d: Datagram) -> None:
+        """Raise Drop for a packet that must not be in that one: a translator made it of that one."""
+
+    def _send_out(self, d: Datagram, work: Work, realm: int) -> None:
         self.route(d, work)
-        turned = _within(d.destination, self._pool)
+        turned = d.destination in self.pool
         if turned:
             self.carriage.fit(d)
-        if d.is_icmp_error:
-            self.napt.outbound_error(d, work.peer)
-        else:
-            self.napt.outbound(d, work.now, work.peer)
+        self._translate_out(d, work, realm)
         if turned:
             # The other subscriber sees outside address and port (RFC 4787 REQ-9), and filters as ever.
             self._deliver(d, work)
@@ -144,40 +131,34 @@ class SessionGateway(Node):
             self.emit(d, work)
         work.events.append("decapsulated")
 
+    def _translate_out(self, d: Datagram, work: Work, realm: int) -> None:
+        if not d.is_icmp_error:
+            self.napt.outbound(d, work.now, realm)
+            return
+        self.napt.outbound_error(d, realm)
+        if realm != work.peer:
+            # From a router on the way, which has no IPv4 address (RFC 6791 s2).
+            d.set_source(self.icmp_source)
+
     def _new_ident(self) -> int:
         """Subscribers that share an address must not collide (RFC 7857 s10)."""
         self._ident = self._ident + 1 & 0xFFFF
         return self._ident
 
-    # Errors
-
     def relay_error(self, error: icmp.Relayed, work: Work) -> None:
-        """To the Internet host, or to the other subscriber, whose packet had trouble in the tunnel."""
+        """To the Internet host, or to the other subscriber, whose packet had trouble in a softwire."""
         assert error.kind is not None
-        d = self.make_error(error.kind, error.inner, AFTR_ADDRESS, work)
+        d = self.make_error(error.kind, error.inner, self.icmp_source, work)
         if d is None:
             return
-        self.napt.outbound_error(d, error.softwire)
+        self._translate_out(d, work, error.softwire)
         work.events.append("icmpv6_relayed")
-        d.set_source(self.icmp_source)
-        if _within(d.destination, self._pool):
+        if d.destination in self.pool:
             self._deliver(d, work)
         else:
             self.emit(d, work)
 
-    def error_source(self, work: Work) -> int:
-        """Inside, the address that every softwire knows (RFC 6333 s5.7)."""
-        return AFTR_ADDRESS if work.peer else self.icmp_source
-
 
 def _check_protocol(d: Datagram) -> None:
     if d.protocol not in PROTOCOLS:
-        raise Drop("drop_protocol_unsupported", PROTOCOL_UNREACHABLE)
-
-
-def _masks(networks: tuple[IPv4Network, ...]) -> list[tuple[int, int]]:
-    return [(int(network.network_address), int(network.netmask)) for network in networks]
-
-
-def _within(address: int, networks: list[tuple[int, int]]) -> bool:
-    return any(address & mask == network for network, mask in networks)
+        raise Drop("drop_protocol_unsupported", PROTOCOL_UNREACHABLE, PORT_UNREACHABLE6)

@@ -83,6 +83,7 @@ def test_without_networks_all_sources_are_inside() -> None:
     [
         (kit.tunnel("2001:db8:ffff::2", B4, kit.udp(SERVER, 53, INSIDE, 1)), "drop_not_gateway"),
         (kit.tunnel(AFTR6, B4, kit.udp(SERVER, 53, "192.168.2.1", 1)), "drop_wrong_address"),
+        (kit.tunnel(AFTR6, B4, kit.udp("192.168.1.9", 53, INSIDE, 1)), "drop_spoofed_source"),
         (kit.tunnel(AFTR6, "2001:db8:1:100::1", kit.udp(SERVER, 53, INSIDE, 1)), "drop_not_for_us"),
         (kit.tunnel(AFTR6, B4, kit.udp(SERVER, 53, INSIDE, 1), next_header=41), "drop_next_header"),
     ],
