@@ -44,3 +44,13 @@ def format_of(address: int, prefix_len: int, ipv4: int, psid: int) -> str | None
         name for name in FORMATS if address & host_bits == interface_identifier(ipv4, psid, name) & host_bits
     ]
     return seen[0] if len(seen) == 1 else None
+
+
+def with_host_bits(address: int, host: int, iid_format: str) -> int:
+    """The MAP address whose identifier also names a host of an IPv4 prefix (see TranslatedRuleTable)."""
+    return address | host << _LAYOUT[iid_format][0]
+
+
+def host_bits(address: int, mask: int, iid_format: str) -> int:
+    """Inverse: the host bits (those of ``mask``) that the identifier carries."""
+    return address >> _LAYOUT[iid_format][0] & mask

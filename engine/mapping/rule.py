@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
-from .iid import RFC7597, format_of, map_address
+from .iid import RFC7597, format_of, host_bits, map_address, with_host_bits
 from .portset import ALL_PORTS, PortSet, PortSetError, psid_of
 
 DEFAULT_OFFSET = 6
@@ -179,6 +179,7 @@ class RuleTable:
     def __init__(self, rules: Iterable[MapRule], iid_format: str = RFC7597) -> None:
         rules = tuple(rules)
         self.iid_format = iid_format
+        self.gateways: frozenset[int] = frozenset()  # beside that of the service
         self._by_ipv6 = _by_length((rule.ipv6_prefix, rule) for rule in rules)
         self._by_ipv4 = _by_length((rule.ipv4_prefix, rule) for rule in rules)
         # Only prefixes of up to 64 bits may share one cache key per upper half of the address.
@@ -232,8 +233,19 @@ class RuleTable:
                 return None
             if len(self._softwires) >= self.CACHE_LIMIT:
                 self._softwires.clear()
-            found = self._softwires[key] = _softwire(owner_rule, ipv4, psid, self.iid_format)
+            found = self._softwires[key] = self._address(owner_rule, ipv4, psid)
         return found
+
+    def _address(self, rule: MapRule, ipv4: int, psid: int) -> int:
+        return _softwire(rule, ipv4, psid, self.iid_format)
+
+    def gateway(self, softwire: int) -> int | None:
+        """The gateway address of a softwire; None: that of the service."""
+        return None
+
+    def mapped(self, ipv6: int, entitlement: Entitlement) -> bool:
+        """Whether an IPv6 source is the very address that the mapping computes."""
+        return ipv6 == entitlement.address
 
     def entitlement(self, ipv6: int) -> Entitlement | None:
         """What the IPv6 source may use inside, from its EA bits only; None without a rule."""
@@ -254,6 +266,40 @@ class RuleTable:
         if rule is None:
             return None
         return format_of(ipv6, rule.customer_prefix_len, entitlement.ipv4, entitlement.ports.psid)
+
+
+class TranslatedRuleTable(RuleTable):
+    """Rules where the IPv4 header does not travel (MAP-T): the IPv6 address alone says which host it is.
+
+    A customer with an IPv4 prefix has one MAP address for each of its IPv4 addresses: the whole
+    address stands in the identifier, whose field is as wide. RFC 7599 section 6 pads the prefix with
+    zeros, which names its first host and would lose the others.
+    """
+
+    def _address(self, rule: MapRule, ipv4: int, psid: int) -> int:
+        return with_host_bits(super()._address(rule, ipv4, psid), ipv4 & _host_mask(rule), self.iid_format)
+
+    def mapped(self, ipv6: int, entitlement: Entitlement) -> bool:
+        """The same, for any host of an IPv4 prefix."""
+        host = host_bits(ipv6, ~entitlement.ipv4_mask & 0xFFFFFFFF, self.iid_format)
+        return ipv6 == with_host_bits(entitlement.address, host, self.iid_format)
+
+    def ipv4_of(self, ipv6: int) -> int | None:
+        """The IPv4 address that an IPv6 address stands for, None without a rule.
+
+        EA bits say whose it is; the identifier says which host, where it is a mapped one.
+        """
+        entitlement = self.entitlement(ipv6)
+        if entitlement is None:
+            return None
+        mask = ~entitlement.ipv4_mask & 0xFFFFFFFF
+        if not mask or not self.mapped(ipv6, entitlement):
+            return entitlement.ipv4
+        return entitlement.ipv4 | host_bits(ipv6, mask, self.iid_format)
+
+
+def _host_mask(rule: MapRule) -> int:
+    return (1 << (32 - rule.customer_ipv4_len)) - 1
 
 
 # For each prefix length, longest first: bits to shift an address by, and the rules of each prefix.

@@ -1,78 +1,47 @@
 # Copyright: (c) 2026, ipv4aas.fleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What gateway and edge share: limits, ICMP, the tunnel's own IPv6 address, fragments."""
+"""What all nodes share: carriage, own errors, limits, fragments."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum
+from collections.abc import Callable, Mapping
 from random import Random
+from types import MappingProxyType
 from typing import Any
 
 from ..packet import icmp, ipv6
-from ..packet.buffer import Packet, complete
-from ..packet.carriage import Carriage, Encapsulation
+from ..packet.buffer import Packet
+from ..packet.carriage import Carriage
 from ..packet.fragments import FragmentPorts, Reassembler
 from ..packet.ipv4 import Datagram, is_unicast
 from ..packet.napt import SessionView
-from ..packet.verdict import Drop, IcmpError
+from ..packet.verdict import Drop, Icmp6Error, IcmpError
+from ..techniques import TECHNIQUES
 from ..techniques.service import Service
+from .translator_end import TranslatorEnd
+from .tunnel_end import TunnelEnd
+from .work import Limits, Link, Output, TokenBucket, Work
 
+__all__ = [
+    "DUMMY_ADDRESS",
+    "SOURCE_REFUSED",
+    "Limits",
+    "Link",
+    "Node",
+    "Output",
+    "Work",
+    "receiver_port",
+    "sender_port",
+]
 
-class Link(Enum):
-    """The two sides of a node."""
-
-    NATIVE = "native"  # IPv4
-    SOFTWIRE = "softwire"  # the IPv6 domain
-
-
-Output = tuple[Packet, Link]
-
+SOURCE_REFUSED = Icmp6Error(1, 5)  # source address failed ingress/egress policy (RFC 4443 s3.1)
 DUMMY_ADDRESS = 0xC0000008  # 192.0.0.8: IPv4 source of a node that has no IPv4 address (RFC 7600 s4.8)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """Bounds on everything a node remembers, and on what it says unasked."""
-
-    sessions: int = 65536  # 1.2 KB each at most: 80 MB (tests/unit/packet/test_memory.py)
-    fragment_packets: int = 1024  # packets in pieces, in each of the two fragment tables
-    fragment_octets: int = 4 << 20  # what Python needs for the pieces is counted too
-    fragment_seconds: float = 15.0  # RFC 6146 s4: not below 2
-    reassembly_seconds: float = 60.0  # RFC 8200 s4.5
-    icmp_per_second: float = 100.0  # RFC 1812 s4.3.2.8
-    icmp_burst: int = 50
-
-
-class TokenBucket:
-    """Rate limit on the clock of the packets."""
-
-    def __init__(self, rate: float, burst: int) -> None:
-        self._rate, self._burst = rate, float(burst)
-        self._tokens, self._at = float(burst), 0.0
-
-    def take(self, now: float) -> bool:
-        """Whether one more is allowed now."""
-        self._tokens = min(self._burst, self._tokens + max(0.0, now - self._at) * self._rate)
-        self._at = now
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True
-
-
-@dataclass(slots=True)
-class Work:
-    """One packet's way through a node: the clock, what happened, and whom an error would go to."""
-
-    now: float
-    events: list[str]
-    outputs: list[Output]
-    about: bytes | memoryview = b""  # the IPv4 packet as it arrived
-    peer: int = 0  # softwire it came from, 0 for the native side
+_ENDS: Mapping[str, type[TunnelEnd | TranslatorEnd]] = MappingProxyType(
+    {"encapsulation": TunnelEnd, "translation": TranslatorEnd}
+)
 
 
 class Node(ABC):
@@ -94,16 +63,14 @@ class Node(ABC):
         bounds = {"count": limits.fragment_packets, "octets": limits.fragment_octets}
         self.fragments = FragmentPorts(**bounds, timeout=limits.fragment_seconds)
         self.reassembler = Reassembler(**bounds, timeout=limits.reassembly_seconds)
+        self.end = _ENDS[TECHNIQUES[service.technique].carriage](self)
         self.apply(service)
 
     def apply(self, service: Service) -> list[str]:
         """Take over a service; all look-ups change at once."""
         self.service = service
-        self.mapping = service.rule_table()
         self.address = self.own_address(service)
-        self.carriage: Carriage = Encapsulation(
-            service.ipv6_mtu, cut_inner=service.fragmentation == "inner", rng=self.rng
-        )
+        self.carriage: Carriage = self.end.carriage()
         return []
 
     def reload(self, service: Service) -> list[str]:
@@ -116,8 +83,24 @@ class Node(ABC):
         """The tunnel address of this node."""
 
     def owns(self, address: int) -> bool:
-        """Whether an IPv6 address is an own end of the tunnel."""
+        """Whether packets for an IPv6 address are this node's."""
         return address == self.address
+
+    def answers(self, outer: ipv6.Outer) -> bool:
+        """Whether a ping is for this node itself, and not for a host that a translator stands for."""
+        return outer.destination == self.address
+
+    def near(self, d: Datagram, far: int) -> int:
+        """IPv6 source of an IPv4 packet that goes to `far`."""
+        return self.address
+
+    def to6(self, ipv4: int, port: int | None) -> int:
+        """Where an IPv4 address is, seen from the domain (carriage by translation); or Drop."""
+        raise Drop("drop_untranslatable")
+
+    def to4(self, ipv6: int) -> int:
+        """The IPv4 address that an IPv6 address stands for (carriage by translation); or Drop."""
+        raise Drop("drop_untranslatable")
 
     def hear(self, error: icmp.Relayed, work: Work) -> None:
         """An ICMPv6 error about an own packet."""
@@ -132,7 +115,11 @@ class Node(ABC):
 
     @abstractmethod
     def from_softwire(self, outer: ipv6.Outer, packet: Packet, work: Work) -> None:
-        """A tunnel packet, extension headers skipped and fragments put together."""
+        """A packet of the carriage: out of a tunnel whole and bare, to be translated as it came."""
+
+    def from_router(self, outer: ipv6.Outer, packet: Packet, far: int, work: Work) -> None:
+        """An ICMPv6 error about a translated packet to `far`, from there or from any router before it."""
+        self.from_softwire(outer, packet, work)
 
     @abstractmethod
     def admit(self, outer: ipv6.Outer) -> int:
@@ -155,6 +142,13 @@ class Node(ABC):
             self._end(drop, work)
         return work.outputs, work.events
 
+    def _tunnel(self, packet: Packet, work: Work) -> None:
+        outer = ipv6.read(packet.data)
+        if not self.owns(outer.destination):
+            raise Drop("drop_not_for_us")
+        work.outer, work.near = packet.data, outer.destination
+        self.end.take(outer, packet, work)
+
     def expire(self, now: float) -> list[str]:
         """Let time pass for the tables."""
         return self.reassembler.chains.expire(now) + self.fragments.chains.expire(now)
@@ -167,67 +161,26 @@ class Node(ABC):
         """How many there are, at no cost."""
         return 0
 
-    # The tunnel's own end
-
-    def _tunnel(self, packet: Packet, work: Work) -> None:
-        outer = ipv6.read(packet.data)
-        if not self.owns(outer.destination):
-            raise Drop("drop_not_for_us")
-        if not self.carriage.carries(outer.next_header):
-            found = ipv6.skip_extensions(outer)
-            if not isinstance(found, ipv6.Outer):
-                outer, piece = found
-                whole = self.reassembler.add(outer, piece, self.admit(outer), work.now, work.events)
-                if whole is None:
-                    return
-                packet, found = Packet(whole.data), ipv6.skip_extensions(whole)
-                if not isinstance(found, ipv6.Outer):
-                    raise Drop("drop_ipv6_malformed")
-            outer = found
-            if outer.next_header == ipv6.ICMPV6:
-                self._icmpv6(outer, packet, work)
-                return
-            if not self.carriage.carries(outer.next_header):
-                raise Drop("drop_next_header")
-        work.peer = outer.source
-        work.about = memoryview(outer.data)[outer.at : outer.end]
-        self.from_softwire(outer, packet, work)
-
-    def _icmpv6(self, outer: ipv6.Outer, packet: Packet, work: Work) -> None:
-        if packet.offload is not None and packet.offload.needs_csum:
-            # From this host's own kernel.
-            data = bytearray(outer.data)
-            complete(data, packet.offload)
-            outer = outer._replace(data=bytes(data))
-        if icmp.check6(outer) == icmp.ECHO_REQUEST6:
-            self._answer(outer, work)
-            return
-        self.hear(icmp.relay6(outer, self.owns, self.carriage.overhead), work)
-
-    def _answer(self, outer: ipv6.Outer, work: Work) -> None:
-        """Operators ping a tunnel end."""
-        work.events.append("echo_answered")
-        body, mtu, own = icmp.echo_reply6(outer), self.service.ipv6_mtu, outer.destination
-        if ipv6.HEADER + len(body) <= mtu:
-            head = ipv6.write(0, len(body), ipv6.ICMPV6, own, outer.source)
-            work.outputs.append((Packet(head + body), Link.SOFTWIRE))
-            return
-        ident = self.rng.getrandbits(32)
-        for piece in ipv6.fragments(body, ipv6.ICMPV6, mtu, ident, 0, own, outer.source):
-            work.outputs.append((Packet(piece), Link.SOFTWIRE))
-
     # Errors
 
     def _end(self, drop: Drop, work: Work) -> None:
-        """Count a drop, and send the ICMPv4 error that it deserves back to where the packet came from."""
+        """Count a drop, and send the error that it deserves back to where the packet came from."""
         work.events.append(drop.reason)
-        if drop.error is None:
+        if work.peer:
+            self.end.refuse(drop, work)
+        elif drop.error is not None:
+            error = self.make_error(drop.error, work.about, self.error_source(work), work)
+            if error is not None:
+                self.emit(error, work)
+
+    def emit_error6(self, error: Icmp6Error, work: Work, *, source: int) -> None:
+        """An ICMPv6 error about the IPv6 packet as it arrived, within the rate limit."""
+        data = icmp.error6(work.outer, source, error)
+        if data is None or not self._bucket.take(work.now):
+            work.events.append("icmp_suppressed")
             return
-        error = self.make_error(drop.error, work.about, self.error_source(work), work)
-        if error is not None and work.peer:
-            self.send(error, work.peer, work)
-        elif error is not None:
-            self.emit(error, work)
+        work.events.append("icmpv6_sent")
+        work.outputs.append((Packet(data), Link.SOFTWIRE))
 
     def make_error(
         self, error: IcmpError, about: bytes | memoryview, source: int, work: Work
@@ -246,6 +199,14 @@ class Node(ABC):
 
     # Forwarding
 
+    def unwrap_error(self, outer: ipv6.Outer, packet: Packet, *, known: bool) -> Datagram:
+        """A translated ICMP error; a router that is not known by an IPv4 address gets one (RFC 6791)."""
+        d = self.carriage.unwrap(outer, packet.offload)
+        if not known:
+            d.set_source(self.icmp_source)
+        self.check_addresses(d)
+        return d
+
     def each(self, pieces: list[Datagram], work: Work, forward: Callable[..., None], *how: Any) -> None:
         """Forward a packet, or the pieces that it set free: one that is dropped does not stop the others."""
         for piece in pieces:
@@ -254,9 +215,9 @@ class Node(ABC):
             except Drop as drop:
                 self._end(drop, work)
 
-    def send(self, d: Datagram, softwire: int, work: Work) -> None:
-        """Into the tunnel."""
-        packets = self.carriage.wrap(d, self.address, softwire)
+    def send(self, d: Datagram, far: int, work: Work) -> None:
+        """Into the domain, to an IPv6 address."""
+        packets = self.carriage.wrap(d, self.near(d, far), far)
         work.events.append("encapsulated")
         work.outputs += [(packet, Link.SOFTWIRE) for packet in packets]
 

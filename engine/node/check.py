@@ -6,17 +6,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from ipaddress import IPv4Network
-from itertools import combinations
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeVar
 
 from ..codec import CodecError, decode
+from ..mapping.binding import binding_problems
 from ..mapping.iid import FORMATS
+from ..mapping.rfc6052 import prefix_problem
 from ..mapping.rule import Customer, MapRuleError
 from ..problem import Problem, Refused
 from ..techniques import TECHNIQUES
-from ..techniques.service import EDGE, GATEWAY, NodeConfiguration, PortForward, Service
+from ..techniques.reach import ipv4_networks, ipv6_prefixes
+from ..techniques.service import (
+    COMPUTE,
+    DROP,
+    EDGE,
+    FORWARD,
+    GATEWAY,
+    NodeConfiguration,
+    PortForward,
+    Service,
+)
+from .core import has_node
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "technique": tuple(TECHNIQUES),
@@ -24,6 +37,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "interface_identifier": FORMATS,
     "fragmentation": ("outer", "inner"),
     "filtering": ("address-dependent", "endpoint-independent"),
+    "udp_zero_checksum": (COMPUTE, FORWARD, DROP),
 }
 _DEVICE = re.compile(r"[A-Za-z0-9_.-]{1,15}")  # IFNAMSIZ, without what /proc and ip(8) cannot take
 _MTU = (1280, 65535)  # RFC 8200 section 5
@@ -75,19 +89,49 @@ def _service_problems(place: str, service: Service) -> Iterator[Problem]:
         value = getattr(service, name)
         if value not in choices:
             yield Problem(f"{place}.{name}", f"{value} is unknown", f"one of {', '.join(choices)}")
-    if not service.rules:
-        yield Problem(f"{place}.rules", "there is none", "at least one mapping rule")
     if not _MTU[0] <= service.ipv6_mtu <= _MTU[1]:
         yield Problem(f"{place}.ipv6_mtu", f"{service.ipv6_mtu}", f"{_MTU[0]} to {_MTU[1]}")
     if service.mss_clamp and not _LEAST_MSS <= service.mss_clamp <= _MTU[1]:
         yield Problem(
             f"{place}.mss_clamp", f"{service.mss_clamp}", f"0 for off, or {_LEAST_MSS} to {_MTU[1]}"
         )
-    if service.role == EDGE and service.interface_identifier in FORMATS:
-        yield from _edge_problems(place, service)
+    if service.technique not in TECHNIQUES or service.role not in (GATEWAY, EDGE):
+        return
+    row = TECHNIQUES[service.technique]
+    if not has_node(service.technique, service.role):
+        yield Problem(f"{place}.role", f"{row.title} has no {service.role}", "a role that it has")
+        return
+    for check in (*_CARRIAGE_CHECKS.get(row.carriage, ()), *_MAPPING_CHECKS.get(row.mapping, ())):
+        yield from check(place, service)
 
 
-def _edge_problems(place: str, service: Service) -> Iterator[Problem]:
+def _translation_problems(place: str, service: Service) -> Iterator[Problem]:
+    """Carriage by translation: where the Internet is (RFC 6052, RFC 7599 section 5.1), and what is cut."""
+    prefix = service.translation_prefix
+    wrong = "there is none" if prefix is None else prefix_problem(prefix)
+    if wrong:
+        yield Problem(
+            f"{place}.translation_prefix", wrong, "a prefix of RFC 6052, such as 64:ff9b::/96 or a /64"
+        )
+    if not _MTU[0] <= service.lowest_ipv6_mtu <= _MTU[1]:
+        yield Problem(f"{place}.lowest_ipv6_mtu", f"{service.lowest_ipv6_mtu}", f"{_MTU[0]} to {_MTU[1]}")
+
+
+def _rule_problems(place: str, service: Service) -> Iterator[Problem]:
+    if not service.rules:
+        yield Problem(f"{place}.rules", "there is none", "at least one mapping rule")
+
+
+def _binding_problems(place: str, service: Service) -> Iterator[Problem]:
+    """An lwAFTR may begin without bindings; an lwB4 has its own (see _port_set_problems)."""
+    for wrong in binding_problems(service.bindings):
+        yield Problem(f"{place}.bindings", wrong, "one binding a softwire, one owner a port")
+
+
+def _port_set_problems(place: str, service: Service) -> Iterator[Problem]:
+    """An edge that has NAPT of its own, in what it owns."""
+    if service.role != EDGE or service.interface_identifier not in FORMATS:
+        return
     try:
         customer = service.customer
     except MapRuleError as error:
@@ -122,41 +166,65 @@ def _forward_problems(
         yield Problem(f"{place}.inside_address", f"{forward.inside_address} is not inside", f"in {networks}")
 
 
+_Check = Callable[[str, Service], Iterator[Problem]]
+
+# What the row of a technique needs; a piece that needs something adds its line.
+_CARRIAGE_CHECKS: Mapping[str, tuple[_Check, ...]] = MappingProxyType(
+    {"translation": (_translation_problems,)}
+)
+_MAPPING_CHECKS: Mapping[str, tuple[_Check, ...]] = MappingProxyType(
+    {
+        "rule": (_rule_problems, _port_set_problems),
+        "binding": (_binding_problems, _port_set_problems),
+    }
+)
+
+
 def _clashes(services: list[tuple[str, Service]]) -> Iterator[Problem]:
     """What would leave it open which service a packet belongs to."""
-    for (first_place, first), (place, second) in combinations(services, 2):
-        if first.name == second.name:
-            yield Problem(f"{place}.name", f"{second.name} is the name of {first_place} too", "another name")
-        own = _quiet(tunnel_address, second)
-        if own is not None and own == _quiet(tunnel_address, first):
-            yield Problem(
-                place,
-                f"its tunnel address {own} is that of {first_place} too",
-                "one service with all the rules",
-            )
-        if first.role == second.role:
-            for mine in native_networks(second):
-                if any(mine.overlaps(other) for other in native_networks(first)):
-                    yield Problem(
-                        place, f"{mine} belongs to {first_place} too", "networks that do not overlap"
-                    )
+    names: dict[str, str] = {}
+    prefixes: dict[Any, str] = {}
+    networks: dict[tuple[str, str], list[tuple[IPv4Network, str]]] = {}
+    for place, service in services:
+        first = names.setdefault(service.name, place)
+        if first != place:
+            yield Problem(f"{place}.name", f"{service.name} is the name of {first} too", "another name")
+        for prefix in _quiet(ipv6_prefixes, service):
+            first = prefixes.setdefault(prefix, place)
+            if first != place:
+                shown = prefix.network_address if prefix.prefixlen == 128 else prefix
+                yield Problem(
+                    place,
+                    f"its tunnel address {shown} is that of {first} too",
+                    "one service with all the rules",
+                )
+        group = networks.setdefault((service.role, service.namespace), [])
+        group += [(network, place) for network in _quiet(ipv4_networks, service)]
+    for group in networks.values():
+        for network, place, first in _nested(group):
+            yield Problem(place, f"{network} belongs to {first} too", "networks that do not overlap")
 
 
-def _quiet(compute: Callable[[Service], Any], service: Service) -> Any:
-    """None where the service is too broken to tell; that is reported elsewhere."""
+def _nested(entries: list[tuple[IPv4Network, str]]) -> Iterator[tuple[IPv4Network, str, str]]:
+    """(network, its place, the earlier place) where networks of two places overlap."""
+    order = {place: number for number, (_, place) in reversed(list(enumerate(entries)))}
+    around: list[tuple[IPv4Network, str]] = []
+    for network, place in sorted(entries, key=lambda entry: (entry[0].network_address, entry[0].prefixlen)):
+        while around and around[-1][0].broadcast_address < network.network_address:
+            around.pop()
+        for outer, other in around:
+            if other != place:
+                late, early = sorted(((network, place), (outer, other)), key=lambda e: -order[e[1]])
+                yield late[0], late[1], early[1]
+        around.append((network, place))
+
+
+Found = TypeVar("Found")
+
+
+def _quiet(compute: Callable[[Service], Iterable[Found]], service: Service) -> Iterable[Found]:
+    """Nothing where the service is too broken to tell; that is reported elsewhere."""
     try:
         return compute(service)
-    except (MapRuleError, KeyError):
-        return None
-
-
-def tunnel_address(service: Service) -> Any:
-    """The node's own address of the service: that of the gateway, or the edge's MAP address."""
-    return service.gateway_address if service.role == GATEWAY else service.customer.address
-
-
-def native_networks(service: Service) -> Iterable[IPv4Network]:
-    """IPv4 networks whose packets the service takes: a gateway by destination, an edge by source."""
-    if service.role == GATEWAY:
-        return tuple(rule.ipv4_prefix for rule in service.rules)
-    return service.inside or (IPv4Network("0.0.0.0/0"),)
+    except (ValueError, KeyError, AssertionError, StopIteration):
+        return ()

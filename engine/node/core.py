@@ -5,30 +5,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from random import Random
+from types import MappingProxyType
 
+from ..techniques import TECHNIQUES
 from ..techniques.service import EDGE, GATEWAY, Service
+from .aftr import Aftr
+from .b4 import B4
 from .base import DUMMY_ADDRESS, Limits, Link, Node, Output
+from .clat import Clat
 from .edge import Edge
 from .gateway import Gateway
-from .plain_edge import PlainEdge
+from .nat64 import Nat64
 from .plane import PlaneNode
 from .plane_rewrite import PrefixTranslator
-from .session_gateway import SessionGateway
 
-__all__ = ["Limits", "Link", "Node", "Output", "build_node"]
+__all__ = ["Limits", "Link", "Node", "Output", "build_node", "has_node"]
 
-_NODES: dict[tuple[str, str], type[Node]] = {
-    ("map-e", GATEWAY): Gateway,
-    ("map-e", EDGE): Edge,
-    ("ds-lite", GATEWAY): SessionGateway,
-    ("ds-lite", EDGE): PlainEdge,
-    ("sa46t", GATEWAY): PlaneNode,
-    ("sa46t", EDGE): PlaneNode,
-    ("sa46t-pr", GATEWAY): PlaneNode,
-    ("sa46t-pr", EDGE): PlaneNode,
-    ("sa46t-pt", GATEWAY): PrefixTranslator,
-}
+# By mapping, carriage and role: what a technique's name stands for is in its row alone.
+_NODES: Mapping[tuple[str, str, str], type[Node]] = MappingProxyType(
+    {
+        ("rule", "encapsulation", GATEWAY): Gateway,
+        ("rule", "encapsulation", EDGE): Edge,
+        ("rule", "translation", GATEWAY): Gateway,
+        ("rule", "translation", EDGE): Edge,
+        ("binding", "encapsulation", GATEWAY): Gateway,
+        ("binding", "encapsulation", EDGE): Edge,
+        ("session", "encapsulation", GATEWAY): Aftr,
+        ("session", "encapsulation", EDGE): B4,
+        ("session", "translation", GATEWAY): Nat64,
+        ("session", "translation", EDGE): Clat,
+        ("plane", "encapsulation", GATEWAY): PlaneNode,
+        ("plane", "encapsulation", EDGE): PlaneNode,
+        ("plane-table", "encapsulation", GATEWAY): PlaneNode,
+        ("plane-table", "encapsulation", EDGE): PlaneNode,
+        ("plane-rewrite", "encapsulation", GATEWAY): PrefixTranslator,
+    }
+)
+
+
+def has_node(technique: str, role: str) -> bool:
+    """Whether the packet engine can take a seat."""
+    row = TECHNIQUES.get(technique)
+    return row is not None and (row.mapping, row.carriage, role) in _NODES
 
 
 def build_node(
@@ -43,7 +63,8 @@ def build_node(
 
     `decrement_ttl=False` is for a node behind a forwarding kernel, which counts the hop itself.
     """
-    kind = _NODES.get((service.technique, service.role))
-    if kind is None:
+    if not has_node(service.technique, service.role):
         raise ValueError(f"the packet engine has no {service.role} for {service.technique}")
+    row = TECHNIQUES[service.technique]
+    kind = _NODES[row.mapping, row.carriage, service.role]
     return kind(service, rng=rng, decrement_ttl=decrement_ttl, limits=limits, icmp_source=icmp_source)

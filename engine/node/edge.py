@@ -1,32 +1,36 @@
 # Copyright: (c) 2026, ipv4aas.fleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The customer side of a technique with rules: a MAP-E customer edge (RFC 7597)."""
+"""The customer side where edges have port sets: MAP CE (RFC 7597, 7599), lwB4 (RFC 7596)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from ipaddress import IPv4Network
 
-from ..mapping.rule import Customer, RuleTable
+from ..mapping.rule import Customer, TranslatedRuleTable
 from ..packet import icmp, ipv6
 from ..packet.allocation import PortSetAllocator
 from ..packet.buffer import Packet
 from ..packet.ipv4 import DF, ICMP, Datagram
 from ..packet.napt import NUMBERS, Napt, SessionView, StaticBinding, check_forwards
 from ..packet.verdict import Drop
+from ..techniques import TECHNIQUES
 from ..techniques.service import Service
-from .base import Node, Work, receiver_port, sender_port
+from .base import SOURCE_REFUSED, Node, Work, receiver_port, sender_port
+from .places import internet, own_place
+
+_STRANGER = {"rule": "drop_mesh_disabled", "binding": "drop_not_gateway"}
 
 
 class Edge(Node):
-    """NAPT44 into the own port set, then the tunnel. Unsolicited packets are dropped without a word."""
+    """NAPT44 into the own port set, then the domain. Unsolicited packets are dropped without a word."""
 
     _napt: Napt | None = None
 
     @staticmethod
     def own_address(service: Service) -> int:
-        """The own MAP address."""
+        """The own MAP address, or that of the binding."""
         return int(service.customer.address)
 
     def apply(self, service: Service) -> list[str]:
@@ -42,12 +46,15 @@ class Edge(Node):
             for f in service.port_forwards
         ]
         check_forwards(static, addresses, customer.ports)
+        place, own, peers = internet(service), own_place(service, customer), service.peer_table()
         super().apply(service)
         self.customer = customer
-        self._gateway = int(service.gateway_address)
+        self._internet, self._own, self._peers = place, own, peers
+        row = TECHNIQUES[service.technique]
+        self._stranger = "drop_no_rule" if service.mesh else _STRANGER[row.mapping]
+        # RFC 7599 s8.2: SHOULD; a tunnel keeps silent.
+        self._refusal = SOURCE_REFUSED if row.carriage == "translation" else None
         self._first, self._last = int(customer.ipv4.network_address), int(customer.ipv4.broadcast_address)
-        # Peers are reached by forwarding rules only (FMR, RFC 7597 s5).
-        self._peers = RuleTable((r for r in service.rules if r.forwarding), service.interface_identifier)
         self._inside = [(int(n.network_address), int(n.netmask)) for n in service.inside]
         self._idents = self.rng.randrange(len(customer.ports))
         open_filter = service.filtering == "endpoint-independent"
@@ -63,6 +70,42 @@ class Edge(Node):
             static=static,
         )
         return []
+
+    def owns(self, address: int) -> bool:
+        """The own tunnel address, or what stands for the own IPv4 addresses."""
+        return self._own.holds(address)
+
+    def answers(self, outer: ipv6.Outer) -> bool:
+        """Pings of the MAP address by who has no IPv4 address: operators."""
+        return not self._from_internet(outer.source) and self._peers.entitlement(outer.source) is None
+
+    def near(self, d: Datagram, far: int) -> int:
+        """Where the own IPv4 source is."""
+        return self._own.end6(d.source)
+
+    def to6(self, ipv4: int, port: int | None) -> int:
+        """An own address: errors to the outside are about packets to here."""
+        if not self._owns(ipv4):
+            raise Drop("drop_icmp_mismatch")
+        return self._own.end6(ipv4)
+
+    def to4(self, ipv6: int) -> int:
+        """The own, of the Internet, or a peer's."""
+        if self._own.holds(ipv6):
+            return self._own.end4(ipv6)
+        if self._from_internet(ipv6):
+            return self._internet.end4(ipv6)
+        peer = self._peers.ipv4_of(ipv6) if isinstance(self._peers, TranslatedRuleTable) else None
+        if peer is None:
+            raise Drop("drop_no_rule")
+        return peer
+
+    def _from_internet(self, ipv6: int) -> bool:
+        """Whether the gateway is answerable; the longest match decides (RFC 7599 s8.2)."""
+        if not self._internet.holds(ipv6):
+            return False
+        rule = self._peers.rule_for_ipv6(ipv6)
+        return rule is None or rule.ipv6_prefix.prefixlen <= self._internet.length
 
     @property
     def napt(self) -> Napt:
@@ -141,9 +184,9 @@ class Edge(Node):
             self.napt.outbound(d, work.now)
 
     def _next(self, d: Datagram) -> int:
-        """The peer edge where the mesh covers the destination, else the gateway (RFC 7597 s5.4)."""
+        """The peer edge where the mesh covers the destination, else the Internet (RFC 7597 s5.4)."""
         if not self._peers.covers(d.destination):
-            return self._gateway
+            return self._internet.end6(d.destination)
         port = receiver_port(d) if self._peers.shared(d.destination) else None
         softwire = self._peers.softwire(d.destination, port)
         if softwire is None:
@@ -154,11 +197,11 @@ class Edge(Node):
 
     def admit(self, outer: ipv6.Outer) -> int:
         """Only the gateway, and peers where there is a mesh."""
-        if outer.source == self._gateway:
-            return self._gateway
+        if self._from_internet(outer.source):
+            return outer.source
         peer = self._peers.entitlement(outer.source)
         if peer is None:
-            raise Drop("drop_no_rule" if self.service.mesh else "drop_mesh_disabled")
+            raise Drop(self._stranger)
         return peer.address
 
     def from_softwire(self, outer: ipv6.Outer, packet: Packet, work: Work) -> None:
@@ -169,18 +212,35 @@ class Edge(Node):
         self.check_addresses(d)
         if not self._owns(d.destination):
             raise Drop("drop_wrong_address")
-        whole = outer.source == self._gateway and self._is_plain(d.destination)
+        public = sender == outer.source and self._from_internet(sender)
+        whole = public and self._is_plain(d.destination)
         # The gateway speaks for all: its pieces are those of their IPv4 source.
-        owner = (sender, d.source if sender == self._gateway else sender)
+        owner = (sender, d.source if public else sender)
         pieces = [d] if whole else self.fragments.resolve(d, owner, work.now, work.events)
         self.each(pieces, work, self._take_in)
 
     def _take_in(self, d: Datagram, work: Work) -> None:
         self._check_peer(d, work.peer)
+        self._accept(d, work)
+
+    def _accept(self, d: Datagram, work: Work) -> None:
         self._check_own_port(d)
         self.route(d, work)
         self._deliver(d, work)
         work.events.append("decapsulated")
+
+    def from_router(self, outer: ipv6.Outer, packet: Packet, far: int, work: Work) -> None:
+        """To the inside host whose translated packet had trouble on its way to `far`."""
+        self.to4(far)
+        known = outer.source == far or self._from_internet(outer.source)
+        d = self.unwrap_error(outer, packet, known=known)
+        self._accept(d, work)
+
+    def hear(self, error: icmp.Relayed, work: Work) -> None:
+        """The lwAFTR may say that it has no such binding (RFC 7596 s6.2); the host is told too."""
+        if error.refused and error.sender == error.softwire == int(self.service.border_address):
+            work.events.append("binding_refused")
+        super().hear(error, work)
 
     def relay_error(self, error: icmp.Relayed, work: Work) -> None:
         """To the inside host whose packet had trouble in the tunnel."""
@@ -194,12 +254,12 @@ class Edge(Node):
 
     def _check_peer(self, d: Datagram, softwire: int) -> None:
         """A peer may use only what its rule gives it; the gateway speaks for all (RFC 7597 s8.1)."""
-        if softwire == self._gateway:
+        if self._from_internet(softwire):
             return
         entitlement = self._peers.entitlement(softwire)
         port = sender_port(d) if entitlement is not None and entitlement.ports.shared else None
         if entitlement is None or not entitlement.allows(d.source, port):
-            raise Drop("drop_spoofed_source")
+            raise Drop("drop_spoofed_source", error6=self._refusal)
 
     def _check_own_port(self, d: Datagram) -> None:
         """Packets by default must be for the own set (RFC 7597 s8.1)."""

@@ -23,9 +23,9 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
+from ..techniques.reach import ipv4_networks, ipv6_prefixes
 from ..techniques.service import EDGE, Service
 from .base import DUMMY_ADDRESS
-from .check import native_networks, tunnel_address
 
 PROTOCOL = 46  # how our routes and rules are known to ip(8) and routing daemons
 TABLE = 4640  # IPv4 default of the inside networks; also preference of rules and metric in main
@@ -47,14 +47,14 @@ class Wanted:
 
 
 def wanted(services: Iterable[Service], device: str) -> Wanted:
-    """What the services need. Tunnel addresses of all, pools of a gateway, the default of an edge."""
+    """What the services need: what they attract (techniques/reach.py), and the default of an edge."""
     services = tuple(services)
     edges = [service for service in services if service.role == EDGE]
     to_device = f"dev {device} proto {PROTOCOL}"
-    routes = [f"{tunnel_address(service)}/128 {to_device}" for service in services]
+    routes = [f"{prefix} {to_device}" for service in services for prefix in ipv6_prefixes(service)]
     for service in services:
         if service.role != EDGE:
-            routes += [f"{network} {to_device}" for network in native_networks(service)]
+            routes += [f"{network} {to_device}" for network in ipv4_networks(service)]
     if not edges:
         return Wanted(_unique(routes))
     # The inside networks take the tunnel in any case. The host's own IPv4 keeps the default that it

@@ -25,8 +25,9 @@ def is_drop(name: str) -> bool:
 REASONS: Mapping[str, Reason] = MappingProxyType(
     {
         # Done
-        "encapsulated": Reason("IPv4 packet sent into the IPv6 domain", "RFC 2473 s3.1"),
-        "decapsulated": Reason("IPv4 packet taken out of the IPv6 domain", "RFC 2473 s3.3"),
+        "encapsulated": Reason("IPv4 packet sent into the IPv6 domain", "RFC 2473 s3.1, RFC 7915 s4"),
+        "decapsulated": Reason("IPv4 packet taken out of the IPv6 domain", "RFC 2473 s3.3, RFC 7915 s5"),
+        "binding_refused": Reason("the lwAFTR has no such binding for this lwB4", "RFC 7596 s6.2"),
         "hairpinned": Reason(
             "sent back to a customer without leaving the node", "RFC 4787 REQ-9, RFC 7597 s5.4"
         ),
@@ -36,6 +37,7 @@ REASONS: Mapping[str, Reason] = MappingProxyType(
         "reassembled": Reason("IPv6 fragments put together", "RFC 8200 s4.5"),
         "echo_answered": Reason("ICMPv6 echo request to the node answered", "RFC 4443 s4.2"),
         "icmp_sent": Reason("ICMPv4 error made by the node", "RFC 1812 s4.3"),
+        "icmpv6_sent": Reason("ICMPv6 error made by the node", "RFC 4443 s2.4"),
         "icmp_suppressed": Reason("no ICMPv4 error: rate limit, or none may be sent", "RFC 1812 s4.3.2"),
         "icmpv6_relayed": Reason("ICMPv6 error from the tunnel told to the IPv4 source", "RFC 2473 s8"),
         "icmpv6_absorbed": Reason("Packet Too Big about a packet that may be cut", "RFC 2473 s8.1"),
@@ -77,6 +79,10 @@ REASONS: Mapping[str, Reason] = MappingProxyType(
         "drop_fragment_extension": Reason("extension header behind a Fragment header", "RFC 7915 s5.1.1"),
         # Mapping
         "drop_no_rule": Reason("no rule for the IPv6 source", "RFC 7597 s8.1"),
+        "drop_no_binding": Reason("no binding for the IPv6 source", "RFC 7596 s6.2"),
+        "drop_wrong_gateway": Reason("sent to another gateway address than its binding's", "RFC 7596 s6.1"),
+        "drop_hairpin_disabled": Reason("from customer to customer, but that is off", "RFC 7596 s6.2"),
+        "drop_untranslatable": Reason("address that stands for no IPv4 address", "RFC 7915 s5"),
         "drop_spoofed_source": Reason("inner source or port is not the sender's", "RFC 7597 s8.1"),
         "drop_iid_mismatch": Reason(
             "identifier of the IPv6 source is not the mapped one", "RFC 7597 s6 (strict)"

@@ -8,15 +8,16 @@ from __future__ import annotations
 import sys
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from ipaddress import IPv4Address, IPv6Address
 from random import Random
 from typing import Any
 
+from ..mapping.longest import LongestMatch
 from ..packet.buffer import Packet
 from ..packet.napt import SessionView
-from ..techniques.service import GATEWAY, NodeConfiguration, Service
-from .check import native_networks
+from ..techniques.reach import ipv4_networks, ipv6_prefixes
+from ..techniques.service import EDGE, NodeConfiguration, Service
 from .core import Limits, Link, Node, build_node
 
 # Beside the names of reasons.py: what happens before any service has the packet.
@@ -46,25 +47,46 @@ class Seat:
     def __init__(self, service: Service, node: Node) -> None:
         self.service, self.node = service, node
         self.counters: Counter[str] = Counter()
-        self._take_place()
 
     def reload(self, service: Service) -> None:
         """Other values for the same service: tables and sessions live on."""
         self.counters.update(self.node.reload(service))
         self.service = service
-        self._take_place()
 
-    def _take_place(self) -> None:
-        self.address = self.node.address.to_bytes(16, "big")
-        # A gateway is chosen by the IPv4 destination, an edge by the source.
-        self._at = 16 if self.service.role == GATEWAY else 12
-        networks = native_networks(self.service)
-        self._networks = [(int(n.network_address), int(n.netmask)) for n in networks]
 
-    def owns(self, data: bytes) -> bool:
-        """Whether an IPv4 packet is for this service."""
-        address = int.from_bytes(data[self._at : self._at + 4], "big")
-        return any(address & mask == network for network, mask in self._networks)
+class Directory:
+    """Which service a packet is for: tunnel ends by address, prefixes by longest match."""
+
+    def __init__(self, seats: Iterable[Seat]) -> None:
+        seats = list(seats)
+        reached = [(prefix, seat) for seat in seats for prefix in ipv6_prefixes(seat.service)]
+        self._addresses = {prefix[0].packed: seat for prefix, seat in reached if prefix.prefixlen == 128}
+        self._prefixes = LongestMatch((prefix, seat) for prefix, seat in reached if prefix.prefixlen < 128)
+        # With one service alone, it tells better than we why a packet is not its own.
+        self._only = seats[0] if len(seats) == 1 else None
+        # An edge takes the packets of its own hosts, a gateway what is for customers, an open edge the rest.
+        edges = [seat for seat in seats if seat.service.role == EDGE]
+        self._sources = _by_network(seat for seat in edges if seat.service.inside)
+        self._destinations = _by_network(seat for seat in seats if seat.service.role != EDGE)
+        self._rest = next((seat for seat in edges if not seat.service.inside), None)
+
+    def native(self, data: bytes) -> Seat | None:
+        """The service of an IPv4 packet."""
+        return (
+            self._only
+            or self._sources.find(int.from_bytes(data[12:16], "big"))
+            or self._destinations.find(int.from_bytes(data[16:20], "big"))
+            or self._rest
+        )
+
+    def softwire(self, data: bytes) -> Seat | None:
+        """The service of an IPv6 packet."""
+        destination = data[24:40]
+        return self._addresses.get(destination) or self._prefixes.find(int.from_bytes(destination, "big"))
+
+
+def _by_network(seats: Iterable[Seat]) -> LongestMatch[Seat]:
+    return LongestMatch((network, seat) for seat in seats for network in ipv4_networks(seat.service))
 
 
 class Services:
@@ -73,8 +95,7 @@ class Services:
     def __init__(self, *, rng: Random, limits: Limits | None = None) -> None:
         self._rng, self._limits = rng, limits
         self._seats: dict[str, Seat] = {}
-        self._by_address: dict[bytes, Seat] = {}
-        self._native: list[Seat] = []
+        self._directory = Directory(())
         self.counters: Counter[str] = Counter()  # of services that are gone, and of no service
         self.native, self.softwire = Side(), Side()
 
@@ -100,8 +121,7 @@ class Services:
             self._seats[service.name] = seat
         for seat in before.values():
             self.counters += seat.counters
-        self._by_address = {seat.address: seat for seat in self._seats.values()}
-        self._native = sorted(self._seats.values(), key=_precedence)
+        self._directory = Directory(self._seats.values())
 
     def _build(self, service: Service) -> Node:
         # The kernel forwards before and after: it counts the hop.
@@ -111,9 +131,9 @@ class Services:
         """What goes back to the kernel because of one packet from it."""
         data = packet.data
         if data[0] >> 4 == 4:
-            arrival, side, seat = Link.NATIVE, self.native, self._owner(data)
+            arrival, side, seat = Link.NATIVE, self.native, self._directory.native(data)
         else:
-            arrival, side, seat = Link.SOFTWIRE, self.softwire, self._by_address.get(data[24:40])
+            arrival, side, seat = Link.SOFTWIRE, self.softwire, self._directory.softwire(data)
         side.packets_in += 1
         side.octets_in += len(data)
         if seat is None:
@@ -138,11 +158,6 @@ class Services:
             packets.append(sent)
         return packets
 
-    def _owner(self, data: bytes) -> Seat | None:
-        if len(self._native) == 1:
-            return self._native[0]  # it tells better than we why a packet is not its own
-        return next((seat for seat in self._native if seat.owns(data)), None)
-
     def expire(self, now: float) -> None:
         """Let time pass for all tables."""
         for seat in self._seats.values():
@@ -165,18 +180,11 @@ class Services:
         }
 
 
-def _precedence(seat: Seat) -> int:
-    """An edge takes the packets of its own hosts, a gateway what is for customers, an open edge the rest."""
-    if seat.service.role == GATEWAY:
-        return 1
-    return 0 if seat.service.inside else 2
-
-
 def _seat(seat: Seat) -> dict[str, Any]:
     return {
         "technique": seat.service.technique,
         "role": seat.service.role,
-        "address": str(IPv6Address(seat.address)),
+        "address": str(IPv6Address(seat.node.address)),
         "sessions": seat.node.session_count(),
         "counters": dict(sorted(seat.counters.items())),
     }

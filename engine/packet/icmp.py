@@ -20,6 +20,7 @@ PROHIBITED = IcmpError(3, 13)
 
 ECHO_REQUEST6, ECHO_REPLY6 = 128, 129
 _TOO_BIG6 = 2
+_SOURCE_REFUSED = (1, 5)
 ERRORS6 = frozenset({1, 2, 3, 4})
 _IPV6_MIN_MTU = 1280
 
@@ -153,6 +154,15 @@ def echo_reply6(outer: ipv6.Outer) -> bytes:
     return bytes((ECHO_REPLY6, body[1])) + _U16.pack(field) + body[4:]
 
 
+def about6(outer: ipv6.Outer) -> tuple[int, int]:
+    """IPv6 source and destination of the packet that an ICMPv6 error is about."""
+    start = outer.at + 8
+    if start + ipv6.HEADER > outer.end or outer.data[start] >> 4 != 6:
+        raise Drop("drop_icmpv6_truncated")
+    source, destination = outer.data[start + 8 : start + 24], outer.data[start + 24 : start + 40]
+    return int.from_bytes(source, "big"), int.from_bytes(destination, "big")
+
+
 @dataclass(frozen=True, slots=True)
 class Relayed:
     """An error from inside the tunnel: about which IPv4 packet, on the way to which softwire end."""
@@ -162,7 +172,9 @@ class Relayed:
     source: int
     destination: int
     kind: IcmpError | None  # None: nothing to tell the IPv4 source
+    sender: int  # who says so
     path_mtu: int = 0  # octets that the IPv6 path carries, where it is Packet Too Big
+    refused: bool = False  # "source address failed ingress/egress policy" (RFC 4443 s3.1)
 
 
 def relay6(outer: ipv6.Outer, own: Callable[[int], bool], overhead: int) -> Relayed:
@@ -177,13 +189,10 @@ def relay6(outer: ipv6.Outer, own: Callable[[int], bool], overhead: int) -> Rela
     kind, (value,) = data[at], struct.unpack_from("!I", data, at + 4)
     if kind not in ERRORS6:
         raise Drop("drop_icmpv6_unexpected")
-    # Not ipv6.read(): the embedded packet is usually cut short.
-    start = at + 8
-    if start + ipv6.HEADER > end or data[start] >> 4 != 6:
-        raise Drop("drop_icmpv6_truncated")
-    if not own(int.from_bytes(data[start + 8 : start + 24], "big")):
+    source, softwire = about6(outer)
+    if not own(source):
         raise Drop("drop_icmpv6_not_ours")
-    softwire = int.from_bytes(data[start + 24 : start + 40], "big")
+    start = at + 8
     following, place = data[start + 6], start + ipv6.HEADER
     if (
         following == ipv6.FRAGMENT
@@ -202,4 +211,5 @@ def relay6(outer: ipv6.Outer, own: Callable[[int], bool], overhead: int) -> Rela
         may_cut, path_mtu = not inner[6] & 0x40, value
         told = None if may_cut else IcmpError(*FRAGMENTATION_NEEDED, min(value - overhead, 0xFFFF))
     *_, sender, target = _IPV4.unpack_from(inner)
-    return Relayed(softwire, inner, sender, target, told, path_mtu)
+    refused = (kind, data[at + 1]) == _SOURCE_REFUSED
+    return Relayed(softwire, inner, sender, target, told, outer.source, path_mtu, refused)

@@ -8,13 +8,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
-from ..mapping.binding import Binding
+from ..mapping.binding import Binding, BindingTable
 from ..mapping.eam import Eam
 from ..mapping.iid import RFC7597, interface_identifier
 from ..mapping.plane import Plane, PlaneRoute
 from ..mapping.pool import Pool
 from ..mapping.rfc6052 import LENGTHS
-from ..mapping.rule import Customer, MapRule, MapRuleError, RuleTable, best_rule
+from ..mapping.rule import (
+    Customer,
+    MapRule,
+    MapRuleError,
+    RuleTable,
+    TranslatedRuleTable,
+    best_rule,
+)
+from . import TECHNIQUES
 
 GATEWAY = "gateway"  # carrier side: BR, lwAFTR, AFTR, PLAT, NAT64, SA46T-PT
 EDGE = "edge"  # customer side: CE, lwB4, B4, CLAT, SA46T
@@ -110,8 +118,14 @@ class Service:
             raise MapRuleError(f"service {self.name}: no rule matches {self.end_user_prefix}")
         return rule.customer(self.end_user_prefix, self.interface_identifier)
 
+    def _own_binding(self) -> Binding | None:
+        prefix = self.end_user_prefix
+        if prefix is None:
+            return None
+        return next((binding for binding in self.bindings if binding.softwire in prefix), None)
+
     def _bound(self, prefix: IPv6Network) -> Customer:
-        own = next((binding for binding in self.bindings if binding.softwire in prefix), None)
+        own = self._own_binding()
         if own is None:
             raise MapRuleError(f"service {self.name}: no binding is inside {prefix}")
         return Customer(IPv4Network(own.ipv4), own.ports, own.softwire, prefix)
@@ -130,9 +144,25 @@ class Service:
         length = next(length for length in LENGTHS if length >= self.end_user_prefix.prefixlen)
         return IPv6Network((self.end_user_prefix.network_address, length))
 
-    def rule_table(self) -> RuleTable:
-        """The rules, compiled for look-ups."""
-        return RuleTable(self.rules, self.interface_identifier)
+    @property
+    def border_address(self) -> IPv6Address:
+        """Tunnel address of an edge's gateway: that of its binding, else of the service."""
+        own = self._own_binding()
+        return self.gateway_address if own is None or own.gateway_address is None else own.gateway_address
+
+    def address_table(self) -> RuleTable | BindingTable:
+        """Rules or bindings, compiled for look-ups."""
+        if TECHNIQUES[self.technique].mapping == "binding":
+            return BindingTable(self.bindings)
+        return self._rule_table(self.rules)
+
+    def peer_table(self) -> RuleTable:
+        """The rules by which edges reach each other (FMR, RFC 7597 section 5)."""
+        return self._rule_table(tuple(rule for rule in self.rules if rule.forwarding))
+
+    def _rule_table(self, rules: tuple[MapRule, ...]) -> RuleTable:
+        kind = TranslatedRuleTable if TECHNIQUES[self.technique].carriage == "translation" else RuleTable
+        return kind(rules, self.interface_identifier)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -218,7 +218,7 @@ def _concerned(planned: Service, found: Service) -> tuple[int, tuple[IPv6Network
         own = planned.end_user_prefix
         return 1, (own,) if own else ()
     whole_domain = dataclasses.replace(found, rules=planned.rules) != planned
-    table = found.rule_table()
+    table = found.address_table()
     count = 0
     examples: list[IPv6Network] = []
     for rule in planned.rules:

@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.ipv4aas.fleet.engine.codec import encode
 from ansible_collections.ipv4aas.fleet.engine.node.check import configuration as check
 from ansible_collections.ipv4aas.fleet.engine.problem import Refused
+from ansible_collections.ipv4aas.fleet.engine.techniques import TECHNIQUES
 from ansible_collections.ipv4aas.fleet.engine.techniques.service import PortForward
 from node_samples import EDGE_SERVICE, GATEWAY_SERVICE, OTHER_RULE, configuration
 
@@ -33,7 +34,10 @@ def test_good_ones_come_back_as_they_are():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"technique": "map-x"}, "services[0].technique: map-x is unknown; one of map-e"),
+        (
+            {"technique": "map-x"},
+            f"services[0].technique: map-x is unknown; one of {', '.join(TECHNIQUES)}",
+        ),
         ({"role": "router"}, "services[0].role: router is unknown; one of gateway, edge"),
         (
             {"interface_identifier": "draft-99"},
@@ -128,12 +132,12 @@ def test_two_edges_cannot_both_take_everything():
 
 def test_form_and_meaning_at_once():
     document = encode(configuration(GATEWAY_SERVICE, replace(GATEWAY_SERVICE, name="b", ipv6_mtu=1)))
-    del document["services"][0]["rules"]
+    del document["services"][0]["gateway_address"]
     document["color"] = "red"
     found = problems(document)
     assert found == [
         "configuration: unknown color; the form that `ipv4aas-node read` prints",
-        "services[0]: missing rules; the form that `ipv4aas-node read` prints",
+        "services[0]: missing gateway_address; the form that `ipv4aas-node read` prints",
     ]
     del document["color"]
     assert [line.split(":")[0] for line in problems(document)] == ["services[0]", "services[1].ipv6_mtu"]

@@ -51,7 +51,7 @@ def capture(sport: int = GIVEN["sport"]) -> IPv6:
 
 
 def test_it_is_customer_c0() -> None:
-    table = SERVICE.rule_table()
+    table = SERVICE.address_table()
     source = int(IPv6Address(GIVEN["ipv6_src"]))
     owner = table.entitlement(source)
     assert owner is not None
