@@ -8,15 +8,12 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ansible_collections.ipv4aas.fleet.plugins.doc_fragments.options import ModuleDocFragment
 from ansible_collections.ipv4aas.fleet.plugins.modules.verify import DOCUMENTATION
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils import bundle, plan_file
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.action import Failed, FleetAction
-
-if TYPE_CHECKING:
-    from ansible_collections.ipv4aas.fleet.engine.techniques.service import Service
 
 # Reads so many octets of program from standard input and runs it with the rest of that input.
 RUN_FROM_STDIN = """
@@ -36,7 +33,7 @@ class ActionModule(FleetAction):
 
     def work(self, options: dict[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
         verdict = self._ask(options["check"], self._assignment(options))
-        if verdict["verdict"] == "pass":
+        if verdict["verdict"] != "fail":
             return {"changed": False, **verdict}
         raise Failed(f"{verdict['check']}: {verdict['cause']}", **verdict)
 
@@ -46,12 +43,15 @@ class ActionModule(FleetAction):
         edge = options["edge"] or self.variable("ipv4aas_vantage_of")
         if not edge:
             raise Failed("edge: missing; name the edge before this host, or set ipv4aas_vantage_of")
+        service = plan_file.service_of(options["plan"], edge, options["service"])
+        gateway = plan_file.gateway_of(options["plan"], service.name)
         peer = options["peer"]
         return {
-            "service": encode(_service(options["plan"], edge, options["service"])),
+            "service": encode(service),
             "references": options["references"],
             "token": options["token"],
-            "peer": encode(_service(options["plan"], peer, options["service"])) if peer else None,
+            "gateway": encode(gateway) if gateway else None,
+            "peer": encode(plan_file.service_of(options["plan"], peer, service.name)) if peer else None,
             "more": options["more"],
         }
 
@@ -68,13 +68,3 @@ class ActionModule(FleetAction):
     def _python(self) -> str:
         path = str(self.variable("ansible_python_interpreter") or "auto")
         return "python3" if path.startswith("auto") else path
-
-
-def _service(plan: str, edge: str, name: str | None) -> Service:
-    node = plan_file.load_plan(plan).nodes.get(edge)
-    if node is None:
-        raise Failed(f"{edge}: the plan has no such node")
-    for service in node.services:
-        if name in (None, service.name):
-            return service
-    raise Failed(f"{edge}: does not carry the service {name}")

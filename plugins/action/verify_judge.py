@@ -32,17 +32,17 @@ class ActionModule(FleetAction):
         before, after = (_by_host(options[when]) for when in ("before", "after"))
         if before.keys() != after.keys():
             raise Failed("before, after: not of the same gateways")
+        edge = self._edge(options)
         try:
-            counts = judge.counted(before, after)
+            counts = judge.counted(before, after, edge.name)
         except ValueError as error:
             raise Failed(str(error)) from error
         probe = _verdict(options["probe"])
-        edge = self._edge(options)
         if options["check"] == "p2p":
             verdict = judge.p2p(edge, probe, counts)
         elif options["check"] == "drafts":
-            gateway = _service(options["plan"], next(iter(after)), edge.name)
-            verdict = judge.drafts(edge, gateway, probe, counts)
+            gateway = plan_file.service_of(options["plan"], next(iter(after)), edge.name)
+            verdict = judge.drafts(edge, gateway, probe, counts, _running(options["running"], edge.name))
         else:
             verdict = judge.spoof(probe, _verdict(options["seen"] or {}), counts)
         result: dict[str, Any] = encode(verdict) | {"seconds": probe.seconds}
@@ -54,12 +54,23 @@ class ActionModule(FleetAction):
         edge = options["edge"] or self.variable("ipv4aas_vantage_of")
         if not edge:
             raise Failed("edge: missing; name the edge before this host, or set ipv4aas_vantage_of")
-        return _service(options["plan"], edge, options["service"])
+        return plan_file.service_of(options["plan"], edge, options["service"])
 
 
 def _by_host(results: list[dict[str, Any]]) -> dict[str, Any]:
     """Host -> status, from the results of a loop over hosts."""
     return {result["item"]: json.loads(result["stdout"]) for result in results}
+
+
+def _running(configuration: Mapping[str, Any], name: str) -> Service | None:
+    """What the edge says it runs of a service."""
+    from ansible_collections.ipv4aas.fleet.engine.codec import decode
+    from ansible_collections.ipv4aas.fleet.engine.techniques.service import NodeConfiguration
+
+    if not configuration:
+        return None
+    services = decode(NodeConfiguration, configuration, "running").services
+    return next((service for service in services if service.name == name), None)
 
 
 def _verdict(result: Mapping[str, Any]) -> Verdict:
@@ -70,13 +81,3 @@ def _verdict(result: Mapping[str, Any]) -> Verdict:
         raise Failed(str(result.get("msg", "the probe came to no verdict")))
     names = ("check", "verdict", "cause", "details", "seconds")
     return decode(Verdict, {name: result[name] for name in names}, "probe")
-
-
-def _service(plan: str, name: str, service: str | None) -> Service:
-    node = plan_file.load_plan(plan).nodes.get(name)
-    if node is None:
-        raise Failed(f"{name}: the plan has no such node")
-    for found in node.services:
-        if service in (None, found.name):
-            return found
-    raise Failed(f"{name}: does not carry the service {service}")

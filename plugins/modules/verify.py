@@ -25,6 +25,7 @@ options:
       - mtu
       - fragments
       - tcp_udp
+      - drafts
       - icmp
       - web
       - p2p_mapping
@@ -85,7 +86,7 @@ check:
   type: str
   sample: mtu
 verdict:
-  description: V(pass) or V(fail). With V(fail) the task fails.
+  description: V(pass), V(fail) or, where the technique has no such thing, V(n/a). With V(fail) the task fails.
   returned: when a verdict was reached
   type: str
   sample: pass

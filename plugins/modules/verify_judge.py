@@ -20,8 +20,9 @@ options:
     description:
       - V(p2p) wants the result of the check C(p2p_peer). With a mesh the gateways may not count anything,
         without one they have to turn the packets round.
-      - V(drafts) wants the result of the check C(reach). An edge whose interface identifiers have another
-        format than the gateways is named as the cause.
+      - V(drafts) wants the result of the check C(drafts). An edge that computes its addresses in another
+        way than the gateways is named as the cause - by another draft, in another prefix or plane - and so
+        is a resolver with another prefix.
       - V(spoof) wants the result of the check C(spoof), and in O(seen) the one of the check C(seen). Every
         forged packet has to be counted under its reason, and none may arrive.
     type: str
@@ -46,6 +47,10 @@ options:
     type: list
     elements: dict
     required: true
+  running:
+    description: For V(drafts), what C(ipv4aas-node read) prints on the edge, where that is software.
+    type: dict
+    default: {}
   edge:
     description: The edge before the current host. Without it the variable C(ipv4aas_vantage_of).
     type: str
@@ -81,7 +86,7 @@ check:
   type: str
   sample: p2p
 verdict:
-  description: V(pass) or V(fail). With V(fail) the task fails.
+  description: V(pass), V(fail) or V(n/a). With V(fail) the task fails.
   returned: always
   type: str
   sample: pass

@@ -32,7 +32,8 @@ class Bundle:
 BUNDLES = {
     "node": Bundle("node.cli", ("codec.py", "problem.py", "mapping", "techniques", "packet", "node")),
     "probe": Bundle(
-        "verify.probes.cli", ("codec.py", "mapping", "techniques", "packet/checksum.py", "verify/probes")
+        "verify.probes.cli",
+        ("codec.py", "mapping", "techniques", "packet/checksum.py", "provision/dns64.py", "verify/probes"),
     ),
 }
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible_collections.ipv4aas.fleet.engine.codec import decode, encode
 from ansible_collections.ipv4aas.fleet.engine.plan.model import FleetPlan, NodePlan
+from ansible_collections.ipv4aas.fleet.engine.techniques.service import GATEWAY, Service
 
 from .action import Failed, Skipped
 
@@ -37,6 +38,27 @@ def node_to_configure(path: str, host: str) -> NodePlan:
     if reason:
         raise Skipped(reason)
     return node
+
+
+def service_of(path: str, node: str, name: str | None) -> Service:
+    """A service of a node, the first one where no name is given. Raises Failed where there is none."""
+    planned = load_plan(path).nodes.get(node)
+    if planned is None:
+        raise Failed(f"{node}: the plan has no such node")
+    for service in planned.services:
+        if name in (None, service.name):
+            return service
+    raise Failed(f"{node}: does not carry the service {name}")
+
+
+def gateway_of(path: str, name: str) -> Service | None:
+    """A service as its first gateway that is not replaced by another node runs it; None without one."""
+    for node in load_plan(path).nodes.values():
+        if node.role == GATEWAY and node.seat_taken_by is None:
+            for service in node.services:
+                if service.name == name:
+                    return service
+    return None
 
 
 def _document(path: str) -> Any:

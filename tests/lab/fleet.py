@@ -23,24 +23,28 @@ from ansible_collections.ipv4aas.fleet.engine.techniques.service import NodeConf
 from ansible_collections.ipv4aas.fleet.engine.verify.probes.model import Assignment, Verdict
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.bundle import BUNDLES, write
 from lab import Lab
-from topology import host_variables, services
+from topology import INVENTORY, host_variables, services
 
 TOKEN = "laboratory"
 
 
-def fleet_plan(**changes: Any) -> FleetPlan:
-    """The plan of the ShowNet inventory; ``changes`` are put into each service."""
-    wanted = {name: service | changes for name, service in services().items()}
-    hosts = {name: values | {"ipv4aas_services": wanted} for name, values in host_variables().items()}
+def fleet_plan(inventory: Path = INVENTORY, **changes: Any) -> FleetPlan:
+    """The plan of an inventory; ``changes`` are put into each service."""
+    wanted = {name: service | changes for name, service in services(inventory).items()}
+    hosts = {
+        name: values | {"ipv4aas_services": wanted} for name, values in host_variables(inventory).items()
+    }
     return build_plan(hosts, all_features())
 
 
 class Fleet:
     """Software nodes, responders and probes on the hosts of a laboratory that is up."""
 
-    def __init__(self, lab: Lab, folder: Path, plan: FleetPlan | None = None) -> None:
-        self.lab, self.plan = lab, plan or fleet_plan()
-        self.hosts = host_variables()
+    def __init__(
+        self, lab: Lab, folder: Path, plan: FleetPlan | None = None, inventory: Path = INVENTORY
+    ) -> None:
+        self.lab, self.plan = lab, plan or fleet_plan(inventory)
+        self.hosts = host_variables(inventory)
         self.nodes = [
             name for name, node in self.plan.nodes.items() if node.platform == "linux" and node.services
         ]
@@ -57,9 +61,18 @@ class Fleet:
             if "ipv4aas_reference_addresses" in v
         )
 
-    def service(self, host: str) -> Service:
-        """What the plan says a node has to run."""
-        return self.plan.nodes[host].services[0]
+    def service(self, host: str, name: str | None = None) -> Service:
+        """What the plan says a node has to run; without a name its first service."""
+        return next(one for one in self.plan.nodes[host].services if name in (None, one.name))
+
+    def gateways_of(self, service: str) -> dict[str, Service]:
+        """Nodes that are gateways of a service, with it."""
+        return {
+            host: one
+            for host in self.nodes
+            for one in self.plan.nodes[host].services
+            if (one.name, one.role) == (service, "gateway")
+        }
 
     def node(self, host: str, *argv: str, feed: str | None = None) -> dict[str, Any]:
         """What ``ipv4aas-node`` answers on a host."""
@@ -71,19 +84,19 @@ class Fleet:
         """Start nodes with what is planned for them."""
         for host in hosts or self.nodes:
             self.node(host, "start")
-            self.run(host, self.service(host))
+            self.run(host, *self.plan.nodes[host].services)
 
-    def run(self, host: str, service: Service) -> None:
-        """Make a node run a service, for good."""
-        document = json.dumps(encode(NodeConfiguration(node=host, services=(service,))))
+    def run(self, host: str, *services: Service) -> None:
+        """Make a node run services, for good."""
+        document = json.dumps(encode(NodeConfiguration(node=host, services=services)))
         self.node(host, "begin")
         self.node(host, "propose", feed=document)
         self.node(host, "apply", "--within", "60")
         self.node(host, "confirm")
 
     def respond(self, host: str, addresses: list[str], *, control: int = 8597, web: int = 80) -> None:
-        """Start a responder."""
-        words = [word for address in addresses for word in ("--address", address)]
+        """Start a responder that bears the host's name."""
+        words = ["--name", host] + [word for address in addresses for word in ("--address", address)]
         argv = ("python3", str(self._programs["probe"]), "responder", *words, "--detach")
         self.lab.on(host, *argv, "--control-port", str(control), "--web-port", str(web), feed=TOKEN + "\n")
 
@@ -94,15 +107,19 @@ class Fleet:
         *,
         edge: str,
         peer: str | None = None,
+        service: str | None = None,
         plan: FleetPlan | None = None,
         **more: Any,
     ) -> Verdict:
         """The verdict of a probe on a host; ``plan`` where another one than that of the fleet is meant."""
         nodes = (plan or self.plan).nodes
+        asked = next(one for one in nodes[edge].services if service in (None, one.name))
+        gateway = next(iter(self.gateways_of(asked.name)))
         task = Assignment(
-            service=nodes[edge].services[0],
+            service=asked,
             references=(),
             token=TOKEN,
+            gateway=next(one for one in nodes[gateway].services if one.name == asked.name),
             peer=nodes[peer].services[0] if peer else None,
         )
         document = encode(task) | {"references": self.references, "more": more}
@@ -116,11 +133,9 @@ class Fleet:
         assert done.stdout, done.stderr
         return Verdict(**json.loads(done.stdout))
 
-    def gateways(self) -> dict[str, Any]:
-        """Status of every software gateway."""
-        return {
-            host: self.node(host, "status") for host in self.nodes if self.service(host).role == "gateway"
-        }
+    def gateways(self, service: str) -> dict[str, Any]:
+        """Status of every software gateway of a service."""
+        return {host: self.node(host, "status") for host in self.gateways_of(service)}
 
 
 def changed(service: Service, **values: Any) -> Service:

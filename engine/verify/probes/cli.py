@@ -45,6 +45,7 @@ CHECKS: dict[str, Check] = {
     "p2p_mapping": lambda task, more: p2p.mapping(task),
     "p2p_peer": p2p.peer,
     "p2p_inbound": lambda task, more: p2p.inbound(task),
+    "drafts": lambda task, more: reach.agree(task, more.get("resolver")),
     "reach": lambda task, more: reach.check(task),
     "seen": lambda task, more: reach.seen(task, more["cookies"]),
     "spoof": _spoof,
@@ -60,6 +61,7 @@ def main(argv: list[str] | None = None) -> int:
         commands.add_parser(name)
     responder = commands.add_parser("responder", help="answer probes; the token comes on standard input")
     responder.add_argument("--address", action="append", required=True, help="may be given again")
+    responder.add_argument("--name", default="", help="what it says it is")
     responder.add_argument("--control-port", type=int, default=CONTROL_PORT)
     responder.add_argument("--web-port", type=int, default=WEB_PORT, help="0: no web server")
     responder.add_argument("--lifetime", type=float, default=3600.0, help="seconds (default %(default)s)")
@@ -116,6 +118,7 @@ def _respond(options: argparse.Namespace, argv: list[str]) -> int:
             respond(
                 options.address,
                 token,
+                name=options.name,
                 control_port=options.control_port,
                 web_port=options.web_port or None,
                 lifetime=options.lifetime,

@@ -11,7 +11,9 @@ import socket
 from types import TracebackType
 from typing import Any
 
-from . import wire
+from .endpoint import family_of
+from .wire import mss_of
+from .wire4 import tcp_of
 
 CONTROL_PORT = 8597  # TCP
 UDP_PORT = 8598
@@ -44,7 +46,7 @@ class Control:
         return self
 
     async def _connected(self) -> socket.socket:
-        made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        made = socket.socket(family_of(self.address), socket.SOCK_STREAM)
         made.setblocking(False)
         try:
             if self._local is not None:
@@ -82,4 +84,4 @@ def keep_syn(listener: Any) -> None:
 
 def syn_mss(connection: Any) -> int | None:
     """MSS that the SYN of an accepted connection offered, as it arrived here."""
-    return wire.mss_of(connection.getsockopt(socket.IPPROTO_TCP, TCP_SAVED_SYN, 512))
+    return mss_of(tcp_of(connection.getsockopt(socket.IPPROTO_TCP, TCP_SAVED_SYN, 512)))

@@ -7,23 +7,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import secrets
 import socket
 from collections.abc import Callable
+from ipaddress import IPv4Address, ip_address
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, TypeVar
 
-from . import wire
-from .wire import Complaint
+from . import label
+from .wire import LINK_MTU, Complaint, number_of, udp, wire_of
 
 T = TypeVar("T")
 
 REMEMBERED = 4096  # receipts; the oldest go first
 ASK, ANSWER = b"4aaE", b"4aaR"  # "tell me where I come from", and the answer
-# linux/in.h: send as told, whatever MTU the kernel has learned. Python has no names for them.
-IP_MTU_DISCOVER, IP_PMTUDISC_PROBE = 10, 3
-WHOLE = 1500  # octets: what an Ethernet carries; larger packets are cut by their sender
+FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
+ICMP = {4: socket.IPPROTO_ICMP, 6: socket.IPPROTO_ICMPV6}
+# linux/in.h, linux/in6.h: send as told, whatever MTU the kernel has learned. Python has no names for them.
+MTU_DISCOVER = {4: (socket.IPPROTO_IP, 10), 6: (socket.IPPROTO_IPV6, 23)}
+PMTUDISC_PROBE = 3
 
 
 class Receipt(NamedTuple):
@@ -34,35 +38,44 @@ class Receipt(NamedTuple):
 
 
 class Shipment(NamedTuple):
-    """What is sent: one IPv4 packet, as a whole or in pieces."""
+    """What is sent: one IPv4 packet, as a whole or in pieces. Over IPv6 its lengths follow."""
 
     protocol: str  # udp or icmp
     length: int  # octets of the IPv4 packet
     df: bool = False
-    piece: int = WHOLE  # cut into pieces of at most so many octets
+    piece: int = LINK_MTU  # cut into pieces of at most so many octets
     backwards: bool = False  # last piece first
 
 
 class Endpoint:
-    """Needs root: raw sockets choose order and flags and hear ICMP errors. Used with ``with``."""
+    """Needs root: raw sockets choose order and flags and hear ICMP errors. Used with ``with``.
 
-    def __init__(self, address: str, port: int = 0, *, icmp_kind: int = wire.ECHO_REQUEST) -> None:
-        self.address, self.icmp_kind = address, icmp_kind
+    It speaks the IP version of its address. ``answers`` makes it the side that answers echo requests.
+    """
+
+    def __init__(self, address: str, port: int = 0, *, answers: bool = False) -> None:
+        self.address, self.wire = address, wire_of(address)
+        self._kind = self.wire.ECHO_REPLY if answers else self.wire.ECHO_REQUEST
         self.receipts: dict[bytes, Receipt] = {}
         self.answers: dict[bytes, tuple[str, int]] = {}  # cookie -> where the far side saw us
         self.complaints: list[Complaint] = []
         self.ident = secrets.randbelow(0xFFFF) + 1
         self._news = asyncio.Event()
         with contextlib.ExitStack() as stack:
-            self._udp = stack.enter_context(_socket(socket.SOCK_DGRAM, 0))
+            self._udp = stack.enter_context(self._socket(socket.SOCK_DGRAM, 0))
             self._udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 21)
             self._udp.bind((address, port))
-            self._icmp = stack.enter_context(_socket(socket.SOCK_RAW, socket.IPPROTO_ICMP))
+            self._icmp = stack.enter_context(self._socket(socket.SOCK_RAW, ICMP[self.wire.VERSION]))
             self._icmp.bind((address, 0))
-            self._raw = stack.enter_context(_socket(socket.SOCK_RAW, socket.IPPROTO_RAW))
-            self._raw.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE)
+            self._raw = stack.enter_context(self._socket(socket.SOCK_RAW, socket.IPPROTO_RAW))
+            self._raw.setsockopt(*MTU_DISCOVER[self.wire.VERSION], PMTUDISC_PROBE)
             self._sockets = stack.pop_all()
         self.port: int = self._udp.getsockname()[1]
+
+    def _socket(self, kind: int, protocol: int) -> socket.socket:
+        made = socket.socket(FAMILIES[self.wire.VERSION], kind, protocol)
+        made.setblocking(False)
+        return made
 
     def __enter__(self) -> Endpoint:
         loop = asyncio.get_running_loop()
@@ -82,19 +95,24 @@ class Endpoint:
 
     def send(self, shipment: Shipment, cookie: bytes, to: tuple[str, int]) -> None:
         """Send a labelled packet. For ICMP the port of ``to`` is the identifier. Raises OSError."""
-        payload = wire.labelled(cookie, shipment.length)
-        if shipment.protocol == "udp":
-            transport = wire.udp((self.address, self.port), to, payload)
-        else:
-            transport = wire.echo(self.icmp_kind, to[1], payload)
-        packets = wire.pieces(
-            *(wire.NUMBERS[shipment.protocol], self.address, to[0], transport),
+        payload = label.labelled(cookie, shipment.length)
+        number = number_of(self.wire, shipment.protocol)
+        packets = self.wire.pieces(
+            *(number, self.address, to[0]),
+            self.wire.message(shipment.protocol, self._kind, (self.address, self.port), to, payload),
             ident=secrets.randbelow(0xFFFF) + 1,
             df=shipment.df,
-            size=shipment.piece,
+            size=min(shipment.piece, self.wire.WHOLE),
         )
         for packet in reversed(packets) if shipment.backwards else packets:
-            self._raw.sendto(packet, (to[0], 0))
+            try:
+                self._raw.sendto(packet, (to[0], 0))
+            except OSError as error:
+                if error.errno != errno.EMSGSIZE:
+                    raise
+                # Our own kernel says so, of its own link.
+                kind = (*self.wire.TOO_BIG, self.wire.WHOLE)
+                self.complaints.append(Complaint(self.address, *kind, to[0], number, self.port, to[1]))
 
     def ask(self, cookie: bytes, to: tuple[str, int]) -> None:
         """Ask the far side where it sees our UDP socket come from."""
@@ -106,8 +124,8 @@ class Endpoint:
 
     def trace(self, to: str, port: int, ttl: int) -> None:
         """Send a small UDP datagram that dies after ``ttl`` hops."""
-        transport = wire.udp((self.address, self.port), (to, port), b"trace")
-        packet = wire.ipv4(wire.UDP, self.address, to, transport, ident=ttl, ttl=ttl)
+        transport = udp((self.address, self.port), (to, port), b"trace")
+        packet = self.wire.packet(number_of(self.wire, "udp"), self.address, to, transport, ttl=ttl)
         self._raw.sendto(packet, (to, 0))
 
     # -- waiting ----------------------------------------------------------------------------
@@ -127,12 +145,12 @@ class Endpoint:
         return await self.until(lambda: self.receipts.get(cookie), within)
 
     async def too_big(self, protocol: str, to: str, within: float) -> int | None:
-        """MTU of an ICMPv4 error 3/4 about our packets to an address, since complaints were cleared."""
+        """MTU of an ICMP error "too big" about our packets to an address, since complaints were cleared."""
+        wanted = (self.wire.TOO_BIG, to, number_of(self.wire, protocol))
 
         def look() -> int | None:
             for complaint in self.complaints:
-                about = (complaint.type, complaint.code, complaint.destination, complaint.protocol)
-                if about == (wire.UNREACHABLE, wire.TOO_BIG, to, wire.NUMBERS[protocol]):
+                if ((complaint.type, complaint.code), complaint.destination, complaint.protocol) == wanted:
                     return complaint.mtu
             return None
 
@@ -151,49 +169,47 @@ class Endpoint:
         self._news.set()
 
     def _read_udp(self, data: bytes, sender: tuple[str, int]) -> None:
-        magic, cookie, body = data[:4], data[4 : wire.LABEL], data[wire.LABEL :]
-        if magic == ASK:
-            seen = socket.inet_aton(sender[0]) + sender[1].to_bytes(2, "big")
+        magic, cookie, body = data[:4], data[4 : label.LABEL], data[label.LABEL :]
+        if magic == ASK and self.wire.VERSION == 4:
+            seen = IPv4Address(sender[0]).packed + sender[1].to_bytes(2, "big")
             self._udp.sendto(ANSWER + cookie + seen + body[6:], sender)
         elif magic == ANSWER and len(body) >= 6:
-            self.answers[cookie] = (socket.inet_ntoa(body[:4]), int.from_bytes(body[4:6], "big"))
+            self.answers[cookie] = (str(IPv4Address(body[:4])), int.from_bytes(body[4:6], "big"))
         else:
-            self._note(data, sender, wire.IPV4 + wire.TRANSPORT + len(data))
+            self._note(data, sender[:2])
 
-    def _read_icmp(self, data: bytes, _sender: tuple[str, int]) -> None:
-        parsed = wire.icmp_of(data)
-        if parsed is None:
+    def _read_icmp(self, data: bytes, sender: tuple[str, int]) -> None:
+        message = self.wire.icmp_of(data)
+        if message is None:
             return
-        reporter, message = parsed
-        if message[0] in (wire.ECHO_REQUEST, wire.ECHO_REPLY) and message[0] != self.icmp_kind:
+        if message[0] in (self.wire.ECHO_REQUEST, self.wire.ECHO_REPLY) and message[0] != self._kind:
             ident = int.from_bytes(message[4:6], "big")
-            self._note(message[wire.TRANSPORT :], (reporter, ident), wire.IPV4 + len(message))
-        elif complaint := wire.complaint_of(reporter, message):
+            self._note(message[label.TRANSPORT :], (sender[0], ident))
+        elif complaint := self.wire.complaint_of(sender[0], message):
             self.complaints.append(complaint)
 
-    def _note(self, payload: bytes, source: tuple[str, int], length: int) -> None:
-        cookie = wire.cookie_of(payload)
+    def _note(self, payload: bytes, source: tuple[str, int]) -> None:
+        cookie = label.cookie_of(payload)
         if cookie is None:
             return
-        self.receipts[cookie] = Receipt(source, length)
+        self.receipts[cookie] = Receipt(source, label.length_of(payload))
         while len(self.receipts) > REMEMBERED:
             del self.receipts[next(iter(self.receipts))]
 
 
-def _socket(kind: int, protocol: int) -> socket.socket:
-    made = socket.socket(socket.AF_INET, kind, protocol)
-    made.setblocking(False)
-    return made
-
-
 def new_cookie() -> bytes:
     """Names one labelled packet."""
-    return secrets.token_bytes(wire.LABEL - 4)
+    return secrets.token_bytes(label.LABEL - 4)
+
+
+def family_of(address: str) -> socket.AddressFamily:
+    """AF_INET or AF_INET6."""
+    return FAMILIES[ip_address(address).version]
 
 
 def own_address(towards: str) -> str:
     """The address this host uses towards another; nothing is sent. Raises OSError without a route."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+    with socket.socket(family_of(towards), socket.SOCK_DGRAM) as probe:
         probe.connect((towards, 9))
         address: str = probe.getsockname()[0]
     return address
@@ -201,5 +217,6 @@ def own_address(towards: str) -> str:
 
 def forget_learned_mtus() -> None:
     """Make the kernel forget the path MTUs it learned: it would offer a smaller MSS of its own accord."""
-    with contextlib.suppress(OSError):
-        Path("/proc/sys/net/ipv4/route/flush").write_text("1")
+    for version in FAMILIES:
+        with contextlib.suppress(OSError):
+            Path(f"/proc/sys/net/ipv{version}/route/flush").write_text("1")

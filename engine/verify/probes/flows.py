@@ -11,8 +11,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from .control import UDP_PORT, Control, NoAnswer
-from .endpoint import Endpoint, new_cookie, own_address
-from .model import Assignment, Verdict, judged, owns
+from .endpoint import Endpoint, family_of, new_cookie, own_address
+from .model import Assignment, Verdict, judged
+from .ownership import Ownership, ownership
 
 FLOWS = 8  # of each protocol
 ANSWERS = 1.0  # seconds for one UDP answer
@@ -21,8 +22,9 @@ TRIES = 3
 
 async def check(task: Assignment) -> Verdict:
     """Each local port is seen as one outside port from every destination (RFC 4787 REQ-1), all in the set."""
-    references = [str(address) for address in task.references]
+    references = task.targets
     own = own_address(references[0])
+    owner = ownership(task, own)
     flows: dict[str, list[dict[str, Any]]] = {
         "tcp": await _several(lambda: _tcp(own, references, task.token)),
         "udp": await _several(lambda: _udp(own, references)),
@@ -30,8 +32,12 @@ async def check(task: Assignment) -> Verdict:
     causes: list[str] = []
     for protocol, found in flows.items():
         for flow in found:
-            causes += _faults(task, protocol, flow)
-    return judged("tcp_udp", causes, {"flows": flows, "customer": _customer(task)})
+            causes += _faults(owner, protocol, flow)
+    sources = [
+        tuple(source) for found in flows.values() for flow in found for source in flow["seen"].values()
+    ]
+    causes += _one_address(sources)
+    return judged("tcp_udp", causes, {"flows": flows, "customer": owner.describe()})
 
 
 async def _several(flow: Callable[[], Awaitable[dict[str, Any]]]) -> list[dict[str, Any]]:
@@ -42,21 +48,22 @@ async def _several(flow: Callable[[], Awaitable[dict[str, Any]]]) -> list[dict[s
     return found
 
 
-def _faults(task: Assignment, protocol: str, flow: dict[str, Any]) -> list[str]:
+def _faults(owner: Ownership, protocol: str, flow: dict[str, Any]) -> list[str]:
     name = f"{protocol.upper()} from port {flow['local_port']}"
     faults = [f"{name} to {to}: {why}" for to, why in flow["unanswered"].items()]
     seen = flow["seen"]
     for to, (address, port) in seen.items():
-        if not owns(task.service, address, port):
-            faults.append(f"{name} to {to}: seen as {address}:{port}, which is not the customer's")
+        if fault := owner.fault((address, port), flow["local_port"]):
+            faults.append(f"{name} to {to}: {fault}")
     if len({tuple(source) for source in seen.values()}) > 1:
         faults.append(f"{name}: another outside source for each destination: {seen} (RFC 4787 REQ-1)")
     return faults
 
 
-def _customer(task: Assignment) -> dict[str, Any]:
-    customer = task.service.customer
-    return {"ipv4": str(customer.ipv4), "ports": len(customer.ports), "psid": customer.ports.psid}
+def _one_address(sources: list[tuple[str, int]]) -> list[str]:
+    """Pairing: an inside address is always the same outside (RFC 4787 REQ-2)."""
+    addresses = sorted({address for address, _ in sources})
+    return [] if len(addresses) <= 1 else [f"one host is seen as {', '.join(addresses)} (RFC 4787 REQ-2)"]
 
 
 async def _tcp(own: str, references: list[str], token: str) -> dict[str, Any]:
@@ -73,7 +80,7 @@ async def _tcp(own: str, references: list[str], token: str) -> dict[str, Any]:
 
 
 def _free_port(own: str) -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as chooser:
+    with socket.socket(family_of(own), socket.SOCK_STREAM) as chooser:
         chooser.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         chooser.bind((own, 0))
         port: int = chooser.getsockname()[1]

@@ -8,33 +8,65 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ...techniques import TECHNIQUES
 from .control import NoAnswer
-from .endpoint import WHOLE, Shipment
-from .model import Assignment, Verdict, ipv4_mtu, judged
+from .endpoint import Shipment
+from .model import Assignment, Verdict, judged
 from .pair import IN, OUT, Outcome, Pair
+from .wire import LINK_MTU, Wire
 
 SMALL_PIECE = 420  # octets: pieces that fit anywhere
-SIZES_IN_PIECES = ((1000, SMALL_PIECE), (3000, WHOLE), (8000, WHOLE))
+FRAGMENT_HEADER = 8  # octets of IPv6 that a piece needs when it is translated (RFC 7915 section 4.1)
 
 
-def cases(mtu: int) -> Iterator[Shipment]:
-    """All that is sent one way, for a path of ``mtu`` octets."""
+def cases(mtu: int, whole: int = LINK_MTU) -> Iterator[Shipment]:
+    """All that is sent one way, for a path of ``mtu`` octets; ``whole`` is what the sender's link carries."""
+    in_pieces = ((1000, SMALL_PIECE), (3000, whole), (8000, whole))
     for protocol in ("udp", "icmp"):
         for df in (False, True):
-            for length in (1000, mtu, WHOLE):
+            for length in dict.fromkeys((1000, mtu, whole)):
                 yield Shipment(protocol, length, df)
-            for length, piece in SIZES_IN_PIECES:
+            for length, piece in in_pieces:
                 for backwards in (False, True):
                     yield Shipment(protocol, length, df, piece, backwards)
 
 
-def fits(shipment: Shipment, mtu: int) -> bool:
-    """Whether it has to arrive: no DF, or no piece is too big (RFC 2473 section 7.2)."""
-    return not shipment.df or min(shipment.length, shipment.piece) <= mtu
+def sent_from(wire: Wire, mtu: int) -> Iterator[Shipment]:
+    """Those that a host of an IP version can send: in IPv6 nobody but the host cuts."""
+    return (case for case in cases(mtu, wire.WHOLE) if wire.VERSION == 4 or case.df)
 
 
-def label(shipment: Shipment) -> str:
+class Path:
+    """What the path of a service does with a packet."""
+
+    def __init__(self, task: Assignment) -> None:
+        self.mtu = task.ipv4_mtu
+        self._translated, self._uncut = task.row.carriage == "translation", task.largest_uncut
+
+    def limit(self, shipment: Shipment) -> int:
+        """Octets of the largest piece that passes with DF."""
+        cut = shipment.length > shipment.piece
+        return self.mtu - (FRAGMENT_HEADER if cut and self._translated else 0)
+
+    def fits(self, shipment: Shipment) -> bool:
+        """Whether it has to arrive: no DF, or no piece is too big (RFC 2473 section 7.2)."""
+        return not shipment.df or min(shipment.length, shipment.piece) <= self.limit(shipment)
+
+    def may_be_lost(self, shipment: Shipment) -> bool:
+        """Whether a translator gets it in pieces and cannot compute its checksum (RFC 7915 section 1.2)."""
+        in_pieces = min(shipment.piece, self.mtu if shipment.df else self._uncut)
+        return self._translated and shipment.protocol == "icmp" and shipment.length > in_pieces
+
+    def wrong(self, shipment: Shipment, outcome: Outcome) -> str:
+        """What is wrong with an outcome; empty where it is right."""
+        if self.fits(shipment):
+            return "" if outcome.receipt is not None else f"{outcome.text}, not delivered"
+        limit = self.limit(shipment)
+        if outcome.receipt is not None:
+            return f"delivered, though DF is set and the path carries {limit}"
+        return "" if outcome.too_big == limit else f"{outcome.text}, not too big with MTU {limit}"
+
+
+def row_of(shipment: Shipment) -> str:
     """The row of the matrix."""
     cut = "whole"
     if shipment.length > shipment.piece:
@@ -42,34 +74,33 @@ def label(shipment: Shipment) -> str:
     return f"{shipment.protocol} {shipment.length} {'DF' if shipment.df else '--'} {cut}"
 
 
-def wrong(shipment: Shipment, outcome: Outcome, mtu: int) -> str:
-    """What is wrong with an outcome; empty where it is right."""
-    if fits(shipment, mtu):
-        return "" if outcome.receipt is not None else f"{outcome.text}, not delivered"
-    if outcome.receipt is not None:
-        return f"delivered, though DF is set and the path carries {mtu}"
-    return "" if outcome.too_big == mtu else f"{outcome.text}, not too big with MTU {mtu}"
-
-
 async def check(task: Assignment) -> Verdict:
-    """The whole matrix."""
-    mtu = ipv4_mtu(task.service, TECHNIQUES[task.service.technique])
+    """The whole matrix. What a translator may lose is shown, and not judged."""
+    path = Path(task)
     matrix: dict[str, dict[str, str]] = {}
     causes: list[str] = []
     async with Pair(task) as pair:
-        for direction in (OUT, IN):
-            for shipment in cases(mtu):
-                row = label(shipment)
+        sent = {OUT: sent_from(pair.endpoint.wire, path.mtu), IN: cases(path.mtu)}
+        for direction, shipments in sent.items():
+            for shipment in shipments:
+                row = row_of(shipment)
+                unjudged = path.may_be_lost(shipment)
                 try:
-                    outcome = await pair.ship(direction, shipment, fits=fits(shipment, mtu))
+                    outcome = await pair.ship(
+                        direction, shipment, fits=path.fits(shipment) and not unjudged, once=unjudged
+                    )
                 except NoAnswer as error:
                     matrix.setdefault(row, {})[direction] = "no answer"
                     causes.append(f"{row} {direction}: {error}")
                     continue
                 matrix.setdefault(row, {})[direction] = outcome.text
-                if fault := wrong(shipment, outcome, mtu):
+                if not unjudged and (fault := path.wrong(shipment, outcome)):
                     causes.append(f"{row} {direction}: {fault}")
-    details: dict[str, Any] = {"ipv4_mtu": mtu, "cases": sum(map(len, matrix.values())), "matrix": matrix}
+    details: dict[str, Any] = {
+        "ipv4_mtu": path.mtu,
+        "cases": sum(map(len, matrix.values())),
+        "matrix": matrix,
+    }
     return judged("fragments", _pattern(causes), details)
 
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...techniques import TECHNIQUES
 from .endpoint import Endpoint, Shipment, new_cookie
-from .model import Assignment, Verdict, ipv4_mtu, judged, owns
+from .model import Assignment, Verdict, judged
+from .ownership import ownership
 from .pair import OUT, Pair
 
 HOPS = 16
@@ -20,12 +20,12 @@ TRACE_PORT = 33434  # UDP, as traceroute counts from
 
 async def check(task: Assignment) -> Verdict:
     """Separate causes, so that a box that carries TCP and UDP but not ICMP is known by them."""
-    mtu = ipv4_mtu(task.service, TECHNIQUES[task.service.technique])
+    mtu = task.ipv4_mtu
     causes: list[str] = []
     details: dict[str, Any] = {}
     async with Pair(task) as pair:
-        details["echo"] = await _echo(task, pair, causes, mtu)
-        details["traceroute"] = await _traceroute(pair, causes)
+        details["echo"] = await _echo(task, pair, causes)
+        details["traceroute"] = list(map(task.ipv4_of, await _traceroute(pair, causes)))
         larger = await pair.ship(OUT, Shipment("icmp", mtu + 1, df=True), fits=False)
         details["too_big"] = larger.text
         if larger.too_big != mtu:
@@ -33,10 +33,11 @@ async def check(task: Assignment) -> Verdict:
     return judged("icmp", causes, details)
 
 
-async def _echo(task: Assignment, pair: Pair, causes: list[str], mtu: int) -> dict[str, Any]:
+async def _echo(task: Assignment, pair: Pair, causes: list[str]) -> dict[str, Any]:
     """Requests of several sizes; their identifier has to be the customer's outside (RFC 7597 section 8.2)."""
+    owner = ownership(task, pair.endpoint.address)
     found: dict[str, Any] = {}
-    for length in (84, 1000, mtu):
+    for length in (84, 1000, task.largest_uncut):
         cookie = new_cookie()
         pair.endpoint.send(Shipment("icmp", length), cookie, pair.target("icmp"))
         reply = await pair.endpoint.receipt(cookie, 1.0)
@@ -44,9 +45,8 @@ async def _echo(task: Assignment, pair: Pair, causes: list[str], mtu: int) -> di
         found[str(length)] = {"reply": reply is not None, "seen": arrived and arrived.source}
         if arrived is None:
             causes.append(f"echo request of {length} octets does not arrive (lint rule CAP001)")
-        elif not owns(task.service, *arrived.source):
-            address, ident = arrived.source
-            causes.append(f"echo request seen from {address} identifier {ident}, which is not the customer's")
+        elif fault := owner.fault(arrived.source, pair.endpoint.ident):
+            causes.append(f"echo request, identifier in place of the port: {fault}")
         if arrived is not None and (reply is None or reply.source[1] != pair.endpoint.ident):
             causes.append(f"echo reply of {length} octets does not come back with its identifier")
     return found

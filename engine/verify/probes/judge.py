@@ -7,18 +7,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from ipaddress import IPv6Network
 from typing import Any
 
+from ...techniques import TECHNIQUES, Technique
 from ...techniques.service import Service
-from .model import Verdict, judged
+from .model import NOT_APPLICABLE, Verdict, judged, not_applicable
 
 FORMAT_EVENT = "iid_format_"  # counted by a gateway, with the format that it saw (node/reasons.py)
 
 Status = Mapping[str, Any]  # what ``ipv4aas-node status`` prints
 
 
-def counted(before: Mapping[str, Status], after: Mapping[str, Status]) -> Counter[str]:
-    """What all gateways together counted between two looks, host -> status.
+def counted(before: Mapping[str, Status], after: Mapping[str, Status], service: str) -> Counter[str]:
+    """What all gateways together counted of a service between two looks, host -> status.
 
     Beside the counters by reason, ``packets`` counts all that crossed their devices. Raises
     ValueError where a gateway was started anew meanwhile: its counters then say nothing.
@@ -28,10 +30,16 @@ def counted(before: Mapping[str, Status], after: Mapping[str, Status]) -> Counte
         early = before[host]
         if early["pid"] != late["pid"]:
             raise ValueError(f"{host} was started anew while the probe ran")
-        for name in set(early["counters"]) | set(late["counters"]):
-            total[name] += late["counters"].get(name, 0) - early["counters"].get(name, 0)
+        was, now = _counters(early, service), _counters(late, service)
+        for name in set(was) | set(now):
+            total[name] += now.get(name, 0) - was.get(name, 0)
         total["packets"] += _packets(late) - _packets(early)
     return +total
+
+
+def _counters(status: Status, service: str) -> Mapping[str, int]:
+    found: Mapping[str, int] = status["services"].get(service, {"counters": {}})["counters"]
+    return found
 
 
 def _packets(status: Status) -> int:
@@ -39,36 +47,88 @@ def _packets(status: Status) -> int:
 
 
 def p2p(edge: Service, probe: Verdict, counts: Mapping[str, int]) -> Verdict:
-    """With a mesh the gateways see nothing of it, without one they turn it round (RFC 7597 section 5.4)."""
+    """Where edges meet directly the gateways see nothing of it, elsewhere they turn it round."""
+    if probe.verdict == NOT_APPLICABLE:
+        return not_applicable("p2p", probe.cause)
     causes = [probe.cause] if probe.cause else []
     packets, turned = counts.get("packets", 0), counts.get("hairpinned", 0)
-    if edge.mesh and packets:
+    direct = edge.mesh or TECHNIQUES[edge.technique].napt == "nowhere"
+    if direct and packets:
         causes.append(f"the plan has a mesh, but {packets} packets crossed a gateway")
-    if not edge.mesh and probe.passed and not turned:
+    if not direct and probe.passed and not turned:
         causes.append("the plan has no mesh, but no gateway turned the packets round")
-    way = "direct" if edge.mesh else "by the gateway"
+    way = "direct" if direct else "by the gateway"
     return judged(
         "p2p", causes, {**probe.details, "way": way, "gateway_packets": packets, "hairpinned": turned}
     )
 
 
-def drafts(edge: Service, gateway: Service, probe: Verdict, counts: Mapping[str, int]) -> Verdict:
-    """No edge may use another interface identifier format than the gateways (lint rule MAP007)."""
-    foreign = {
-        name.removeprefix(FORMAT_EVENT): number
-        for name, number in counts.items()
-        if name.startswith(FORMAT_EVENT) and name != FORMAT_EVENT + gateway.interface_identifier
-    }
-    details = {**probe.details, "planned": gateway.interface_identifier, "foreign_identifiers": foreign}
-    if not foreign:
-        return judged("drafts", [probe.cause] if probe.cause else [], details)
-    found = ", ".join(sorted(foreign))
-    cause = (
-        f"edge {edge.end_user_prefix} uses interface identifiers of {found}, the gateways those of "
-        f"{gateway.interface_identifier}: answers go to another address than the edge has; "
-        f"set interface_identifier alike on both (lint rule MAP007)"
-    )
-    return judged("drafts", [cause, *([probe.cause] if probe.cause else [])], details)
+def drafts(
+    edge: Service, gateway: Service, probe: Verdict, counts: Mapping[str, int], running: Service | None = None
+) -> Verdict:
+    """Both sides compute the same addresses: of one draft, in one prefix, in one plane.
+
+    ``running`` is what the edge says it runs, where it is software of ours.
+    """
+    row = TECHNIQUES[edge.technique]
+    agreed = _agreed(row, gateway)
+    if not agreed and probe.passed:
+        return not_applicable("drafts", _NOTHING_COMPUTED.format(row=row))
+    found = _told_by_counters(gateway, counts) | _told_by_resolver(probe) | _told_by_edge(row, running)
+    foreign = {what: value for what, value in found.items() if value != agreed.get(what)}
+    details = {**probe.details, "planned": ", ".join(agreed.values()), "foreign": foreign}
+    causes = [
+        f"{_who(row, edge)} uses {what} {value}, the gateways {agreed[what]}: {_EFFECT[what]}"
+        for what, value in foreign.items()
+    ]
+    return judged("drafts", [*causes, *([probe.cause] if probe.cause else [])], details)
+
+
+IDENTIFIER, PREFIX, PLANE = "interface identifiers of", "the translation prefix", "the plane"
+_EFFECT = {
+    IDENTIFIER: "answers go to another address than the edge has; "
+    "set interface_identifier alike on both (lint rule MAP007)",
+    PREFIX: "packets go where no gateway is; set gateway.translation_prefix alike on both (lint rule X004)",
+    PLANE: "packets go to another network; set plane alike on both (lint rule SA001)",
+}
+_NOTHING_COMPUTED = (
+    "{row.title} has no address format that two boxes must compute alike: "
+    "the {row.edge} is told the address of its {row.gateway}, and may have any itself"
+)
+
+
+def _agreed(row: Technique, service: Service) -> dict[str, str]:
+    """What addresses of the domain are computed from."""
+    if row.mapping in ("rule", "binding"):
+        return {IDENTIFIER: service.interface_identifier}
+    if row.carriage == "translation":
+        return {PREFIX: str(service.translation_prefix)}
+    if row.napt == "nowhere" and service.plane is not None:
+        return {PLANE: f"{service.plane.plane_id} of {service.plane.prefix}"}
+    return {}
+
+
+def _told_by_counters(gateway: Service, counts: Mapping[str, int]) -> dict[str, str]:
+    """Formats of sources that the gateways do not compute."""
+    formats = {name.removeprefix(FORMAT_EVENT) for name in counts if name.startswith(FORMAT_EVENT)}
+    foreign = sorted(formats - {gateway.interface_identifier})
+    return {IDENTIFIER: ", ".join(foreign)} if foreign else {}
+
+
+def _told_by_resolver(probe: Verdict) -> dict[str, str]:
+    """The prefix of a DNS64 (RFC 7050)."""
+    prefixes = [str(IPv6Network(text)) for text in probe.details.get("dns64_prefixes", ())]
+    return {PREFIX: ", ".join(prefixes)} if prefixes else {}
+
+
+def _told_by_edge(row: Technique, running: Service | None) -> dict[str, str]:
+    return {} if running is None else _agreed(row, running)
+
+
+def _who(row: Technique, edge: Service) -> str:
+    if row.edge is None:
+        return "the resolver"
+    return f"edge {edge.end_user_prefix or ', '.join(map(str, edge.inside))}"
 
 
 def spoof(sent: Verdict, seen: Verdict, counts: Mapping[str, int]) -> Verdict:

@@ -9,12 +9,12 @@ import asyncio
 import socket
 from typing import Any
 
-from ...techniques import TECHNIQUES
-from . import web, wire
+from . import web
 from .control import WEB_PORT, Control
-from .endpoint import Shipment, forget_learned_mtus
-from .model import Assignment, Verdict, ipv4_mtu, judged
+from .endpoint import Shipment, family_of, forget_learned_mtus
+from .model import Assignment, Verdict, judged
 from .pair import IN, OUT, Pair
+from .wire import Wire, mss_of, wire_of
 
 BULK = 1 << 18  # octets: many full segments
 SYN_ACK = 0x12
@@ -22,10 +22,10 @@ SYN_ACK = 0x12
 
 async def check(task: Assignment) -> Verdict:
     """The largest DF packet that passes is the plan's; a larger one is answered with that figure."""
-    wanted = ipv4_mtu(task.service, TECHNIQUES[task.service.technique])
+    wanted = task.ipv4_mtu
     causes: list[str] = []
     details: dict[str, Any] = {"planned_ipv4_mtu": wanted, "planned_mss": task.service.mss_clamp}
-    reference = str(task.references[0])
+    reference = task.targets[0]
     async with Control(reference, task.token) as control:
         forget_learned_mtus()
         await control.ask("forget")
@@ -64,7 +64,7 @@ async def _measure(
 
 async def _download(own: str, reference: str) -> tuple[int | None, int]:
     """MSS in the SYN-ACK that reached us, and octets of a download in full segments."""
-    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP) as listener:
+    with socket.socket(family_of(own), socket.SOCK_RAW, socket.IPPROTO_TCP) as listener:
         listener.setblocking(False)
         listener.bind((own, 0))
         listener.connect((reference, 0))
@@ -72,7 +72,7 @@ async def _download(own: str, reference: str) -> tuple[int | None, int]:
             async with asyncio.timeout(10):
                 reader, writer = await asyncio.open_connection(reference, WEB_PORT)
                 local_port = writer.get_extra_info("sockname")[1]
-                mss = _syn_ack_mss(listener, local_port)
+                mss = _syn_ack_mss(listener, wire_of(own), local_port)
                 await web.get(reader, writer, f"/stream?seconds={web.CHUNK}&rate={BULK / web.CHUNK}")
                 got = await _count(reader)
                 writer.close()
@@ -88,16 +88,16 @@ async def _count(reader: asyncio.StreamReader) -> int:
     return got
 
 
-def _syn_ack_mss(listener: socket.socket, port: int) -> int | None:
+def _syn_ack_mss(listener: socket.socket, wire: Wire, port: int) -> int | None:
     while True:
         try:
             packet = listener.recv(65535)
         except BlockingIOError:
             return None
-        tcp = (packet[0] & 15) * 4
+        tcp = wire.tcp_of(packet)
         if (
-            packet[tcp + 13] & SYN_ACK == SYN_ACK
-            and packet[tcp : tcp + 2] == WEB_PORT.to_bytes(2, "big")
-            and packet[tcp + 2 : tcp + 4] == port.to_bytes(2, "big")
+            tcp[13] & SYN_ACK == SYN_ACK
+            and tcp[:2] == WEB_PORT.to_bytes(2, "big")
+            and tcp[2:4] == port.to_bytes(2, "big")
         ):
-            return wire.mss_of(packet)
+            return mss_of(tcp)

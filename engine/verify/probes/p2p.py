@@ -1,101 +1,41 @@
 # Copyright: (c) 2026, ipv4aas.fleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Customer to customer, and in from the internet to a port forward."""
+"""Peer to peer, by the place of the address translation: at edges, at a gateway, or nowhere."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ...techniques.service import PortForward, Service
-from .control import Control, NoAnswer
-from .endpoint import Endpoint, Shipment, new_cookie, own_address
-from .flows import outside_source
-from .model import Assignment, Verdict, judged, owns
-
-PACKETS = 20  # each way between the two customers
-ARRIVES = 1.0
-
-
-def forward_of(service: Service) -> PortForward | None:
-    """The port forward that leads to the responder on a host behind the edge."""
-    return next((forward for forward in service.port_forwards if forward.protocol == "tcp"), None)
+from . import forwards, hairpin, plane
+from .model import Assignment, Verdict, not_applicable
 
 
 async def mapping(task: Assignment) -> Verdict:
-    """Preparation: opens a UDP mapping and tells it, so that what follows need not ask the internet."""
-    reference = str(task.references[0])
-    with Endpoint(own_address(reference)) as endpoint:
-        seen = await outside_source(endpoint, reference)
-        details = {"local_port": endpoint.port, "outside": seen}
-    causes = [] if seen else [f"no answer to UDP from {reference}"]
-    return judged("p2p_mapping", causes, details)
+    """Preparation, before counters are looked at: what of the check itself would ask the internet."""
+    if task.row.napt == "edge":
+        return await forwards.mapping(task)
+    return not_applicable("p2p_mapping", "nothing to prepare: no edge translates addresses")
 
 
-async def peer(task: Assignment, prepared: dict[str, Any]) -> Verdict:
-    """TCP to the peer's port forward, then UDP both ways by hole punching; nobody else is asked.
-
-    ``prepared`` holds the details of ``mapping``.
-    """
-    assert task.peer is not None
-    forward = forward_of(task.peer)
-    if forward is None:
-        return judged("p2p_peer", ["the peer has no TCP port forward in the plan"], {})
-    address = str(task.peer.customer.ipv4.network_address)
-    details: dict[str, Any] = {"peer": f"{address}:{forward.outside_port}"}
-    causes: list[str] = []
-    try:
-        async with Control(address, task.token, port=forward.outside_port) as control:
-            seen = (await control.ask("hello"))["seen"]
-            details["seen_by_peer"] = seen
-            if not owns(task.service, *seen):
-                causes.append(f"the peer sees {seen[0]}:{seen[1]}, which is not this customer's")
-            details["udp"] = await _punch(task, control, address, prepared, causes)
-    except NoAnswer as error:
-        causes.append(f"customer to customer: {error}")
-    return judged("p2p_peer", causes, details)
-
-
-async def _punch(
-    task: Assignment, control: Control, address: str, prepared: dict[str, Any], causes: list[str]
-) -> dict[str, Any]:
-    assert task.peer is not None
-    with Endpoint(own_address(address), prepared["local_port"]) as endpoint:
-        # Opens our side for the peer's address (address-dependent filtering, RFC 4787 section 5).
-        endpoint.poke((address, task.peer.customer.ports.nth(0)))
-        cookie = new_cookie()
-        await control.ask("punch", port=prepared["outside"][1], cookie=cookie.hex())
-        first = await endpoint.receipt(cookie, ARRIVES)
-        if first is None:
-            causes.append("UDP from the peer does not arrive")
-            return {"from_peer": None}
-        if not owns(task.peer, *first.source):
-            causes.append(f"UDP from the peer comes from {first.source}, which is not the peer's")
-        cookies = [new_cookie() for _ in range(PACKETS)]
-        for one in cookies:
-            endpoint.send(Shipment("udp", 500), one, first.source)
-        arrived = 0
-        for one in cookies:
-            answer = await control.ask("received", cookie=one.hex(), within=ARRIVES)
-            arrived += answer["receipt"] is not None
-        if arrived < PACKETS:
-            causes.append(f"{PACKETS - arrived} of {PACKETS} UDP packets to the peer are lost")
-        return {"from_peer": first.source, "sent": PACKETS, "arrived": arrived}
+async def peer(task: Assignment, more: dict[str, Any]) -> Verdict:
+    """With another customer. ``more`` holds the details of ``mapping``, or the mate in a plane."""
+    if task.row.napt == "gateway":
+        return await hairpin.check(task)
+    if task.row.napt == "nowhere":
+        if "mate" not in more:
+            return not_applicable("p2p_peer", "no other host of the plane answers probes")
+        return await plane.check(task, more["mate"])
+    if task.peer is None:
+        return not_applicable("p2p_peer", "no other customer has a TCP port forward that answers probes")
+    return await forwards.peer(task, more)
 
 
 async def inbound(task: Assignment) -> Verdict:
-    """The reference host connects to this customer's port forward; a responder has to run behind it."""
-    forward = forward_of(task.service)
-    if forward is None:
-        return judged("p2p_inbound", ["this customer has no TCP port forward in the plan"], {})
-    reference = str(task.references[0])
-    async with Control(reference, task.token) as control:
-        answer = await control.ask("visit", port=forward.outside_port)
-    met = answer["met"]
-    causes = []
-    if met is None:
-        causes.append(f"from the internet to port {forward.outside_port}: {answer['why']}")
-    elif met["seen"][0] != reference:
-        causes.append(f"the inside host sees {met['seen'][0]} in place of {reference}")
-    details = {"outside_port": forward.outside_port, "inside_port": forward.inside_port, "met": met}
-    return judged("p2p_inbound", causes, details)
+    """From the internet."""
+    if task.row.napt == "gateway":
+        name = task.row.gateway
+        return not_applicable("p2p_inbound", f"a customer has no port of its own at the {name} to listen on")
+    if task.row.napt == "nowhere":
+        return await plane.inbound(task)
+    return await forwards.inbound(task)

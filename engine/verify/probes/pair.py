@@ -40,7 +40,7 @@ class Pair:
     """Used with ``async with``. Raises NoAnswer where the reference host cannot be reached by TCP."""
 
     def __init__(self, task: Assignment, reference: str | None = None) -> None:
-        self.reference = reference or str(task.references[0])
+        self.reference = reference or task.targets[0]
         self.control = Control(self.reference, task.token)
         self._anchors: dict[str, bytes] = {}
         self._stack = contextlib.AsyncExitStack()
@@ -88,10 +88,10 @@ class Pair:
             cookie = None
         raise NoAnswer(f"small {protocol.upper()} packets to {self.reference} do not arrive")
 
-    async def ship(self, direction: str, shipment: Shipment, *, fits: bool) -> Outcome:
+    async def ship(self, direction: str, shipment: Shipment, *, fits: bool, once: bool = False) -> Outcome:
         """Send one packet. ``fits`` only says what is worth waiting for: arrival, or an ICMP error."""
         outcome = Outcome(None, None)
-        for attempt in range(TRIES):
+        for attempt in range(1 if once else TRIES):
             await asyncio.sleep(0 if fits else attempt * ERROR_PAUSE)
             one_way = self._out if direction == OUT else self._in
             outcome = await one_way(shipment, fits)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 
+from ...provision.dns64 import WELL_KNOWN_NAME, discover
+from . import dns
 from .control import Control, NoAnswer
 from .endpoint import Endpoint, Shipment, new_cookie, own_address
 from .flows import outside_source
@@ -17,7 +19,7 @@ WAIT = 1.5
 
 async def check(task: Assignment) -> Verdict:
     """TCP, UDP and ICMP to the reference host: which of them are answered."""
-    reference = str(task.references[0])
+    reference = task.targets[0]
     with Endpoint(own_address(reference)) as endpoint:
         answers = await asyncio.gather(
             _udp(endpoint, reference), _icmp(endpoint, reference), _tcp(reference, task.token)
@@ -25,6 +27,20 @@ async def check(task: Assignment) -> Verdict:
     found = dict(zip(("udp", "icmp", "tcp"), answers, strict=True))
     dead = sorted(name for name, alive in found.items() if not alive)
     return judged("reach", [f"no answer to {', '.join(dead)}"] if dead else [], found)
+
+
+async def agree(task: Assignment, resolver: str | None) -> Verdict:
+    """The same, and which prefix a resolver's DNS64 has (RFC 7050 section 3): it has to be the gateway's."""
+    verdict = await check(task)
+    if resolver is None:
+        return verdict
+    try:
+        prefixes = discover(await dns.ask(resolver, WELL_KNOWN_NAME))
+    except NoAnswer as error:
+        return judged("drafts", [*filter(None, [verdict.cause]), str(error)], verdict.details)
+    causes = [] if prefixes else [f"the resolver {resolver} does not say which prefix its DNS64 has"]
+    details = verdict.details | {"dns64_prefixes": [str(prefix) for prefix in prefixes]}
+    return judged("drafts", [*filter(None, [verdict.cause]), *causes], details)
 
 
 async def _udp(endpoint: Endpoint, reference: str) -> bool:
@@ -48,7 +64,7 @@ async def _tcp(reference: str, token: str) -> bool:
 
 async def seen(task: Assignment, cookies: list[str]) -> Verdict:
     """Which of the packets that must be dropped reached the reference host nevertheless."""
-    async with Control(str(task.references[0]), task.token) as control:
+    async with Control(task.targets[0], task.token) as control:
         leaked = [
             cookie
             for cookie in cookies

@@ -15,7 +15,7 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from . import web, wire
+from . import web
 from .control import UDP_PORT, Control, NoAnswer, keep_syn, syn_mss
 from .endpoint import Endpoint, Shipment, forget_learned_mtus
 
@@ -27,16 +27,16 @@ WAIT_LIMIT = 5.0  # seconds that a request may make us wait
 class Responder:
     """One address: control, labelled packets, web. Used with ``async with``."""
 
-    def __init__(self, address: str, token: str, *, control_port: int, web_port: int | None) -> None:
-        self.address, self._token = address, token
+    def __init__(
+        self, address: str, token: str, *, name: str, control_port: int, web_port: int | None
+    ) -> None:
+        self.address, self._token, self._name = address, token, name
         self._control_port, self._web_port = control_port, web_port
         self._stack = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Responder:
         try:
-            self._endpoint = self._stack.enter_context(
-                Endpoint(self.address, UDP_PORT, icmp_kind=wire.ECHO_REPLY)
-            )
+            self._endpoint = self._stack.enter_context(Endpoint(self.address, UDP_PORT, answers=True))
             await self._listen(self._serve, self._control_port)
             if self._web_port is not None:
                 await self._listen(web.serve, self._web_port)
@@ -75,7 +75,7 @@ class Responder:
                 return {"error": "the token is not ours"}
             do = request.pop("do")
             if do == "hello":
-                return {"seen": seen, "mss": mss}
+                return {"seen": seen, "mss": mss, "name": self._name}
             handlers: dict[str, Handler] = {
                 "received": self._received,
                 "send": self._send,
@@ -128,12 +128,18 @@ class Responder:
 
 
 async def respond(
-    addresses: list[str], token: str, *, control_port: int, web_port: int | None, lifetime: float
+    addresses: list[str],
+    token: str,
+    *,
+    name: str,
+    control_port: int,
+    web_port: int | None,
+    lifetime: float,
 ) -> None:
     """Answer for ``lifetime`` seconds: a responder that was forgotten ends by itself."""
     async with contextlib.AsyncExitStack() as stack:
         for address in addresses:
-            made = Responder(address, token, control_port=control_port, web_port=web_port)
+            made = Responder(address, token, name=name, control_port=control_port, web_port=web_port)
             await stack.enter_async_context(made)
         print(json.dumps({"listening": addresses}), flush=True)
         await asyncio.sleep(lifetime)

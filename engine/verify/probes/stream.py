@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from . import web, wire
+from . import web
 from .control import UDP_PORT, WEB_PORT
 from .endpoint import Endpoint, own_address
+from .label import LABEL
 from .model import Assignment, Verdict, judged
 
 RATE = 100  # UDP packets a second, each answered
@@ -21,7 +22,7 @@ LAST = 2.0  # seconds for the last answers
 
 async def check(task: Assignment, seconds: float) -> Verdict:
     """Both go on to their end; the figures say how long they were interrupted."""
-    reference = str(task.references[0])
+    reference = task.targets[0]
     udp, tcp = await asyncio.gather(_udp(reference, seconds), _tcp(reference, seconds))
     causes = []
     if not tcp["whole"]:
@@ -57,7 +58,7 @@ async def _udp(reference: str, seconds: float) -> dict[str, Any]:
 
 
 def _number(number: int) -> bytes:
-    return number.to_bytes(wire.LABEL - 4, "big")
+    return number.to_bytes(LABEL - 4, "big")
 
 
 async def _tcp(reference: str, seconds: float) -> dict[str, Any]:

@@ -13,15 +13,14 @@ import struct
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from . import wire
 from .control import PATIENCE, WEB_PORT
 from .endpoint import own_address
-from .model import Assignment, Verdict, judged, owns
+from .label import filling
+from .model import Assignment, Verdict, judged
+from .ownership import ownership
 
 PAGE = 4096  # octets of filling in a page
 CHUNK = 0.02  # seconds between the chunks of a paced download
-# Not all of the set: ports of other sessions of this customer may be in use.
-SHARE = 0.9
 AT_ONCE = 64  # connections in their opening at the same time
 # Local ports of the fetches: a second run meets the mappings of the first one again, and does not
 # find the set exhausted by sessions that the translator may not forget yet (RFC 5382 REQ-5).
@@ -41,7 +40,7 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
                 await _stream(writer, {key: float(value[0]) for key, value in parse_qs(target.query).items()})
                 break
             address, port = writer.get_extra_info("peername")
-            body = json.dumps({"address": address, "port": port, "page": wire.filling(COOKIE, PAGE).hex()})
+            body = json.dumps({"address": address, "port": port, "page": filling(COOKIE, PAGE).hex()})
             writer.write(_head(len(body)) + body.encode())
             await writer.drain()
     writer.close()
@@ -58,7 +57,7 @@ async def _stream(writer: asyncio.StreamWriter, query: dict[str, float]) -> None
     loop = asyncio.get_running_loop()
     start = loop.time()
     for number in range(count):
-        writer.write(wire.filling(number.to_bytes(8, "big"), chunk))
+        writer.write(filling(number.to_bytes(8, "big"), chunk))
         await writer.drain()
         await asyncio.sleep(max(0.0, start + number * CHUNK - loop.time()))
 
@@ -78,52 +77,49 @@ async def get(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: 
 
 
 async def check(task: Assignment) -> Verdict:
-    """Hold so many connections open at once that they need the customer's whole port set."""
-    ports = task.service.customer.ports
-    wanted = int(len(ports) * SHARE)
-    reference = str(task.references[0])
+    """Hold as many connections open at once as the customer must be able to have."""
+    reference = task.targets[0]
     own = own_address(reference)
+    owner = ownership(task, own)
     gate = asyncio.Semaphore(AT_ONCE)
     connections: list[asyncio.StreamWriter] = []
 
-    async def fetch(number: int) -> tuple[str, int] | str:
+    async def fetch(local_port: int) -> tuple[str, int] | str:
         try:
             async with gate, asyncio.timeout(PATIENCE * 3):
-                local = (own, FIRST_LOCAL_PORT + number)
+                local = (own, local_port)
                 reader, writer = await asyncio.open_connection(reference, WEB_PORT, local_addr=local)
                 connections.append(writer)
                 page = json.loads(await reader.readexactly(await get(reader, writer, "/who")))
         except (OSError, ValueError, TimeoutError, asyncio.IncompleteReadError) as error:
             return f"{type(error).__name__} {error}".strip()
-        if page["page"] != wire.filling(COOKIE, PAGE).hex():
+        if page["page"] != filling(COOKIE, PAGE).hex():
             return "page changed on its way"
         return page["address"], page["port"]
 
-    results = await asyncio.gather(*(fetch(number) for number in range(wanted)))
+    local_ports = range(FIRST_LOCAL_PORT, FIRST_LOCAL_PORT + owner.connections)
+    results = await asyncio.gather(*map(fetch, local_ports))
     for writer in connections:
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ABORT)
         writer.close()
-    seen = {result for result in results if not isinstance(result, str)}
     failures = [result for result in results if isinstance(result, str)]
-    foreign = sorted(source for source in seen if not owns(task.service, *source))
-    used = {port for _, port in seen}
-    ranges = ports.ranges()
-    unused = [first for first, last in ranges if not any(first <= port <= last for port in used)]
+    seen = {
+        local: result
+        for local, result in zip(local_ports, results, strict=True)
+        if not isinstance(result, str)
+    }
+    foreign = [fault for local, source in seen.items() if (fault := owner.fault(source, local))]
     causes = []
     if failures:
-        causes.append(f"{len(failures)} of {wanted} parallel fetches failed: {failures[0]}")
+        causes.append(f"{len(failures)} of {len(results)} parallel fetches failed: {failures[0]}")
     if foreign:
-        causes.append(f"sources outside the customer's set, such as {foreign[0][0]}:{foreign[0][1]}")
-    if unused:
-        causes.append(
-            f"{len(unused)} of {len(ranges)} port ranges never used, first at {unused[0]} (lint rule MAP018)"
-        )
+        causes.append(f"{len(foreign)} foreign sources: {foreign[0]}")
+    if not failures:
+        causes += owner.shortfalls(seen.values())
     details: dict[str, Any] = {
-        "fetches": wanted,
+        "fetches": len(results),
         "failed": len(failures),
-        "ports_seen": len(used),
-        "ports_owned": len(ports),
-        "ranges_used": len(ranges) - len(unused),
-        "ranges": len(ranges),
+        "ports_seen": len({port for _, port in seen.values()}),
+        "customer": owner.describe(),
     }
     return judged("web", causes, details)

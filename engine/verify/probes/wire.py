@@ -1,149 +1,119 @@
 # Copyright: (c) 2026, ipv4aas.fleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Packets as probes write and read them: built here, so that order, size and DF are ours to choose."""
+"""Packets as probes write and read them: built here, so that order, size and DF are ours to choose.
+
+The modules wire4 and wire6 are what IPv4 and IPv6 do differently; lengths are always those that a
+packet has over IPv4.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import struct
-from ipaddress import IPv4Address, IPv6Address
-from typing import NamedTuple
+from ipaddress import ip_address
+from typing import NamedTuple, Protocol
 
-from ...packet.checksum import checksum, pseudo4
+from ...packet.checksum import checksum
 
-ICMP, UDP = 1, 17
-NUMBERS = {"icmp": ICMP, "udp": UDP}
-IPV4, TRANSPORT, LABEL = 20, 8, 12  # octets: header, UDP or ICMP header, magic and cookie
-DF, MF = 0x4000, 0x2000
-ECHO_REPLY, UNREACHABLE, ECHO_REQUEST, TIME_EXCEEDED = 0, 3, 8, 11
-TOO_BIG = 4  # code of UNREACHABLE: fragmentation needed and DF set
-MAGIC = b"4aaS"
-_HEADER = struct.Struct("!BBHHHBBHII")
-_IPV6 = struct.Struct("!IHBB")
-IPIP = 4
+UDP = 17
+LINK_MTU = 1500  # octets: what an Ethernet carries; larger packets are cut by their sender
+UDP_HEADER = struct.Struct("!HHHH")
+ECHO_HEADER = struct.Struct("!BBHHH")
 
 
 class Complaint(NamedTuple):
-    """An ICMPv4 error: who says what about a packet of ours (RFC 792, RFC 1191)."""
+    """An ICMP error: who says what about a packet of ours (RFC 792, RFC 1191, RFC 4443)."""
 
     reporter: str
     type: int
     code: int
-    mtu: int
+    mtu: int  # of IPv4 packets, where the error tells one
     destination: str
     protocol: int
     port: int  # source port, or ICMP identifier, of the packet it is about
     destination_port: int
 
 
-def filling(cookie: bytes, size: int) -> bytes:
-    """``size`` octets that only this cookie and size have: what arrives is compared with it."""
-    return hashlib.shake_128(cookie + size.to_bytes(4, "big")).digest(size)
+class Wire(Protocol):
+    """One IP version."""
+
+    VERSION: int
+    ICMP: int  # its number
+    ECHO_REQUEST: int
+    ECHO_REPLY: int
+    TOO_BIG: tuple[int, int]  # ICMP type and code
+    WHOLE: int  # largest IPv4 packet that its host sends uncut: as much as the link carries
+
+    def message(
+        self, protocol: str, kind: int, source: tuple[str, int], to: tuple[str, int], payload: bytes
+    ) -> bytes:
+        """UDP datagram, or ICMP echo of a kind with the identifier in place of the port of ``to``."""
+
+    def pieces(
+        self, number: int, source: str, to: str, payload: bytes, *, ident: int, df: bool, size: int
+    ) -> list[bytes]:
+        """The packet, cut where it is larger than an IPv4 packet of ``size`` octets would be."""
+
+    def packet(self, number: int, source: str, to: str, payload: bytes, *, ttl: int) -> bytes:
+        """A small packet that dies after ``ttl`` hops."""
+
+    def icmp_of(self, data: bytes) -> bytes | None:
+        """ICMP message of what a raw ICMP socket hands over; None where it is broken."""
+
+    def complaint_of(self, reporter: str, message: bytes) -> Complaint | None:
+        """The error that an ICMP message carries, None where it is none or about nothing with a port."""
+
+    def tcp_of(self, data: bytes) -> bytes:
+        """TCP segment of what a raw TCP socket hands over."""
 
 
-def labelled(cookie: bytes, length: int) -> bytes:
-    """Payload of an IPv4 packet of ``length`` octets in all."""
-    return MAGIC + cookie + filling(cookie, length - IPV4 - TRANSPORT - LABEL)
+def wire_of(address: str) -> Wire:
+    """The IP version of an address."""
+    from . import wire4, wire6
+
+    return wire4 if ip_address(address).version == 4 else wire6
 
 
-def cookie_of(payload: bytes) -> bytes | None:
-    """The cookie of a whole labelled payload; None where it is not one or was changed on its way."""
-    cookie = payload[4:LABEL]
-    if payload[:4] != MAGIC or payload[LABEL:] != filling(cookie, len(payload) - LABEL):
-        return None
-    return cookie
+def number_of(wire: Wire, protocol: str) -> int:
+    """Protocol number of udp or icmp."""
+    return UDP if protocol == "udp" else wire.ICMP
 
 
-def echo(kind: int, ident: int, payload: bytes, sequence: int = 0) -> bytes:
-    """ICMP echo request or reply."""
-    head = struct.pack("!BBHHH", kind, 0, 0, ident, sequence)
-    return head[:2] + struct.pack("!H", checksum(head + payload)) + head[4:] + payload
+def udp(source: tuple[str, int], to: tuple[str, int], payload: bytes) -> bytes:
+    """UDP datagram with its checksum, over the IP version of the addresses."""
+    head = UDP_HEADER.pack(source[1], to[1], UDP_HEADER.size + len(payload), 0)
+    total = checksum(head + payload, pseudo(source[0], to[0], UDP, len(head) + len(payload)))
+    return head[:6] + struct.pack("!H", total or 0xFFFF) + payload
 
 
-def udp(source: tuple[str, int], destination: tuple[str, int], payload: bytes) -> bytes:
-    """UDP datagram with its checksum."""
-    head = struct.pack("!HHHH", source[1], destination[1], TRANSPORT + len(payload), 0)
-    pseudo = pseudo4(
-        int(IPv4Address(source[0])), int(IPv4Address(destination[0])), UDP, len(head) + len(payload)
-    )
-    return head[:6] + struct.pack("!H", checksum(head + payload, pseudo) or 0xFFFF) + payload
+def echo(kind: int, ident: int, payload: bytes, sequence: int = 0, initial: int = 0) -> bytes:
+    """ICMP echo request or reply; ``initial`` is the sum of a pseudo-header."""
+    head = ECHO_HEADER.pack(kind, 0, 0, ident, sequence)
+    return head[:2] + struct.pack("!H", checksum(head + payload, initial)) + head[4:] + payload
 
 
-def ipv4(
-    protocol: int,
-    source: str,
-    destination: str,
-    payload: bytes,
-    *,
-    ident: int,
-    fragment: int = 0,
-    ttl: int = 64,
-) -> bytes:
-    """An IPv4 packet; ``fragment`` is flags and offset as they stand in the header."""
-    head = _HEADER.pack(
-        *(0x45, 0, IPV4 + len(payload), ident, fragment, ttl, protocol, 0),
-        *(int(IPv4Address(source)), int(IPv4Address(destination))),
-    )
-    return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + payload
+def pseudo(source: str, to: str, number: int, length: int) -> int:
+    """Sum of the pseudo-header: the same additions in both IP versions (RFC 768, RFC 8200 section 8.1)."""
+    return int(ip_address(source)) + int(ip_address(to)) + number + length
 
 
-def pieces(
-    protocol: int, source: str, destination: str, payload: bytes, *, ident: int, df: bool, size: int
-) -> list[bytes]:
-    """The packet, cut where it is larger than ``size`` octets (RFC 791 section 3.2)."""
-    flag = DF if df else 0
-    room = len(payload) if IPV4 + len(payload) <= size else (size - IPV4) & ~7
-    return [
-        ipv4(
-            *(protocol, source, destination, payload[at : at + room]),
-            ident=ident,
-            fragment=flag | (MF if at + room < len(payload) else 0) | at // 8,
-        )
-        for at in range(0, len(payload), room)
-    ]
-
-
-def ipv6(source: IPv6Address, destination: IPv6Address, payload: bytes) -> bytes:
-    """IPv4 in IPv6 (RFC 2473)."""
-    return _IPV6.pack(6 << 28, len(payload), IPIP, 64) + source.packed + destination.packed + payload
-
-
-def icmp_of(packet: bytes) -> tuple[str, bytes] | None:
-    """Source and ICMP message of what a raw ICMP socket hands over; None where it is broken."""
-    header = (packet[0] & 15) * 4 if packet else 0
-    if len(packet) < header + TRANSPORT:
-        return None
-    return str(IPv4Address(packet[12:16])), packet[header:]
-
-
-def complaint_of(reporter: str, message: bytes) -> Complaint | None:
-    """The error that an ICMP message carries, None where it is none or about nothing with a port."""
-    kind, code = message[0], message[1]
-    inner = message[8:]
-    if kind not in (UNREACHABLE, TIME_EXCEEDED) or len(inner) < IPV4:
-        return None
-    header = (inner[0] & 15) * 4
-    transport = inner[header : header + TRANSPORT]
-    if len(transport) < TRANSPORT:
-        return None
-    at = 4 if inner[9] == ICMP else 0
+def complaint(reporter: str, kind: tuple[int, int, int], to: str, number: int, transport: bytes) -> Complaint:
+    """From the first octets after the IP header that an error embeds. ``kind``: type, code, MTU."""
+    at = 0 if number == UDP or number == 6 else 4
+    port, destination_port = transport[at : at + 2], transport[2:4]
     return Complaint(
-        *(reporter, kind, code, int.from_bytes(message[6:8], "big")),
-        *(str(IPv4Address(inner[16:20])), inner[9]),
-        *(int.from_bytes(transport[at : at + 2], "big"), int.from_bytes(transport[2:4], "big")),
+        reporter, *kind, to, number, int.from_bytes(port, "big"), int.from_bytes(destination_port, "big")
     )
 
 
-def mss_of(headers: bytes) -> int | None:
-    """MSS option of a SYN, given from its IPv4 header on; None where it has none (RFC 9293 section 3.2)."""
-    tcp = (headers[0] & 15) * 4
-    at, end = tcp + 20, tcp + (headers[tcp + 12] >> 4) * 4
-    while at + 1 < end and headers[at] != 0:
-        if headers[at] == 1:
+def mss_of(tcp: bytes) -> int | None:
+    """MSS option of a SYN; None where it has none (RFC 9293 section 3.2)."""
+    at, end = 20, (tcp[12] >> 4) * 4
+    while at + 1 < end and tcp[at] != 0:
+        if tcp[at] == 1:
             at += 1
-        elif headers[at] == 2:
-            return int.from_bytes(headers[at + 2 : at + 4], "big")
+        elif tcp[at] == 2:
+            return int.from_bytes(tcp[at + 2 : at + 4], "big")
         else:
-            at += max(2, headers[at + 1])
+            at += max(2, tcp[at + 1])
     return None

@@ -18,6 +18,8 @@ from lab import Lab
 
 pytestmark = pytest.mark.root
 
+SERVICE = "hall7"
+
 
 @pytest.fixture(scope="module")
 def fleet(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
@@ -82,9 +84,9 @@ def test_customer_to_customer(fleet: Fleet, mesh: bool) -> None:
     try:
         prepared = fleet.probe("hostc0", "p2p_mapping", edge="cec0", plan=plan)
         assert prepared.passed, prepared
-        before = fleet.gateways()
+        before = fleet.gateways(SERVICE)
         probe = fleet.probe("hostc0", "p2p_peer", edge="cec0", peer="ce42", plan=plan, **prepared.details)
-        counts = judge.counted(before, fleet.gateways())
+        counts = judge.counted(before, fleet.gateways(SERVICE), SERVICE)
     finally:
         for host in fleet.nodes:
             fleet.run(host, fleet.service(host))
@@ -99,10 +101,13 @@ def test_customer_to_customer(fleet: Fleet, mesh: bool) -> None:
 
 def test_edge_of_an_old_draft_is_named(fleet: Fleet) -> None:
     def drafts() -> judge.Verdict:
-        before = fleet.gateways()
+        before = fleet.gateways(SERVICE)
         probe = fleet.probe("hostff", "reach", edge="ceff")
         return judge.drafts(
-            fleet.service("ceff"), fleet.service("br1"), probe, judge.counted(before, fleet.gateways())
+            fleet.service("ceff"),
+            fleet.service("br1"),
+            probe,
+            judge.counted(before, fleet.gateways(SERVICE), SERVICE),
         )
 
     assert drafts().passed
@@ -118,11 +123,11 @@ def test_edge_of_an_old_draft_is_named(fleet: Fleet) -> None:
 
 
 def test_forged_packets_are_dropped_and_counted(fleet: Fleet) -> None:
-    before = fleet.gateways()
+    before = fleet.gateways(SERVICE)
     sent = fleet.probe("ce42", "spoof", edge="ce42")
     cookies = [cookie for case in sent.details["sent"] for cookie in case["cookies"]]
     seen = fleet.probe("host42", "seen", edge="ce42", cookies=cookies)
-    verdict = judge.spoof(sent, seen, judge.counted(before, fleet.gateways()))
+    verdict = judge.spoof(sent, seen, judge.counted(before, fleet.gateways(SERVICE), SERVICE))
     assert verdict.passed, verdict
     assert verdict.details["counted"] == {"drop_spoofed_source": 30, "drop_no_rule": 10}
 
