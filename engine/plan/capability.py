@@ -39,7 +39,7 @@ class Features:
     platform: str
     title: str
     dialects: tuple[str, ...]  # languages it is configured in, the preferred one first
-    transports: dict[str, str]  # dialect -> netconf, ssh or local
+    transports: dict[str, str]  # dialect -> netconf, ssh, local or file
     confirmed_commit: bool
     confirmed_commit_note: str = ""
     techniques: tuple[Feature, ...] = ()

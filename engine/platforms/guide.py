@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from ..plan.capability import Feature, Features
 from ..plan.limits import WORDS
+from ..techniques.service import EDGE, GATEWAY
 
 _HEAD = """\
 # Platforms
@@ -45,7 +46,7 @@ def _section(name: str, box: Features) -> str:
         f"Configured in {languages}.",
         f"Commit that reverts by itself: {'yes' if box.confirmed_commit else 'no'}{note}.",
     ]
-    if any(row.state == "yes" for row in box.techniques):
+    if any(row.state == "yes" and row.role in (GATEWAY, EDGE) for row in box.techniques):
         lines.append(_fragments(box))
     text = f"\n## {name}\n\n{box.title}. {' '.join(lines)}\n"
     if box.options:

@@ -29,7 +29,7 @@ from ..techniques.service import EDGE, GATEWAY, PROVISIONER, RESOLVER, ROUTER, S
 from .driver import Driver
 
 FOLDER = Path(__file__).resolve().parent
-TRANSPORTS = ("netconf", "ssh", "local")
+TRANSPORTS = ("netconf", "ssh", "local", "file")
 ROLES = (GATEWAY, EDGE, RESOLVER, PROVISIONER, ROUTER)
 FRAGMENTS = ("outer", "inner", "none")
 # Words of Feature.not_carried.

@@ -13,14 +13,19 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateNotFo
 from ..plan.capability import ALLOW_UNVERIFIED, OWN_TEMPLATE, Feature
 from ..plan.model import NodePlan
 from ..problem import Problem, Refused
+from ..techniques import TECHNIQUES
+from ..techniques.service import Service
 from . import registry
+
+_EVERY_TECHNIQUE = "all.j2"
 
 
 def render(node: NodePlan, templates: Path, dialect: str | None = None) -> str:
     """Configuration of the services of a node; empty where it carries none.
 
-    The template is ``templates/<platform>/<technique>.j2``, or ``<technique>.<dialect>.j2`` where
-    there is one for the dialect, or the operator's own file that ``ipv4aas_options.template`` names.
+    The template is ``templates/<platform>/all.j2`` where one serves every technique, else
+    ``<technique>.<dialect>.j2`` where there is one for the dialect, else ``<technique>.j2``; or the
+    operator's own file that ``ipv4aas_options.template`` names.
     Raises Refused where the platform cannot do it, or where its syntax is unverified and the host's
     options do not say ``allow_unverified: true``.
     """
@@ -29,10 +34,9 @@ def render(node: NodePlan, templates: Path, dialect: str | None = None) -> str:
     if not node.services:
         return ""
     dialect = dialect or node.dialect
-    technique = _technique(node)
-    _check(node, dialect, technique)
+    _check(node, dialect)
     context = registry.driver(node.platform).context(node, dialect)
-    template = _own_template(node) or _template_of(templates, node.platform, technique, dialect)
+    template = _own_template(node) or _template_of(node, templates / node.platform, dialect)
     try:
         text = (
             _environment(template.parent)
@@ -72,7 +76,7 @@ def _technique(node: NodePlan) -> str:
     return names[0]
 
 
-def _check(node: NodePlan, dialect: str, technique: str) -> None:
+def _check(node: NodePlan, dialect: str) -> None:
     features = registry.all_features()[node.platform]
     if dialect not in features.dialects:
         raise Refused(
@@ -95,21 +99,18 @@ def _check(node: NodePlan, dialect: str, technique: str) -> None:
         return
     problems = []
     for service in node.services:
-        feature = features.feature(technique, service.role)
-        problems += _feature_problems(node, feature, technique, service.role, service.interface_identifier)
+        feature = features.feature(service.technique, service.role)
+        problems += _feature_problems(node, feature, service)
         if feature and feature.state == "yes" and feature.confidence == "unverified" and not allowed:
-            problems.append(
-                Problem(switch, f"{technique} on {node.platform} is unverified", "true, to try it")
-            )
+            wrong = f"{service.technique} on {node.platform} is unverified"
+            problems.append(Problem(switch, wrong, "true, to try it"))
     if problems:
         raise Refused(set(problems))
 
 
-def _feature_problems(
-    node: NodePlan, feature: Feature | None, technique: str, role: str, identifier: str
-) -> list[Problem]:
+def _feature_problems(node: NodePlan, feature: Feature | None, service: Service) -> list[Problem]:
     if feature is None or feature.state == "no":
-        reason = feature.reason if feature else f"no {technique} {role} is known for it"
+        reason = feature.reason if feature else f"no {service.technique} {service.role} is known for it"
         return [
             Problem(
                 f"{node.name}.ipv4aas_platform",
@@ -117,7 +118,8 @@ def _feature_problems(
                 "another platform or a fallback",
             )
         ]
-    if identifier not in feature.iid_formats:
+    identifier = service.interface_identifier
+    if TECHNIQUES[service.technique].mapping == "rule" and identifier not in feature.iid_formats:
         return [
             Problem(
                 f"{node.name}.ipv4aas_platform",
@@ -132,6 +134,9 @@ def _own_template(node: NodePlan) -> Path | None:
     return Path(node.options[OWN_TEMPLATE]) if OWN_TEMPLATE in node.options else None
 
 
-def _template_of(templates: Path, platform: str, technique: str, dialect: str) -> Path:
-    special = templates / platform / f"{technique}.{dialect}.j2"
-    return special if special.is_file() else templates / platform / f"{technique}.j2"
+def _template_of(node: NodePlan, folder: Path, dialect: str) -> Path:
+    if (folder / _EVERY_TECHNIQUE).is_file():
+        return folder / _EVERY_TECHNIQUE
+    technique = _technique(node)
+    special = folder / f"{technique}.{dialect}.j2"
+    return special if special.is_file() else folder / f"{technique}.j2"

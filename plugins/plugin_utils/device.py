@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 from ansible import constants
 from ansible_collections.ipv4aas.fleet.engine.plan.model import NodePlan
 from ansible_collections.ipv4aas.fleet.engine.platforms.registry import all_features
+from ansible_collections.ipv4aas.fleet.engine.transport.daemon import DaemonSession
+from ansible_collections.ipv4aas.fleet.engine.transport.daemons import DAEMONS
 from ansible_collections.ipv4aas.fleet.engine.transport.local import LocalSession
 from ansible_collections.ipv4aas.fleet.engine.transport.session import Session
 
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from ansible_collections.ipv4aas.fleet.engine.transport.target import Target
 
 FEATURES = all_features()
-LOCAL = "local"
+LOCAL, FILE = "local", "file"
 DEFAULT_PORTS = {"netconf": 830, "ssh": 22}
 
 
@@ -44,6 +46,8 @@ def session(
     transport = FEATURES[node.platform].transports[node.dialect]
     if transport == LOCAL:
         return LocalSession(runner(action))
+    if transport == FILE:
+        return DaemonSession(runner(action), DAEMONS[node.platform])
     try:
         from ansible_collections.ipv4aas.fleet.engine.transport.connect import session_for
 

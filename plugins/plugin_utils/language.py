@@ -8,9 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
-_EXTENSIONS = {"netconf": "xml", "ssh": "conf", "local": "json"}  # by the transport of the dialect
+# By the transport of the dialect; a file on a host has the name of its dialect.
+_EXTENSIONS = {"netconf": "xml", "ssh": "conf", "local": "json"}
 
 
 def file_name(platform: str, dialect: str, transport: str) -> str:
-    """Such as asr9000.cli.conf or linux.json."""
-    return ".".join(dict.fromkeys((platform, dialect, _EXTENSIONS[transport])))
+    """Such as asr9000.cli.conf, linux.json or unbound.conf."""
+    return ".".join(dict.fromkeys((platform, dialect, _EXTENSIONS.get(transport, dialect))))

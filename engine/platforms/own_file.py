@@ -1,0 +1,85 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A configuration file that is ours as a whole: a change is the whole file.
+
+Files with comments say in one of them whose the following lines are: ``# service NAME``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from ipaddress import IPv6Address
+from typing import Any
+
+from ..techniques.service import Service
+from .diff import line_diff
+from .driver import Change
+from .render import normalised
+from .values import Leaf
+
+HEAD = "# Written by ipv4aas.fleet: the whole file, changes by hand do not last."
+_SERVICE = "# service "
+
+
+NOTHING = f"{HEAD}\n"  # content without services
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """The lines of one service, without blanks around them; ``entry`` is the comment that begins it."""
+
+    service: str
+    entry: Leaf
+    lines: tuple[Leaf, ...]
+
+
+def sections(text: str) -> Iterator[Section]:
+    """The file by services, without empty lines and comments. Raises ParseError for a line of nobody's."""
+    entry: Leaf | None = None
+    lines: list[Leaf] = []
+    for number, raw in enumerate(text.splitlines(), 1):
+        line = Leaf(raw.strip(), number, raw.strip())
+        if line.text.startswith(_SERVICE):
+            if entry:
+                yield _section(entry, lines)
+            entry, lines = line, []
+        elif line.text and not line.text.startswith("#"):
+            if not entry:
+                raise line.error(f"is no service's; expected '{_SERVICE}NAME' before it")
+            lines.append(line)
+    if entry:
+        yield _section(entry, lines)
+
+
+def _section(entry: Leaf, lines: list[Leaf]) -> Section:
+    return Section(entry.text.removeprefix(_SERVICE).strip(), entry, tuple(lines))
+
+
+def owned(text: str) -> str:
+    """The whole file in one form; empty where it has no services."""
+    text = normalised(text)
+    return "" if text == NOTHING else text
+
+
+def change(running: str, wanted: str, nothing: str = NOTHING) -> Change:
+    """From one content to another; ``nothing`` is the content of a file without services."""
+    before, after = owned(running), owned(wanted)
+    if before == after:
+        return Change("", "", "")
+    return Change(after or nothing, before or nothing, line_diff(before, after))
+
+
+def found_service(
+    name: str, wanted: tuple[Service, ...], role: str, technique: str, **carried: Any
+) -> Service:
+    """A service as a file describes it; what the file has no words for is as ``wanted``.
+
+    ``technique`` is that of a service which nobody wants.
+    """
+    for service in wanted:
+        if service.name == name:
+            return replace(service, role=role, **carried)
+    unknown: dict[str, Any] = {"gateway_address": IPv6Address(0), "technique": technique}
+    return Service(name=name, role=role, **(unknown | carried))
