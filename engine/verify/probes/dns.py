@@ -42,7 +42,7 @@ def addresses(message: bytes) -> list[IPv6Address]:
             if kind == AAAA:
                 found.append(IPv6Address(message[at : at + length]))
             at += length
-    except (struct.error, IndexError) as error:
+    except (struct.error, IndexError, ValueError) as error:
         raise ValueError(f"a DNS message of {len(message)} octets breaks off") from error
     return found
 

@@ -74,7 +74,7 @@ def drafts(
     agreed = _agreed(row, gateway)
     if not agreed and probe.passed:
         return not_applicable("drafts", _NOTHING_COMPUTED.format(row=row))
-    found = _told_by_counters(gateway, counts) | _told_by_resolver(probe) | _told_by_edge(row, running)
+    found = _told_by_counters(gateway, counts) | _told_by_edge(row, running) | _told_by_resolver(probe)
     foreign = {what: value for what, value in found.items() if value != agreed.get(what)}
     details = {**probe.details, "planned": ", ".join(agreed.values()), "foreign": foreign}
     causes = [

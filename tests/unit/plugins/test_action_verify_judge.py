@@ -23,7 +23,8 @@ DEAD = PROBE | {"verdict": "fail", "cause": "no answer to tcp", "failed": True}
 def look(host, pid=1, packets=0, **counters):
     """What a looped task that ran ``ipv4aas-node status`` registers for one host."""
     side = {"packets_in": packets, "packets_out": 0}
-    status = {"pid": pid, "counters": counters, "traffic": {"native": side}}
+    services = {"hall7": {"counters": counters}}
+    status = {"pid": pid, "services": services, "traffic": {"native": side}}
     return {"item": host, "stdout": json.dumps(status), "rc": 0}
 
 

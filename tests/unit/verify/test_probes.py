@@ -10,17 +10,30 @@ from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 import pytest
+from ansible_collections.ipv4aas.fleet.engine.mapping.plane import Plane
+from ansible_collections.ipv4aas.fleet.engine.mapping.pool import Pool
 from ansible_collections.ipv4aas.fleet.engine.mapping.rule import MapRule
-from ansible_collections.ipv4aas.fleet.engine.packet.checksum import pseudo4, valid
+from ansible_collections.ipv4aas.fleet.engine.packet.checksum import pseudo4, pseudo6, valid
 from ansible_collections.ipv4aas.fleet.engine.techniques.service import Service
-from ansible_collections.ipv4aas.fleet.engine.verify.probes import cli, fragments, spoof, wire
+from ansible_collections.ipv4aas.fleet.engine.verify.probes import (
+    cli,
+    dns,
+    fragments,
+    label,
+    spoof,
+    wire,
+    wire4,
+    wire6,
+)
 from ansible_collections.ipv4aas.fleet.engine.verify.probes.endpoint import Receipt, Shipment
-from ansible_collections.ipv4aas.fleet.engine.verify.probes.model import owns
+from ansible_collections.ipv4aas.fleet.engine.verify.probes.model import Assignment
+from ansible_collections.ipv4aas.fleet.engine.verify.probes.ownership import ownership
 from ansible_collections.ipv4aas.fleet.engine.verify.probes.pair import Outcome
 from hypothesis import given
 from hypothesis import strategies as st
+from scapy.layers.dns import DNS, DNSQR, DNSRR
 from scapy.layers.inet import ICMP, IP, TCP, UDP
-from scapy.layers.inet6 import IPv6
+from scapy.layers.inet6 import ICMPv6PacketTooBig, IPv6, IPv6ExtHdrFragment
 
 SERVICE = Service(
     name="hall7",
@@ -30,6 +43,29 @@ SERVICE = Service(
     rules=(MapRule(IPv6Network("2001:3e8:6000::/56"), IPv4Network("130.129.255.92/30"), 8, 4),),
     end_user_prefix=IPv6Network("2001:3e8:6000:42::/64"),
 )
+TASK = Assignment(service=SERVICE, references=(IPv4Address("198.51.100.80"),), token="t")
+_AFTR = Service(
+    name="dslite",
+    technique="ds-lite",
+    role="gateway",
+    gateway_address=IPv6Address("2001:db8::99"),
+    pool=Pool(ipv4=(IPv4Network("203.0.113.8/29"),), ports_per_subscriber=200),
+)
+_PLAT = replace(_AFTR, technique="464xlat", translation_prefix=IPv6Network("2001:db8:64::/96"))
+_NAT64 = replace(_PLAT, technique="nat64")
+_LINE = {"role": "edge", "pool": None, "end_user_prefix": IPv6Network("2001:db8:1::/64")}
+DS_LITE = replace(TASK, service=replace(_AFTR, **_LINE), gateway=_AFTR)
+XLAT = replace(TASK, service=replace(_PLAT, **_LINE), gateway=_PLAT)
+NAT64 = replace(TASK, service=_NAT64, gateway=_NAT64)
+_PLANE = Service(
+    name="wifi",
+    technique="sa46t",
+    role="edge",
+    gateway_address=IPv6Address("2001:db8::99"),
+    plane=Plane(IPv6Network("2001:db8:46::/64"), 1),
+    inside=(IPv4Network("192.168.46.0/24"),),
+)
+SA46T = replace(TASK, service=_PLANE, gateway=_PLANE)
 COOKIE = bytes(range(8))
 HERE, THERE = "192.0.2.1", "198.51.100.1"
 RECEIPT = Receipt(("130.129.255.93", 4224), 1460)
@@ -43,12 +79,12 @@ RECEIPT = Receipt(("130.129.255.93", 4224), 1460)
 )
 def test_pieces_are_the_packet(length: int, size: int, df: bool, protocol: str) -> None:
     """An independent reader puts them together again and finds the checksum right."""
-    payload = wire.labelled(COOKIE, length)
+    payload = label.labelled(COOKIE, length)
     if protocol == "udp":
         transport = wire.udp((HERE, 5000), (THERE, 6000), payload)
     else:
-        transport = wire.echo(wire.ECHO_REQUEST, 77, payload)
-    cut = wire.pieces(wire.NUMBERS[protocol], HERE, THERE, transport, ident=9, df=df, size=size)
+        transport = wire.echo(wire4.ECHO_REQUEST, 77, payload)
+    cut = wire4.pieces(wire.number_of(wire4, protocol), HERE, THERE, transport, ident=9, df=df, size=size)
     read = [IP(piece) for piece in cut]
     assert all(len(piece) <= size or length <= size for piece in cut)
     assert {packet.id for packet in read} == {9}
@@ -63,23 +99,23 @@ def test_pieces_are_the_packet(length: int, size: int, df: bool, protocol: str) 
 
 
 def test_a_changed_payload_is_no_receipt() -> None:
-    payload = wire.labelled(COOKIE, 500)
-    assert wire.cookie_of(payload) == COOKIE
-    assert wire.cookie_of(payload[:-1] + bytes([payload[-1] ^ 1])) is None
-    assert wire.cookie_of(payload[:-1]) is None
-    assert wire.cookie_of(b"something else") is None
+    payload = label.labelled(COOKIE, 500)
+    assert label.cookie_of(payload) == COOKIE
+    assert label.cookie_of(payload[:-1] + bytes([payload[-1] ^ 1])) is None
+    assert label.cookie_of(payload[:-1]) is None
+    assert label.cookie_of(b"something else") is None
 
 
 def test_complaint_is_read_from_an_icmp_error() -> None:
     about = IP(src=HERE, dst=THERE, proto=17) / UDP(sport=5000, dport=6000) / b"x"
     error = bytes(ICMP(type=3, code=4, nexthopmtu=1460) / about)
-    complaint = wire.complaint_of("203.0.113.1", error)
+    complaint = wire4.complaint_of("203.0.113.1", error)
     assert complaint == wire.Complaint("203.0.113.1", 3, 4, 1460, THERE, wire.UDP, 5000, 6000)
     about = IP(src=HERE, dst=THERE) / ICMP(type=8, id=77)
-    complaint = wire.complaint_of("203.0.113.1", bytes(ICMP(type=11) / about))
+    complaint = wire4.complaint_of("203.0.113.1", bytes(ICMP(type=11) / about))
     assert complaint is not None
-    assert (complaint.type, complaint.protocol, complaint.port) == (11, wire.ICMP, 77)
-    assert wire.complaint_of("203.0.113.1", bytes(ICMP(type=8, id=1))) is None
+    assert (complaint.type, complaint.protocol, complaint.port) == (11, wire4.ICMP, 77)
+    assert wire4.complaint_of("203.0.113.1", bytes(ICMP(type=8, id=1))) is None
 
 
 @pytest.mark.parametrize(
@@ -92,12 +128,12 @@ def test_complaint_is_read_from_an_icmp_error() -> None:
     ],
 )
 def test_mss_of_a_syn(options: list[tuple[str, int | None]], mss: int | None) -> None:
-    assert wire.mss_of(bytes(IP() / TCP(flags="S", options=options))) == mss
+    assert wire.mss_of(bytes(TCP(flags="S", options=options))) == mss
 
 
 def test_matrix_has_every_combination() -> None:
     matrix = list(fragments.cases(1460))
-    assert len(matrix) == len({fragments.label(case) for case in matrix}) == 36
+    assert len(matrix) == len({fragments.row_of(case) for case in matrix}) == 36
     assert {case.protocol for case in matrix} == {"udp", "icmp"}
     assert {case.length for case in matrix} == {1000, 1460, 1500, 3000, 8000}
     assert any(case.backwards and not case.df for case in matrix)
@@ -120,7 +156,7 @@ def test_matrix_has_every_combination() -> None:
     ],
 )
 def test_what_is_wrong_with_an_outcome(shipment: Shipment, outcome: Outcome, fault: str) -> None:
-    assert fragments.wrong(shipment, outcome, 1460) == fault
+    assert fragments.Path(TASK).wrong(shipment, outcome) == fault
 
 
 def test_common_cause_is_said_first() -> None:
@@ -133,10 +169,130 @@ def test_common_cause_is_said_first() -> None:
 
 
 def test_owner_of_an_outside_source() -> None:
-    assert owns(SERVICE, "130.129.255.93", 4224)
-    assert not owns(SERVICE, "130.129.255.93", 4288)  # PSID 3
-    assert not owns(SERVICE, "130.129.255.93", 128)  # A = 0
-    assert not owns(SERVICE, "130.129.255.92", 4224)
+    owner = ownership(TASK, "192.168.42.10")
+    assert not owner.fault(("130.129.255.93", 4224), 1)
+    assert owner.fault(("130.129.255.93", 4288), 1)  # PSID 3
+    assert owner.fault(("130.129.255.93", 128), 1)  # A = 0
+    assert owner.fault(("130.129.255.92", 4224), 1)
+    assert owner.connections == 864
+    assert "14 of 15 port ranges never used, first at 8320" in owner.shortfalls([("130.129.255.93", 4224)])[0]
+
+
+def test_sources_of_a_pool() -> None:
+    owner = ownership(DS_LITE, "192.168.1.10")
+    assert not owner.fault(("203.0.113.9", 1024), 1)
+    assert "not of the pool 203.0.113.8/29" in owner.fault(("203.0.113.16", 1024), 1)
+    assert "ports from 1024 on" in owner.fault(("203.0.113.9", 1023), 1)
+    assert owner.connections == 180
+    assert not owner.shortfalls([("203.0.113.9", 1024), ("203.0.113.9", 1025)])
+    assert "REQ-2" in owner.shortfalls([("203.0.113.9", 1024), ("203.0.113.10", 1024)])[0]
+    with pytest.raises(ValueError, match="no gateway with a pool"):
+        ownership(replace(DS_LITE, gateway=None), "192.168.1.10")
+
+
+def test_a_plane_changes_nothing() -> None:
+    owner = ownership(SA46T, "192.168.46.10")
+    assert not owner.fault(("192.168.46.10", 5000), 5000)
+    assert "in place of 192.168.46.10:5000" in owner.fault(("192.168.46.10", 5001), 5000)
+    assert owner.fault(("192.168.46.11", 5000), 5000)
+
+
+def test_ipv6_only_host_finds_ipv4_in_the_prefix() -> None:
+    assert NAT64.targets == ["2001:db8:64::c633:6450"]
+    assert NAT64.ipv4_of("2001:db8:64::c633:6450") == "198.51.100.80"
+    assert NAT64.ipv4_of("2001:db8:1::1") == "2001:db8:1::1"
+    # A host behind a CLAT has IPv4.
+    assert XLAT.targets == ["198.51.100.80"]
+
+
+@given(length=st.integers(60, 8000), size=st.integers(100, 1480), protocol=st.sampled_from(["udp", "icmp"]))
+def test_pieces_over_ipv6_are_the_packet(length: int, size: int, protocol: str) -> None:
+    """No larger than what IPv4 of that size becomes; an independent reader finds all of it."""
+    payload = label.labelled(COOKIE, length)
+    here, there = "2001:db8::1", "2001:db8:64::c633:6450"
+    number = wire.number_of(wire6, protocol)
+    transport = wire6.message(protocol, wire6.ECHO_REQUEST, (here, 5000), (there, 6000), payload)
+    cut = wire6.pieces(number, here, there, transport, ident=9, df=False, size=size)
+    assert all(len(piece) <= size + 20 for piece in cut)
+    read = [IPv6(piece) for piece in cut]
+    if len(read) == 1:
+        assert cut[0][40:] == transport
+    else:
+        whole = bytearray(len(transport))
+        for packet, piece in zip(read, cut, strict=True):
+            head = packet[IPv6ExtHdrFragment]
+            assert (head.nh, head.id) == (number, 9)
+            whole[head.offset * 8 : head.offset * 8 + len(piece) - 48] = piece[48:]
+        assert bytes(whole) == transport
+        assert [packet[IPv6ExtHdrFragment].m for packet in read] == [1] * (len(read) - 1) + [0]
+    sides = (int(IPv6Address(here)), int(IPv6Address(there)))
+    assert valid(transport, pseudo6(*sides, number, len(transport)))
+
+
+def test_complaint_over_ipv6_tells_the_ipv4_mtu() -> None:
+    about = IPv6(src="2001:db8::1", dst="2001:db8:64::c633:6450", nh=17) / UDP(sport=5000, dport=6000)
+    error = bytes(IPv6() / ICMPv6PacketTooBig(mtu=1400) / about)[40:]
+    complaint = wire6.complaint_of("2001:db8::2", error)
+    assert complaint is not None
+    assert (complaint.type, complaint.code) == wire6.TOO_BIG
+    assert (complaint.mtu, complaint.destination) == (1380, "2001:db8:64::c633:6450")
+    assert (complaint.protocol, complaint.port, complaint.destination_port) == (17, 5000, 6000)
+    assert wire6.complaint_of("2001:db8::2", bytes(8)) is None
+
+
+def test_translated_pieces_need_a_header_more() -> None:
+    """RFC 7915 sections 1.2 and 4.1."""
+    path = fragments.Path(XLAT)
+    assert path.mtu == 1480
+    assert path.fits(Shipment("udp", 1480, df=True))
+    assert not path.fits(Shipment("udp", 3000, df=True, piece=1480))
+    assert path.fits(Shipment("udp", 3000, df=True, piece=1472))
+    assert path.may_be_lost(Shipment("icmp", 1000, piece=420))
+    assert path.may_be_lost(Shipment("icmp", 1261))  # cut to 1280 octets of IPv6
+    assert not path.may_be_lost(Shipment("icmp", 1480, df=True))
+    assert not path.may_be_lost(Shipment("udp", 8000, piece=420))
+    assert not fragments.Path(TASK).may_be_lost(Shipment("icmp", 8000, piece=420))
+    assert all(case.df for case in fragments.sent_from(wire6, 1480))
+
+
+@pytest.mark.parametrize("name", ["ds-lite", "464xlat", "nat64", "sa46t"])
+def test_forgeries_of_each_technique(name: str) -> None:
+    """Each is a packet from a seat of its own, to where a gateway hears it, and says what it says."""
+    task = {"ds-lite": DS_LITE, "464xlat": XLAT, "nat64": NAT64, "sa46t": SA46T}[name]
+    found = list(spoof.forgeries(task))
+    wanted = {
+        "ds-lite": {"drop_spoofed_source"},
+        "464xlat": {"drop_softwire_source"},
+        "nat64": {"drop_softwire_source"},
+        "sa46t": {"drop_other_plane", "drop_spoofed_source"},
+    }
+    assert {lie.counter for lie in found} == wanted[name]
+    for lie in found:
+        to, data = spoof.forged(task, lie, "198.51.100.80", COOKIE)
+        packet = IPv6(data)
+        assert (packet.src, packet.dst) == (str(lie.outer), to)
+        if name in ("ds-lite", "sa46t"):
+            assert packet[IP].src == lie.inner[0]
+            assert packet[IP].dst == "198.51.100.80"
+        else:
+            assert lie.outer in IPv6Network("2001:db8:64::/96")
+            assert packet[UDP].dport == packet.payload.dport
+
+
+def test_dns_question_and_answer() -> None:
+    """Against an independent reader and writer."""
+    asked = DNS(dns.question(7, "ipv4only.arpa", dns.AAAA))
+    assert (asked.id, asked.qd[0].qname, asked.qd[0].qtype, asked.rd) == (7, b"ipv4only.arpa.", 28, 1)
+    records = [
+        DNSRR(rrname="ipv4only.arpa", type="CNAME", rdata="x.example"),
+        DNSRR(rrname="x.example", type="AAAA", rdata="2001:db8:64::c000:aa"),
+        DNSRR(rrname="x.example", type="AAAA", rdata="2001:db8:64::c000:ab"),
+    ]
+    answer = bytes(DNS(id=7, qr=1, qd=DNSQR(qname="ipv4only.arpa", qtype="AAAA"), an=records))
+    assert list(map(str, dns.addresses(answer))) == ["2001:db8:64::c000:aa", "2001:db8:64::c000:ab"]
+    for end in range(len(answer)):
+        with pytest.raises(ValueError, match="breaks off"):
+            dns.addresses(answer[:end])
 
 
 @given(customer=st.integers(0, 255), offset=st.integers(0, 10))
@@ -145,19 +301,20 @@ def test_forgeries_are_lies(customer: int, offset: int) -> None:
     rule = replace(SERVICE.rules[0], psid_offset=offset)
     prefix = IPv6Network((int(IPv6Address("2001:3e8:6000::")) | customer << 64, 64))
     service = replace(SERVICE, rules=(rule,), end_user_prefix=prefix)
-    found = list(spoof.forgeries(service))
+    task = replace(TASK, service=service)
+    found = list(spoof.forgeries(task))
     assert {lie.counter for lie in found} == {"drop_spoofed_source", "drop_no_rule"}
     for lie in found:
         if lie.outer in rule.ipv6_prefix:
             assert lie.outer == service.customer.address
-            assert not owns(service, *lie.inner)
+            assert ownership(task, HERE).fault(lie.inner, 0)
         else:
             assert lie.counter == "drop_no_rule"
 
 
 def test_forged_packet_is_what_it_says() -> None:
-    inner = wire.ipv4(wire.UDP, HERE, THERE, wire.udp((HERE, 1), (THERE, 2), b"x"), ident=3)
-    packet = IPv6(wire.ipv6(IPv6Address("2001:db8::1"), IPv6Address("2001:db8::2"), inner))
+    inner = wire4.ipv4(wire.UDP, HERE, THERE, wire.udp((HERE, 1), (THERE, 2), b"x"), ident=3)
+    packet = IPv6(wire6.ipv6(spoof.IPIP, "2001:db8::1", "2001:db8::2", inner))
     assert (packet.src, packet.dst, packet.nh) == ("2001:db8::1", "2001:db8::2", 4)
     assert packet[IP].src == HERE
     assert packet[UDP].dport == 2

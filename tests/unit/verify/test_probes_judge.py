@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.ipv4aas.fleet.engine.mapping.plane import Plane
 from ansible_collections.ipv4aas.fleet.engine.mapping.rule import MapRule
 from ansible_collections.ipv4aas.fleet.engine.techniques.service import Service
 from ansible_collections.ipv4aas.fleet.engine.verify.probes import judge
-from ansible_collections.ipv4aas.fleet.engine.verify.probes.model import FAIL, PASS, Verdict
+from ansible_collections.ipv4aas.fleet.engine.verify.probes.model import FAIL, NOT_APPLICABLE, PASS, Verdict
 
 ROOT = Path(__file__).resolve().parents[3]
 RULE = MapRule(IPv6Network("2001:3e8:6000::/56"), IPv4Network("130.129.255.92/30"), 8, 4)
@@ -34,18 +35,19 @@ FINE = Verdict("reach", PASS, "", {"udp": True})
 
 def status(pid: int = 1, packets: int = 0, **counters: int) -> dict[str, Any]:
     side = {"packets_in": packets, "packets_out": 0}
-    return {"pid": pid, "counters": counters, "traffic": {"native": side, "softwire": side}}
+    services = {"hall7": {"counters": counters}, "other": {"counters": {"decapsulated": pid}}}
+    return {"pid": pid, "services": services, "traffic": {"native": side, "softwire": side}}
 
 
 def test_counters_of_all_gateways_are_added() -> None:
     before = {"br1": status(packets=5, decapsulated=3), "br2": status(drop_no_rule=7)}
     after = {"br1": status(packets=9, decapsulated=4, hairpinned=2), "br2": status(drop_no_rule=7)}
-    assert judge.counted(before, after) == {"decapsulated": 1, "hairpinned": 2, "packets": 8}
+    assert judge.counted(before, after, "hall7") == {"decapsulated": 1, "hairpinned": 2, "packets": 8}
 
 
 def test_a_restart_says_nothing() -> None:
     with pytest.raises(ValueError, match="br1 was started anew"):
-        judge.counted({"br1": status(1)}, {"br1": status(2)})
+        judge.counted({"br1": status(1)}, {"br1": status(2)}, "hall7")
 
 
 @pytest.mark.parametrize(
@@ -80,10 +82,89 @@ def test_old_draft_is_named_with_both_formats() -> None:
     # Also where the gateways are of the old draft and the edge is not.
     old = replace(GATEWAY, interface_identifier="draft-03")
     assert (
-        "of rfc7597, the gateways those of draft-03"
-        in judge.drafts(EDGE, old, dead, {"iid_format_rfc7597": 5}).cause
+        "of rfc7597, the gateways draft-03" in judge.drafts(EDGE, old, dead, {"iid_format_rfc7597": 5}).cause
     )
     assert judge.drafts(EDGE, old, FINE, {"iid_format_draft-03": 5}).passed
+
+
+XLAT = Service(
+    name="clat",
+    technique="464xlat",
+    role="edge",
+    gateway_address=IPv6Address("2001:db8::99"),
+    translation_prefix=IPv6Network("2001:db8:64::/96"),
+    end_user_prefix=IPv6Network("2001:db8:1::/64"),
+)
+OTHER_PREFIX = replace(XLAT, translation_prefix=IPv6Network("2001:db8:65::/96"))
+NAT64 = replace(XLAT, technique="nat64", role="gateway", end_user_prefix=None)
+PLANE = Service(
+    name="wifi",
+    technique="sa46t",
+    role="edge",
+    gateway_address=IPv6Address("2001:db8::99"),
+    plane=Plane(IPv6Network("2001:db8:46::/64"), 1),
+    inside=(IPv4Network("192.168.46.0/24"),),
+)
+OTHER_PLANE = replace(PLANE, plane=Plane(IPv6Network("2001:db8:46::/64"), 2))
+DS_LITE = Service(name="line", technique="ds-lite", role="edge", gateway_address=IPv6Address("2001:db8::99"))
+DEAD = Verdict("drafts", FAIL, "no answer to icmp, tcp, udp")
+
+
+@pytest.mark.parametrize(
+    ("edge", "running", "words"),
+    [
+        (
+            XLAT,
+            OTHER_PREFIX,
+            ("edge 2001:db8:1::/64", "prefix 2001:db8:65::/96", "gateways 2001:db8:64::/96", "X004"),
+        ),
+        (
+            PLANE,
+            OTHER_PLANE,
+            ("edge 192.168.46.0/24", "2 of 2001:db8:46::/64", "1 of 2001:db8:46::/64", "SA001"),
+        ),
+    ],
+)
+def test_an_edge_that_computes_otherwise_is_named(
+    edge: Service, running: Service, words: tuple[str, ...]
+) -> None:
+    verdict = judge.drafts(edge, edge, DEAD, {}, running)
+    assert verdict.verdict == FAIL
+    for word in (*words, DEAD.cause):
+        assert word in verdict.cause
+    assert judge.drafts(edge, edge, FINE, {}, edge).verdict == PASS
+    assert judge.drafts(edge, edge, FINE, {}).verdict == PASS
+    # Nothing answers, and the formats are the same: then that is all that can be said.
+    assert judge.drafts(edge, edge, DEAD, {}, edge).cause == DEAD.cause
+
+
+def test_a_resolver_with_another_prefix_is_named() -> None:
+    told = replace(FINE, details={"dns64_prefixes": ["2001:db8:65::/96"]})
+    verdict = judge.drafts(NAT64, NAT64, told, {}, NAT64)
+    assert (
+        "the resolver uses the translation prefix 2001:db8:65::/96, the gateways 2001:db8:64::/96"
+        in verdict.cause
+    )
+    assert "X004" in verdict.cause
+    told = replace(FINE, details={"dns64_prefixes": ["2001:db8:64::/96"]})
+    assert judge.drafts(NAT64, NAT64, told, {}, NAT64).verdict == PASS
+
+
+def test_where_nothing_is_computed_there_is_nothing_to_disagree_about() -> None:
+    verdict = judge.drafts(DS_LITE, DS_LITE, FINE, {}, DS_LITE)
+    assert verdict.verdict == NOT_APPLICABLE
+    assert verdict.passed
+    assert "the B4 is told the address of its AFTR" in verdict.cause
+    assert judge.drafts(DS_LITE, DS_LITE, DEAD, {}, DS_LITE).verdict == FAIL
+
+
+def test_way_between_customers_without_rules() -> None:
+    assert judge.p2p(DS_LITE, FINE, {"hairpinned": 3}).details["way"] == "by the gateway"
+    assert "no gateway turned the packets round" in judge.p2p(DS_LITE, FINE, {}).cause
+    assert judge.p2p(PLANE, FINE, {}).details["way"] == "direct"
+    assert "4 packets crossed a gateway" in judge.p2p(PLANE, FINE, {"packets": 4}).cause
+    nobody = Verdict("p2p_peer", NOT_APPLICABLE, "no other host")
+    assert judge.p2p(PLANE, nobody, {}) == Verdict("p2p", NOT_APPLICABLE, "no other host")
 
 
 def test_forged_packets_have_to_be_counted_exactly() -> None:
