@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from typing import TypeVar
 
-from .rfc6052 import Embedding
-
 Network = TypeVar("Network", IPv4Network, IPv6Network)
 
 
@@ -80,30 +78,6 @@ class EamTable:
         """The IPv4 address of an IPv6 address; what is behind the IPv4 suffix does not count."""
         found = self._to4.find(ipv6)
         return None if found is None else found[0] | found[2] >> found[1]
-
-
-class AddressMap:
-    """The addresses of a stateless translator: explicit mappings first, then one prefix (section 3.3)."""
-
-    def __init__(self, entries: Iterable[Eam], embedding: Embedding) -> None:
-        self._explicit, self._embedding = EamTable(entries), embedding
-
-    def to6(self, ipv4: int) -> int | None:
-        """None for what the prefix must not carry (RFC 6052 section 3.1)."""
-        found = self._explicit.to6(ipv4)
-        return self.to6_plain(ipv4) if found is None else found
-
-    def to6_plain(self, ipv4: int) -> int | None:
-        """By the prefix alone: what a packet that turns round keeps as its own address (section 4.2)."""
-        return self._embedding.embed(ipv4) if self._embedding.may_carry(ipv4) else None
-
-    def to4(self, ipv6: int) -> int | None:
-        """None for an address that is neither mapped nor in the prefix, or that must not be there."""
-        found = self._explicit.to4(ipv6)
-        if found is None and ipv6 in self._embedding:
-            found = self._embedding.extract(ipv6)
-            return found if self._embedding.may_carry(found) else None
-        return found
 
 
 def overlaps(entries: Iterable[Eam]) -> list[tuple[Eam, Eam]]:
