@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.ipv4aas.fleet.engine.mapping.eam import AddressMap, Eam, EamError, EamTable, overlaps
+from ansible_collections.ipv4aas.fleet.engine.mapping.eam import Eam, EamError, EamTable, overlaps
 from ansible_collections.ipv4aas.fleet.engine.mapping.rfc6052 import Embedding
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,7 +28,7 @@ def eam(ipv4: str, ipv6: str) -> Eam:
     return Eam(IPv4Network(ipv4), IPv6Network(ipv6))
 
 
-# RFC 7757 figure 1; its prefix is the well-known one, whose rule about documentation space it passes over.
+# RFC 7757 figure 1.
 FIGURE_1 = [
     eam("192.0.2.1/32", "2001:db8:aaaa::/128"),
     eam("192.0.2.2/32", "2001:db8:bbbb::b/128"),
@@ -39,12 +39,7 @@ FIGURE_1 = [
 ]
 
 
-class Unbound(Embedding):
-    def may_carry(self, ipv4: int) -> bool:
-        return True
-
-
-MAP = AddressMap(FIGURE_1, Unbound(IPv6Network("64:ff9b::/96")))
+TABLE, PREFIX = EamTable(FIGURE_1), Embedding(IPv6Network("64:ff9b::/96"))
 
 
 def n4(text: str) -> int:
@@ -55,39 +50,56 @@ def n6(text: str) -> int:
     return int(IPv6Address(text))
 
 
+def to6(ipv4: int) -> int:
+    """Explicit mappings come first (section 3.3)."""
+    found = TABLE.to6(ipv4)
+    return PREFIX.embed(ipv4) if found is None else found
+
+
+def to4(ipv6: int) -> int:
+    found = TABLE.to4(ipv6)
+    return PREFIX.extract(ipv6) if found is None else found
+
+
 @pytest.mark.parametrize(
     "row", [pytest.param(v, id=k) for k, v in VECTORS.items() if "v4_to_v6" in v["expect"]]
 )
 def test_figure_7(row: dict[str, Any]) -> None:
-    assert MAP.to6(n4(row["input"]["ipv4"])) == n6(row["expect"]["v4_to_v6"])
-    assert MAP.to4(n6(row["input"]["ipv6"])) == n4(row["expect"]["v6_to_v4"])
+    ipv4, ipv6 = n4(row["input"]["ipv4"]), n6(row["input"]["ipv6"])
+    assert to6(ipv4) == n6(row["expect"]["v4_to_v6"])
+    assert to4(ipv6) == n4(row["expect"]["v6_to_v4"])
+    assert (TABLE.to6(ipv4) is None) == (TABLE.to4(ipv6) is None) == (row["method"] == "rfc6052")
 
 
 def test_what_is_behind_the_ipv4_suffix_does_not_count() -> None:
     row = VECTORS["eam-eee-trailing"]
-    assert MAP.to4(n6(row["input"]["ipv6"])) == n4(row["expect"]["ipv4"])
+    assert TABLE.to4(n6(row["input"]["ipv6"])) == n4(row["expect"]["ipv4"])
 
 
 @pytest.mark.parametrize("name", ["eam-hairpin-8", "eam-hairpin-11"])
 def test_hairpin(name: str) -> None:
+    """A packet that turns round keeps the address in the prefix as its source (section 4.2.1)."""
     row = VECTORS[name]
-    source, target = MAP.to4(n6(row["input"]["src"])), MAP.to4(n6(row["input"]["dst"]))
+    source, target = to4(n6(row["input"]["src"])), to4(n6(row["input"]["dst"]))
     assert (source, target) == (n4(row["expect"]["mid_src"]), n4(row["expect"]["mid_dst"]))
-    assert MAP.to6_plain(n4(row["expect"]["mid_src"])) == n6(row["expect"]["final_src"])
-    assert MAP.to6(n4(row["expect"]["mid_dst"])) == n6(row["expect"]["final_dst"])
+    assert (PREFIX.embed(source), to6(target)) == (
+        n6(row["expect"]["final_src"]),
+        n6(row["expect"]["final_dst"]),
+    )
+
+
+def test_hairpin_of_an_error() -> None:
+    row = VECTORS["eam-hairpin-10"]
+    outer, inner = ([to4(n6(text)) for text in row["input"][part]] for part in ("outer", "inner"))
+    assert outer == [n4(text) for text in row["expect"]["mid_outer"]]
+    assert inner == [n4(text) for text in row["expect"]["mid_inner"]]
+    assert [PREFIX.embed(outer[0]), to6(outer[1])] == [n6(text) for text in row["expect"]["final_outer"]]
+    assert [to6(inner[0]), PREFIX.embed(inner[1])] == [n6(text) for text in row["expect"]["final_inner"]]
 
 
 def test_nothing_fits() -> None:
-    assert EamTable(FIGURE_1).to6(n4("192.0.2.3")) is None
-    assert MAP.to4(n6("2001:db8:ffff::1")) is None
-
-
-def test_well_known_prefix_beside_mappings() -> None:
-    mapped = AddressMap(FIGURE_1, Embedding(IPv6Network("64:ff9b::/96")))
-    assert mapped.to6(n4("192.0.2.1")) == n6("2001:db8:aaaa::")
-    assert mapped.to6(n4("192.0.2.248")) is None
-    assert mapped.to4(n6("64:ff9b::c000:2f8")) is None
-    assert mapped.to6(n4("8.8.8.8")) == n6("64:ff9b::808:808")
+    assert TABLE.to6(n4("192.0.2.3")) is None
+    assert TABLE.to4(n6("2001:db8:ffff::1")) is None
 
 
 def test_ipv4_suffix_may_not_be_longer() -> None:
