@@ -20,12 +20,15 @@ from typing import Any
 
 from .. import VERSION
 from ..codec import encode
+from ..packet.buffer import Packet
 from ..techniques.service import NodeConfiguration, Service
 from . import control, kernel
 from .coalesce import coalesce
+from .namespace import HOME, NamespaceError, entered
+from .port import Port
 from .services import Services
 from .store import EMPTY, Store
-from .tun import Tun, TunError
+from .tun import TunError
 
 BATCH = 128  # packets between two looks at the other events
 TICK = 1.0  # seconds between two looks at the tables
@@ -49,8 +52,8 @@ class Daemon:
         self._started = time.monotonic()
         self._store = Store(state)
         self._services = Services(rng=SystemRandom())
-        self._kernel = kernel.Kernel(socket_path.parent / "sysctls.json")
-        self._tun: Tun | None = None
+        self._folder = socket_path.parent
+        self._ports: dict[str, Port] = {}  # by namespace
         self._active: NodeConfiguration | None = None  # None: to be brought about
         self._fault = ""
         self._stopping = False
@@ -90,23 +93,27 @@ class Daemon:
                     due = time.monotonic() + TICK
             self._close()
 
-    def _on_tun(self, mask: int) -> None:
-        tun = self._tun
-        if tun is None:
+    def _on_port(self, port: Port) -> None:
+        if self._ports.get(port.namespace) is not port:
             return  # a command of the same round closed it
         try:
-            self._forward(tun)
+            self._forward(port)
         except TunError as error:
             # Somebody deleted the device.
             _log(f"{error}; making it again")
-            self._drop_tun()
+            self._drop(port)
             self._active = None
             self._settle()
 
-    def _forward(self, tun: Tun) -> int:
+    def _forward(self, port: Port) -> int:
         now, process = time.monotonic(), self._services.process
-        packets = tun.read(BATCH)
-        tun.write([output for packet in coalesce(packets) for output in process(packet, now)])
+        packets = port.read(BATCH)
+        outputs: dict[str, list[Packet]] = {namespace: [] for namespace in self._ports}
+        for packet in coalesce(packets):
+            for output, namespace in process(packet, now, port.namespace):
+                outputs[namespace].append(output)
+        for namespace, sent in outputs.items():
+            self._ports[namespace].tun.write(sent)
         return len(packets)
 
     def _tick(self) -> None:
@@ -150,51 +157,50 @@ class Daemon:
 
     def _run(self, configuration: NodeConfiguration) -> None:
         services, device = configuration.services, configuration.device
-        old = self._tun
-        if not services or (old is not None and old.name != device):
-            self._drop_tun()
-        addresses = kernel.own_addresses() if services else []
+        places = {HOME, *(service.namespace for service in services)} if services else set()
+        addresses = {}
+        for namespace in places:
+            with entered(namespace):
+                addresses[namespace] = kernel.own_addresses()
 
         def icmp_source(service: Service) -> int:
-            return kernel.error_source(service, addresses)
+            return kernel.error_source(service, addresses[service.namespace])
 
+        # New doors are open before somebody sends through them, old ones until nobody does.
+        renamed = {port.namespace for port in self._ports.values() if port.device != device}
+        for namespace in renamed:
+            self._drop(self._ports[namespace])
+        for namespace in sorted(places - set(self._ports)):
+            self._open(device, namespace)
+        for namespace in sorted(set(self._ports) - places):
+            self._drop(self._ports[namespace])
         self._services.reload(configuration, icmp_source)
-        if not services:
-            return
-        if self._tun is None:
-            self._open_tun(device)
-        self._kernel.apply(kernel.wanted(services, device))
+        for namespace, port in self._ports.items():
+            port.apply(kernel.wanted(services, device, namespace))
 
-    def _open_tun(self, device: str) -> None:
-        tun = Tun(device)
-        try:
-            self._kernel.start(device)
-        except kernel.KernelError:
-            tun.close()
-            raise
-        self._tun = tun
-        self._selector.register(tun, selectors.EVENT_READ, self._on_tun)
+    def _open(self, device: str, namespace: str) -> None:
+        port = self._ports[namespace] = Port(device, namespace, self._folder)
+        self._selector.register(port, selectors.EVENT_READ, lambda mask: self._on_port(port))
 
-    def _drop_tun(self) -> None:
+    def _drop(self, port: Port) -> None:
         """Withdraw the routes, serve what is on the way, and give the device back."""
-        tun, self._tun = self._tun, None
-        if tun is None:
-            return
         try:
-            self._kernel.stop()
-        except kernel.KernelError as error:
+            port.withdraw()
+        except (kernel.KernelError, NamespaceError) as error:
             _log(f"not all is taken back: {error}")
-        self._selector.unregister(tun)
+        self._selector.unregister(port)
         try:
             for _ in range(_DRAIN // BATCH):
-                if not self._forward(tun):
+                if not self._forward(port):
                     break
         except TunError:
             pass  # it is gone: nothing is on the way
-        tun.close()
+        del self._ports[port.namespace]
+        port.close()
 
     def _close(self) -> None:
-        self._drop_tun()
+        for port in list(self._ports.values()):
+            self._drop(port)
         # In this order: who waits for the end of this node may start the next one at once.
         os.close(self._lock)
         self._control.close()
@@ -250,20 +256,15 @@ class Daemon:
         return self._store.view(time.monotonic()) | ({"fault": self._fault} if self._fault else {})
 
     def _status(self, arguments: Arguments) -> Any:
-        tun = self._tun
+        home = self._ports.get(HOME)
         return {
             "version": VERSION,
             "tier": "tun",
             "pid": os.getpid(),
             "uptime": round(time.monotonic() - self._started, 1),
             "node": self._store.running.node,
-            "device": None
-            if tun is None
-            else {
-                "name": tun.name,
-                "queue_drops": kernel.queue_drops(tun.name),
-                "write_errors": dict(tun.write_errors),
-            },
+            "device": None if home is None else home.view(),
+            "namespaces": {name: port.view() for name, port in self._ports.items() if name != HOME},
             **self._state(),
             **self._services.status(),
         }

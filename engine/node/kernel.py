@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the host's kernel has to do for the services: routes into the TUN device, rules, sysctls.
 
-One device carries both sides. The kernel routes to it what is for a service, the node hands the
+One device carries both sides, but for services whose IPv4 side is in a namespace of its own: there
+they have a device of the same name. The kernel routes to it what is for a service, the node hands the
 result back, and the kernel forwards it like anybody's packet: it counts the hop, says "time
 exceeded", and finds neighbours. It is not asked to watch the tunnel MTU: with a route MTU it would
 cut the inner packet where the service may say outer, and outside the node's counters. So the
@@ -26,6 +27,7 @@ from typing import Any
 from ..techniques.reach import ipv4_networks, ipv6_prefixes
 from ..techniques.service import EDGE, Service
 from .base import DUMMY_ADDRESS
+from .namespace import HOME
 
 PROTOCOL = 46  # how our routes and rules are known to ip(8) and routing daemons
 TABLE = 4640  # IPv4 default of the inside networks; also preference of rules and metric in main
@@ -46,13 +48,19 @@ class Wanted:
     rules: tuple[str, ...] = ()
 
 
-def wanted(services: Iterable[Service], device: str) -> Wanted:
-    """What the services need: what they attract (techniques/reach.py), and the default of an edge."""
+def wanted(services: Iterable[Service], device: str, namespace: str = HOME) -> Wanted:
+    """What the services need: what they attract (techniques/reach.py), and the default of an edge.
+
+    In IPv6 at home, in IPv4 in the namespace of each.
+    """
     services = tuple(services)
-    edges = [service for service in services if service.role == EDGE]
+    native = [service for service in services if service.namespace == namespace]
+    edges = [service for service in native if service.role == EDGE]
     to_device = f"dev {device} proto {PROTOCOL}"
-    routes = [f"{prefix} {to_device}" for service in services for prefix in ipv6_prefixes(service)]
-    for service in services:
+    routes = []
+    if namespace == HOME:
+        routes += [f"{prefix} {to_device}" for service in services for prefix in ipv6_prefixes(service)]
+    for service in native:
         if service.role != EDGE:
             routes += [f"{network} {to_device}" for network in ipv4_networks(service)]
     if not edges:

@@ -19,10 +19,13 @@ from ..packet.napt import SessionView
 from ..techniques.reach import ipv4_networks, ipv6_prefixes
 from ..techniques.service import EDGE, NodeConfiguration, Service
 from .core import Limits, Link, Node, build_node
+from .namespace import HOME
 
 # Beside the names of reasons.py: what happens before any service has the packet.
 UNOWNED = "drop_no_service"
 FAULT = "drop_internal_fault"
+
+Sent = tuple[Packet, str]  # and the namespace whose kernel gets it
 
 
 class Side:
@@ -54,14 +57,25 @@ class Seat:
         self.service = service
 
 
-class Directory:
-    """Which service a packet is for: tunnel ends by address, prefixes by longest match."""
+class Ends:
+    """Which service an IPv6 packet is for: tunnel ends by address, prefixes by longest match."""
 
     def __init__(self, seats: Iterable[Seat]) -> None:
-        seats = list(seats)
         reached = [(prefix, seat) for seat in seats for prefix in ipv6_prefixes(seat.service)]
         self._addresses = {prefix[0].packed: seat for prefix, seat in reached if prefix.prefixlen == 128}
         self._prefixes = LongestMatch((prefix, seat) for prefix, seat in reached if prefix.prefixlen < 128)
+
+    def find(self, data: bytes) -> Seat | None:
+        """The service of a packet."""
+        destination = data[24:40]
+        return self._addresses.get(destination) or self._prefixes.find(int.from_bytes(destination, "big"))
+
+
+class Natives:
+    """Which service an IPv4 packet of one namespace is for."""
+
+    def __init__(self, seats: Iterable[Seat] = ()) -> None:
+        seats = list(seats)
         # With one service alone, it tells better than we why a packet is not its own.
         self._only = seats[0] if len(seats) == 1 else None
         # An edge takes the packets of its own hosts, a gateway what is for customers, an open edge the rest.
@@ -70,19 +84,14 @@ class Directory:
         self._destinations = _by_network(seat for seat in seats if seat.service.role != EDGE)
         self._rest = next((seat for seat in edges if not seat.service.inside), None)
 
-    def native(self, data: bytes) -> Seat | None:
-        """The service of an IPv4 packet."""
+    def find(self, data: bytes) -> Seat | None:
+        """The service of a packet."""
         return (
             self._only
             or self._sources.find(int.from_bytes(data[12:16], "big"))
             or self._destinations.find(int.from_bytes(data[16:20], "big"))
             or self._rest
         )
-
-    def softwire(self, data: bytes) -> Seat | None:
-        """The service of an IPv6 packet."""
-        destination = data[24:40]
-        return self._addresses.get(destination) or self._prefixes.find(int.from_bytes(destination, "big"))
 
 
 def _by_network(seats: Iterable[Seat]) -> LongestMatch[Seat]:
@@ -95,7 +104,8 @@ class Services:
     def __init__(self, *, rng: Random, limits: Limits | None = None) -> None:
         self._rng, self._limits = rng, limits
         self._seats: dict[str, Seat] = {}
-        self._directory = Directory(())
+        self._ends = Ends(())
+        self._natives: dict[str, Natives] = {}  # by namespace
         self.counters: Counter[str] = Counter()  # of services that are gone, and of no service
         self.native, self.softwire = Side(), Side()
 
@@ -121,19 +131,27 @@ class Services:
             self._seats[service.name] = seat
         for seat in before.values():
             self.counters += seat.counters
-        self._directory = Directory(self._seats.values())
+        seats = list(self._seats.values())
+        self._ends = Ends(seats)
+        self._natives = {
+            namespace: Natives(seat for seat in seats if seat.service.namespace == namespace)
+            for namespace in {seat.service.namespace for seat in seats}
+        }
 
     def _build(self, service: Service) -> Node:
         # The kernel forwards before and after: it counts the hop.
         return build_node(service, rng=self._rng, decrement_ttl=False, limits=self._limits)
 
-    def process(self, packet: Packet, now: float) -> list[Packet]:
-        """What goes back to the kernel because of one packet from it."""
+    def process(self, packet: Packet, now: float, namespace: str = HOME) -> list[Sent]:
+        """What goes to which kernel because of one packet from that of a namespace."""
         data = packet.data
         if data[0] >> 4 == 4:
-            arrival, side, seat = Link.NATIVE, self.native, self._directory.native(data)
+            arrival, side = Link.NATIVE, self.native
+            natives = self._natives.get(namespace)
+            seat = None if natives is None else natives.find(data)
         else:
-            arrival, side, seat = Link.SOFTWIRE, self.softwire, self._directory.softwire(data)
+            arrival, side = Link.SOFTWIRE, self.softwire
+            seat = self._ends.find(data) if namespace == HOME else None
         side.packets_in += 1
         side.octets_in += len(data)
         if seat is None:
@@ -150,12 +168,14 @@ class Services:
         counters = seat.counters
         for event in events:
             counters[event] += 1
-        packets = []
+        packets: list[Sent] = []
         for sent, departure in outputs:
-            side = self.native if departure is Link.NATIVE else self.softwire
+            side, to = self.softwire, HOME
+            if departure is Link.NATIVE:
+                side, to = self.native, seat.service.namespace
             side.packets_out += 1
             side.octets_out += len(sent.data)
-            packets.append(sent)
+            packets.append((sent, to))
         return packets
 
     def expire(self, now: float) -> None:
