@@ -82,6 +82,7 @@ REASONS: Mapping[str, Reason] = MappingProxyType(
         "drop_no_binding": Reason("no binding for the IPv6 source", "RFC 7596 s6.2"),
         "drop_wrong_gateway": Reason("sent to another gateway address than its binding's", "RFC 7596 s6.1"),
         "drop_hairpin_disabled": Reason("from customer to customer, but that is off", "RFC 7596 s6.2"),
+        "drop_prefix_not_global": Reason("the well-known prefix must not carry the address", "RFC 6052 s3.1"),
         "drop_untranslatable": Reason("address that stands for no IPv4 address", "RFC 7915 s5"),
         "drop_spoofed_source": Reason("inner source or port is not the sender's", "RFC 7597 s8.1"),
         "drop_iid_mismatch": Reason(

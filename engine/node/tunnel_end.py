@@ -62,11 +62,11 @@ class TunnelEnd:
             node.hear(icmp.relay6(outer, node.owns, node.carriage.overhead), work)
 
     def refuse(self, drop: Drop, work: Work) -> None:
-        """Tell the IPv6 source by ICMPv6 what is about the tunnel packet, the IPv4 source the rest."""
+        """Tell the IPv4 source what is about its packet, the IPv6 source what is about the tunnel packet."""
         node = self._node
-        if drop.error6 is not None:
-            node.emit_error6(drop.error6, work, source=work.near)
-        elif drop.error is not None:
+        if drop.error is not None:
             error = node.make_error(drop.error, work.about, node.error_source(work), work)
             if error is not None:
                 node.send(error, work.peer, work)
+        elif drop.error6 is not None:
+            node.emit_error6(drop.error6, work, source=work.near)
