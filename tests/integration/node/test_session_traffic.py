@@ -1,0 +1,396 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Real traffic where the gateway has the NAPT: DS-Lite, 464XLAT, and an IPv6-only host behind NAT64.
+
+phone (IPv6 only) - core, beside the customer's edge; the rest as in conftest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+from collections.abc import Iterator
+from dataclasses import replace
+from ipaddress import IPv4Network, IPv6Network
+
+import pytest
+import traffic
+from ansible_collections.ipv4aas.fleet.engine.mapping.pool import Pool
+from ansible_collections.ipv4aas.fleet.engine.techniques import TECHNIQUES
+from ansible_collections.ipv4aas.fleet.engine.techniques.service import GATEWAY, Service
+from conftest import EDGE_SERVICE, GATEWAY_SERVICE, INTERNET, LAN, Network, build
+from netns import Host, Net
+
+pytestmark = pytest.mark.root
+
+POOL = IPv4Network("203.0.113.0/30")
+PREF64 = IPv6Network("2001:3e8:0:64::/96")
+PHONE = "2001:db8:3::10"
+INTERNET6 = str(PREF64[int.from_bytes(socket.inet_aton(INTERNET))])
+IPV6_MTU = 1500
+
+
+def services(technique: str) -> tuple[Service, Service]:
+    """Edge and gateway."""
+    gateway = Service(
+        name="hall7",
+        technique=technique,
+        role=GATEWAY,
+        gateway_address=GATEWAY_SERVICE.gateway_address,
+        pool=Pool(ipv4=(POOL,)),
+        translation_prefix=PREF64 if TECHNIQUES[technique].carriage == "translation" else None,
+        filtering="endpoint-independent",
+        mss_clamp=TECHNIQUES[technique].tcp_mss(IPV6_MTU),
+    )
+    edge = replace(
+        EDGE_SERVICE,
+        technique=technique,
+        rules=(),
+        port_forwards=(),
+        translation_prefix=gateway.translation_prefix,
+        mss_clamp=gateway.mss_clamp,
+    )
+    return edge, gateway
+
+
+@pytest.fixture(scope="module", params=["ds-lite", "464xlat"])
+def network(request, program, tmp_path_factory) -> Iterator[Network]:
+    """One network for all tests of a technique."""
+    edge, gateway = services(request.param)
+    with Net("session") as net:
+        yield build(net, program, tmp_path_factory.mktemp("nodes"), edge, gateway)
+
+
+@pytest.fixture
+def mtu(network) -> int:
+    """Largest IPv4 packet that crosses whole."""
+    return TECHNIQUES[network.br.service.technique].ipv4_mtu(IPV6_MTU)
+
+
+@pytest.fixture
+def calm(network):
+    """Hosts forget what they learnt of the path."""
+    yield
+    for host in (network.lan, network.inet):
+        host.ip("route flush cache")
+
+
+class TestUdp:
+    def test_source_is_of_the_pool_and_the_answer_comes_back(self, opened, server, client):
+        assert opened[0] in map(str, POOL)
+        server.sendto(b"answer", opened)
+        assert client.recvfrom(100) == (b"answer", (INTERNET, 5000))
+
+    def test_one_address_for_one_customer(self, network, server):
+        """RFC 6888 REQ-2; RFC 4787 REQ-3: no two sessions share a port."""
+        with contextlib.ExitStack() as held:
+            seen = set()
+            for _ in range(50):
+                sock = held.enter_context(traffic.udp(network.lan))
+                sock.sendto(b"x", (INTERNET, 5000))
+                seen.add(server.recvfrom(10)[1])
+        assert len(seen) == 50
+        assert len({address for address, _ in seen}) == 1
+
+    def test_unasked_packet_is_dropped_and_counted(self, network, server):
+        with network.br.one_more("drop_unsolicited"):
+            server.sendto(b"scan", (str(POOL[0]), 1))
+
+
+class TestIcmp:
+    @pytest.mark.parametrize("size", [0, 56, 1432, 1452, 1472, 3000, 20000])
+    def test_echo(self, network, size):
+        assert traffic.ping(network.lan, INTERNET, size) == bytes(i % 251 for i in range(size))
+
+    def test_edge_itself_reaches_the_internet(self, network):
+        assert traffic.ping(network.ce_host, INTERNET) is not None
+
+    def test_port_unreachable_comes_back_to_the_socket(self, network, client):
+        client.connect((INTERNET, 9))
+        client.send(b"nobody")
+        with pytest.raises(ConnectionRefusedError):
+            client.recv(10)
+
+    def test_port_unreachable_of_the_customer_reaches_the_internet(self, opened, server, client):
+        client.close()
+        server.connect(opened)
+        server.send(b"nobody")
+        with pytest.raises(ConnectionRefusedError):
+            server.recv(10)
+
+    def test_traceroute_reaches_the_gateway(self, network, client):
+        """Each hop tells the host about its own packet."""
+        gateway, hop = "198.51.100.1", 1
+        client.bind((LAN, 0))
+        seen = []
+        with network.lan.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as errors:
+            errors.settimeout(traffic.PATIENCE)
+            while gateway not in seen and hop < 8:
+                client.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, hop)
+                client.sendto(b"probe", (INTERNET, 33434))
+                found = traffic.icmp_error(errors)
+                assert (found.type, found.code) == (11, 0)
+                assert found.about[12:16] == socket.inet_aton(LAN)
+                assert int.from_bytes(found.about[20:22]) == client.getsockname()[1]
+                seen.append(found.source)
+                hop += 1
+        assert (seen[0], seen[-1]) == ("192.168.192.1", gateway)
+
+
+@pytest.mark.usefixtures("calm")
+class TestTooBig:
+    def test_customer_learns_the_mtu(self, client, mtu):
+        client.connect((INTERNET, 5999))
+        traffic.do_not_fragment(client)
+        assert traffic.path_mtu(client) == 1500
+        client.send(bytes(1472))
+        with pytest.raises(OSError, match=r"Message too long|Connection refused"):
+            client.recv(1)
+        assert traffic.path_mtu(client) == mtu
+
+    def test_internet_learns_the_mtu(self, opened, server, client, mtu):
+        server.connect(opened)
+        traffic.do_not_fragment(server)
+        server.send(bytes(1472))
+        with pytest.raises(OSError, match="Message too long"):
+            server.recv(1)
+        assert traffic.path_mtu(server) == mtu
+        server.send(bytes(mtu - 28))
+        assert len(client.recv(2000)) == mtu - 28
+
+    @pytest.mark.parametrize("upload", [True, False], ids=["up", "down"])
+    def test_a_narrow_link_in_the_domain_is_learnt(self, network, opened, server, client, mtu, upload):
+        """A router inside says Packet Too Big by ICMPv6."""
+        for host, device in (network.core, "ce"), (network.ce_host, "wan"):
+            host.ip(f"link set dev {device} mtu 1400")
+        try:
+            if upload:
+                # The edge's own kernel is that router.
+                sock, peer, at = client, (INTERNET, 5000), mtu - 100
+            else:
+                sock, peer, at = server, opened, mtu - 100
+            sock.connect(peer)
+            traffic.do_not_fragment(sock)
+            sock.send(bytes(1400))
+            with pytest.raises(OSError, match="Message too long"):
+                sock.recv(1)
+            assert traffic.path_mtu(sock) == at
+        finally:
+            for host, device in (network.core, "ce"), (network.ce_host, "wan"):
+                host.ip(f"link set dev {device} mtu 1500")
+                host.run("ip", "-6", "route", "flush", "cache")
+
+
+class TestFragments:
+    BODY = bytes(i % 256 for i in range(3000))
+
+    @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2)])
+    def test_from_the_customer(self, network, server, order):
+        body = traffic.datagram(LAN, INTERNET, 6000, 5000, self.BODY)
+        cut = traffic.pieces(LAN, INTERNET, body, ident=100 + order[0], size=1024)
+        traffic.send_packets(network.lan, INTERNET, [cut[i] for i in order])
+        data, (address, _) = server.recvfrom(5000)
+        assert data == self.BODY
+        assert address in map(str, POOL)
+
+    @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2)])
+    def test_to_the_customer(self, network, opened, client, order):
+        body = traffic.datagram(INTERNET, opened[0], 5000, opened[1], self.BODY)
+        cut = traffic.pieces(INTERNET, opened[0], body, ident=200 + order[0], size=1024)
+        traffic.send_packets(network.inet, opened[0], [cut[i] for i in order])
+        assert client.recv(5000) == self.BODY
+
+    @pytest.mark.parametrize("size", [1433, 1472, 8000, 65507])
+    def test_large_datagrams_both_ways(self, opened, server, client, size):
+        payload = bytes(i % 253 for i in range(size))
+        client.sendto(payload, (INTERNET, 5000))
+        assert server.recv(65535) == payload
+        server.sendto(payload, opened)
+        assert client.recv(65535) == payload
+
+
+class TestTcp:
+    @pytest.mark.parametrize("wire", [False, True], ids=["super-packets", "wire"])
+    @pytest.mark.parametrize("upload", [True, False], ids=["up", "down"])
+    def test_large_transfer(self, network, wire, upload):
+        for host, device in network.cables():
+            host.offloads(device, not wire)
+        near, far, _ = network.connected()
+        with near, far:
+            sender, receiver = (near, far) if upload else (far, near)
+            assert traffic.Transfer(sender, receiver, 10_000_000).finish()
+        for host, device in network.cables():
+            host.offloads(device, True)
+
+    def test_super_packets_cross_the_edge_whole(self, network):
+        before = network.ce.ok("status")["traffic"]["native"]
+        near, far, _ = network.connected()
+        with near, far:
+            assert traffic.Transfer(near, far, 10_000_000).finish()
+        after = network.ce.ok("status")["traffic"]["native"]
+        octets = after["octets_in"] - before["octets_in"]
+        assert octets > 10_000_000
+        assert octets / (after["packets_in"] - before["packets_in"]) > 4000
+
+    def test_mss_is_clamped(self, network):
+        near, far, _ = network.connected()
+        with near, far:
+            wanted = TECHNIQUES[network.br.service.technique].tcp_mss(IPV6_MTU) - 12
+            assert far.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG) == wanted
+
+    def test_hairpin_between_own_sockets(self, network, server):
+        """RFC 4787 REQ-9: the host sees the outside address of the other socket."""
+        with traffic.udp(network.lan) as one, traffic.udp(network.lan) as other:
+            for sock in (one, other):
+                sock.sendto(b"open", (INTERNET, 5000))
+            mine, theirs = (server.recvfrom(10)[1] for _ in range(2))
+            one.sendto(b"hello", theirs)
+            assert other.recvfrom(10) == (b"hello", mine)
+
+
+class TestLifecycle:
+    def test_a_reload_keeps_the_session(self, network, opened, server, client):
+        network.br.configure(mss_clamp=1300)
+        try:
+            server.sendto(b"still", opened)
+            assert client.recv(10) == b"still"
+        finally:
+            network.br.configure()
+
+    def test_sessions_are_shown(self, network, opened):
+        shown = network.br.ok("sessions")["sessions"]
+        assert f"{opened[0]}:{opened[1]}" in {session["outside"] for session in shown}
+
+
+class TestNegative:
+    def test_a_source_that_is_not_the_customers_is_dropped(self, network):
+        """From a host that is not in the LAN, through the edge's own tunnel."""
+        packet = traffic.pieces(
+            "8.8.8.8", INTERNET, traffic.datagram("8.8.8.8", INTERNET, 1, 5000, b"spoof"), ident=1, size=1024
+        )
+        network.ce_host.ip("rule add pref 100 from 8.8.8.8 lookup 4640")
+        try:
+            with network.ce.one_more("drop_not_inside"):
+                traffic.send_packets(network.lan, INTERNET, packet)
+        finally:
+            network.ce_host.ip("rule del pref 100")
+
+
+# An IPv6-only host directly behind a NAT64
+
+
+@pytest.fixture(scope="module")
+def nat64(program, tmp_path_factory) -> Iterator[tuple[Network, Host]]:
+    """The gateway as NAT64, with a phone on the core router."""
+    edge, gateway = services("464xlat")
+    with Net("nat64") as net:
+        phone = net.host("phone")
+        network = build(net, program, tmp_path_factory.mktemp("nodes"), edge, gateway)
+        net.cable(network.core, "phone", phone, "eth0")
+        network.core.ip("addr add 2001:db8:3::1/64 dev phone")
+        phone.ip(f"addr add {PHONE}/64 dev eth0", "route add ::/0 via 2001:db8:3::1")
+        network.br.configure(technique="nat64")
+        yield network, phone
+
+
+def udp6(host: Host) -> socket.socket:
+    """A UDP socket over IPv6."""
+    made = host.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    made.settimeout(traffic.PATIENCE)
+    return made
+
+
+class TestNat64:
+    @pytest.mark.parametrize("size", [10, 1400, 1452, 3000, 60000])
+    def test_udp_both_ways(self, nat64, size):
+        network, phone = nat64
+        payload = bytes(i % 253 for i in range(size))
+        with traffic.udp(network.inet, INTERNET, 5000) as server, udp6(phone) as client:
+            client.sendto(payload, (INTERNET6, 5000))
+            data, outside = server.recvfrom(65535)
+            assert (data, outside[0] in map(str, POOL)) == (payload, True)
+            server.sendto(payload, outside)
+            data, peer = client.recvfrom(65535)
+            assert (data, peer[:2]) == (payload, (INTERNET6, 5000))
+
+    @pytest.mark.parametrize("size", [0, 56, 1400, 3000])
+    def test_ping(self, nat64, size):
+        _, phone = nat64
+        payload = bytes(i % 251 for i in range(size))
+        with phone.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) as sock:
+            sock.settimeout(traffic.PATIENCE)
+            sock.sendto(struct.pack("!BBHHH", 128, 0, 0, 77, 1) + payload, (INTERNET6, 0))
+            while True:
+                data, peer = sock.recvfrom(65535)
+                if data[0] == 129:
+                    break
+        assert (data[4:8], data[8:], peer[0]) == (b"\0\x4d\0\x01", payload, INTERNET6)
+
+    @pytest.mark.parametrize("upload", [True, False], ids=["up", "down"])
+    @pytest.mark.parametrize("wire", [False, True], ids=["super-packets", "wire"])
+    def test_tcp(self, nat64, wire, upload):
+        network, phone = nat64
+        ends = [*network.cables(), (phone, "eth0"), (network.core, "phone")]
+        for host, device in ends:
+            host.offloads(device, not wire)
+        with traffic.listen(network.inet, INTERNET, 8000) as listener:
+            near = phone.socket(socket.AF_INET6, socket.SOCK_STREAM)
+            near.settimeout(traffic.PATIENCE)
+            near.connect((INTERNET6, 8000))
+            far, peer = listener.accept()
+        with near, far:
+            assert peer[0] in map(str, POOL)
+            sender, receiver = (near, far) if upload else (far, near)
+            assert traffic.Transfer(sender, receiver, 10_000_000).finish()
+        for host, device in ends:
+            host.offloads(device, True)
+
+    def test_port_unreachable(self, nat64):
+        _, phone = nat64
+        with udp6(phone) as client:
+            client.connect((INTERNET6, 9))
+            client.send(b"nobody")
+            with pytest.raises(ConnectionRefusedError):
+                client.recv(10)
+
+    def test_gateway_address_answers(self, nat64):
+        _, phone = nat64
+        with phone.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) as sock:
+            sock.settimeout(traffic.PATIENCE)
+            sock.sendto(b"\x80\0\0\0\x12\x34\0\x01hello", (str(GATEWAY_SERVICE.gateway_address), 0))
+            while True:
+                data, peer = sock.recvfrom(100)
+                if data[0] == 129:
+                    break
+            assert (data[4:], peer[0]) == (b"\x12\x34\0\x01hello", str(GATEWAY_SERVICE.gateway_address))
+
+    def test_a_narrow_ipv4_link_is_learnt_by_the_ipv6_host(self, nat64):
+        """ICMPv4 3/4 of a router outside becomes Packet Too Big."""
+        network, phone = nat64
+        for host, device in (network.br_host, "inet"), (network.inet, "eth0"):
+            host.ip(f"link set dev {device} mtu 1400")
+        try:
+            with udp6(phone) as client:
+                client.connect((INTERNET6, 5000))
+                client.setsockopt(socket.IPPROTO_IPV6, 23, 2)  # IPV6_MTU_DISCOVER: do not cut
+                client.send(bytes(1452))
+                with pytest.raises(OSError, match="Message too long"):
+                    client.recv(1)
+                assert client.getsockopt(socket.IPPROTO_IPV6, 24) == 1420  # IPV6_MTU
+        finally:
+            for host, device in (network.br_host, "inet"), (network.inet, "eth0"):
+                host.ip(f"link set dev {device} mtu 1500")
+            phone.run("ip", "-6", "route", "flush", "cache")
+
+    def test_sources_in_the_prefix_are_dropped(self, nat64):
+        network, phone = nat64
+        spoofed = str(PREF64[1])
+        phone.ip(f"addr add {spoofed}/128 dev lo")
+        try:
+            with udp6(phone) as client, network.br.one_more("drop_softwire_source"):
+                client.bind((spoofed, 0))
+                client.sendto(b"loop", (INTERNET6, 5000))
+        finally:
+            phone.ip(f"addr del {spoofed}/128 dev lo")
