@@ -41,6 +41,9 @@ def service_problems(service: ServiceIntent) -> Iterator[Problem]:
     place = f"{SERVICES}.{service.name}"
     yield from _FORMS[service.row.mapping](service, place)
     yield from _gateway_keys(service, f"{place}.gateway")
+    if service.lowest_ipv6_mtu > service.backbone_mtu:
+        wrong = f"{service.lowest_ipv6_mtu} is above the {service.backbone_mtu} that the backbone carries"
+        yield Problem(f"{place}.lowest_ipv6_mtu", wrong, f"use {service.backbone_mtu} or less")
     if service.mesh and service.row.mapping in ("binding", "session"):
         wrong = f"{service.row.title} is hub and spoke: everything crosses the {service.row.gateway}"
         right = f"use topology: {HUB}, or a technique with rules: {any_of(_with_mapping('rule'))}"

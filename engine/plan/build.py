@@ -13,7 +13,8 @@ from ..intent.read import HostVars, examine
 from ..problem import Problem, Refused
 from .capability import Features
 from .compile import draw_fleet
-from .lint import ERROR, lint
+from .lint import lint
+from .lint_table import ERROR
 from .model import Finding, FleetPlan
 
 

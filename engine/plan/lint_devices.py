@@ -98,7 +98,8 @@ def one_gateway_a_packet(fleet: Fleet) -> Said:
     """MAP015."""
     for name, figures in fleet.plan.services.items():
         deployed = [node for node in figures.gateways if fleet.plan.nodes[node].deploy]
-        if len(deployed) > 1:
+        stateless = fleet.drawn[name].intent.row.mapping in ("rule", "binding")
+        if len(deployed) > 1 and stateless:
             wrong = (
                 f"{all_of(deployed)} serve the same addresses: with ECMP, fragments of one packet may part"
             )
@@ -185,7 +186,9 @@ def _dropped(features: Features) -> str | None:
 
 def icmp_encapsulated(fleet: Fleet) -> Said:
     """CAP001."""
-    for place, _, crews in _each(fleet):
+    for place, one, crews in _each(fleet):
+        if one.intent.row.carriage != "encapsulation":
+            continue
         for crew in crews:
             if not crew.features.icmpv4_encapsulation:
                 wrong = f"ICMPv4 is not encapsulated by {crew}: ping, traceroute and path MTU discovery fail"

@@ -13,9 +13,11 @@ from typing import TypeVar
 
 from ..intent.model import SERVICES, ServiceIntent
 from ..intent.wording import any_of
+from ..mapping.pool import Pool
 from ..mapping.portset import PORT_BITS, PortSet
 from ..mapping.rule import MapRule
 from .compile import Fleet
+from .draw import Drawn
 from .edges import Ranges
 
 Said = Iterator[tuple[str, str, str]]
@@ -83,6 +85,21 @@ def _placed(fleet: Fleet) -> Iterator[_Placed]:
         fitting = (draft for draft in one.drafts if draft.fits)
         for draft, rule in zip(fitting, one.rules, strict=True):
             yield _Placed(one.intent, draft.place, rule)
+
+
+def _pooled(fleet: Fleet) -> Iterator[tuple[str, Drawn, Pool]]:
+    for name, one in fleet.drawn.items():
+        if one.pool is not None:
+            yield f"{SERVICES}.{name}", one, one.pool
+
+
+def _networks(one: Drawn) -> Iterator[tuple[str, IPv4Network]]:
+    """Public IPv4 prefixes of a service with their places."""
+    for draft in one.drafts:
+        if draft.fits:
+            yield draft.place, draft.ipv4_prefix
+    for index, network in enumerate(one.pool.ipv4 if one.pool else ()):
+        yield f"{SERVICES}.{one.intent.name}.ipv4_pools[{index}]", network
 
 
 def prefixes_hold_ea_bits(fleet: Fleet) -> Said:
@@ -153,6 +170,10 @@ def no_system_ports(fleet: Fleet) -> Said:
             first = -(-SYSTEM_PORTS // size)
             right += f", or give no customer a PSID below {first}" if first < item.rule.sharing_ratio else ""
         yield place, f"PSID offset {offset} gives customers system ports, from {lowest}", right
+    for place, _, pool in _pooled(fleet):
+        if pool.first_port < SYSTEM_PORTS:
+            wrong = f"{pool.first_port} gives customers system ports"
+            yield f"{place}.sharing.reserved_ports", wrong, f"use {SYSTEM_PORTS}"
 
 
 def _lowest_port(rule: MapRule) -> int:
@@ -201,6 +222,13 @@ def enough_ports(fleet: Fleet) -> Said:
         ]
         right = f"use {fitting[-1]} customers on one address or less, or minimum_ports {ports}"
         yield place, f"a customer gets {ports} ports, minimum_ports is {wanted}", right
+    for place, one, pool in _pooled(fleet):
+        ports, wanted = pool.ports_per_subscriber, one.intent.minimum_ports
+        if ports < wanted:
+            most = ((1 << PORT_BITS) - pool.first_port) // wanted
+            fewer = f"{1 << (most.bit_length() - 1)} customers on one address or less, or " if most else ""
+            wrong = f"a customer gets {ports} ports, minimum_ports is {wanted}"
+            yield f"{place}.sharing", wrong, f"use {fewer}minimum_ports {ports}"
 
 
 T = TypeVar("T")
@@ -240,6 +268,28 @@ def no_overlap(fleet: Fleet) -> Said:
         if not _carved_out(whole.rule, parts[0].rule):
             wrong = f"Rule IPv4 prefix {inner4} is inside {outer4} of {_short(whole.place)}"
             yield parts[0].place, wrong, "give one of them other addresses: both serve customers on these"
+    yield from _pools_apart(fleet)
+
+
+def _pools_apart(fleet: Fleet) -> Said:
+    """Pools of session gateways: each in itself, and against the addresses of other services."""
+    right = "give one of them other addresses: both serve customers on these"
+    for place, _, pool in _pooled(fleet):
+        for (i, first), (j, other) in combinations(enumerate(pool.ipv4), 2):
+            if first.overlaps(other):
+                yield (
+                    f"{place}.ipv4_pools[{j}]",
+                    f"{other} overlaps {first} of [{i}]",
+                    "remove one of the two",
+                )
+    for one, later in combinations(fleet.drawn.values(), 2):
+        if one.pool is None and later.pool is None:
+            continue  # rules, compared above
+        pools = Ranges(one.ipv4)
+        for place, network in _networks(later):
+            found = pools.overlapping(network)
+            if found is not None:
+                yield place, f"{network} overlaps {found} of {one.intent.name}", right
 
 
 def _one_owner(items: list[_Placed]) -> Said:
@@ -291,9 +341,11 @@ def _short(place: str) -> str:
 
 def no_shared_interface_address(fleet: Fleet) -> Said:
     """MAP010."""
-    shared = Ranges(item.rule.ipv4_prefix for item in _placed(fleet) if item.rule.psid_len)
+    shared = [item.rule.ipv4_prefix for item in _placed(fleet) if item.rule.psid_len]
+    shared += [network for _, _, pool in _pooled(fleet) for network in pool.ipv4]
+    ranges = Ranges(shared)
     for host in fleet.intent.hosts.values():
-        pool = shared.overlapping(IPv4Network(host.management)) if host.management else None
+        pool = ranges.overlapping(IPv4Network(host.management)) if host.management else None
         if pool is not None:
             wrong = f"{host.management} is an address of {pool}, which customers share"
             yield f"hosts.{host.name}.ansible_host", wrong, "use an address outside the pools"
@@ -329,14 +381,17 @@ def forwarding_follows_topology(fleet: Fleet) -> Said:
 
 def routable_pools(fleet: Fleet) -> Said:
     """MAP016."""
-    for item in _placed(fleet):
-        if item.rule.ipv4_prefix.prefixlen > 24:
-            wrong = f"{item.rule.ipv4_prefix} is longer than /24: other networks do not route it by itself"
-            yield (
-                item.place,
-                wrong,
-                f"announce {item.rule.ipv4_prefix.supernet(new_prefix=24)} to the outside",
-            )
+    for one in fleet.drawn.values():
+        told = set()
+        for place, network in _networks(one):
+            if network.prefixlen <= 24:
+                continue
+            around = network.supernet(new_prefix=24)
+            if one.intent.bindings is not None and around in told:
+                continue  # bindings are of one address each
+            told.add(around)
+            wrong = f"{network} is longer than /24: other networks do not route it by itself"
+            yield place, wrong, f"announce {around} to the outside"
 
 
 def no_special_space(fleet: Fleet) -> Said:
@@ -352,6 +407,12 @@ def _prefixes(fleet: Fleet) -> Iterator[tuple[str, IPv4Network | IPv6Network]]:
         place, service = f"{SERVICES}.{name}", one.intent
         if service.gateway.address is not None:
             yield f"{place}.gateway.address", IPv6Network(service.gateway.address)
+        if service.gateway.translation_prefix is not None and service.row.carriage == "translation":
+            yield f"{place}.gateway.translation_prefix", service.gateway.translation_prefix
+        if service.plane is not None and service.plane.prefix is not None:
+            yield f"{place}.plane.prefix", service.plane.prefix
+        if service.row.napt == "nowhere":
+            continue  # customers and pools do not count
         if service.customers is not None:
             yield f"{place}.customers.ipv6", service.customers.ipv6
         for index, pool in enumerate(service.ipv4_pools or ()):
@@ -368,11 +429,12 @@ def techniques_apart(fleet: Fleet) -> Said:
             continue
         techniques = f"{one.intent.technique} and {other.intent.technique}"
         place = f"{SERVICES}.{other.intent.name}"
-        if one.intent.gateway.address and one.intent.gateway.address == other.intent.gateway.address:
-            wrong = f"{other.intent.gateway.address} is the gateway of {one.intent.name} too: {techniques}"
+        mine, theirs = other.intent.gateway, one.intent.gateway
+        if mine.address and mine.address == theirs.address:
+            wrong = f"{mine.address} is the gateway of {one.intent.name} too: {techniques}"
             yield f"{place}.gateway.address", wrong, "give each technique an address of its own"
-        pools = Ranges(rule.ipv4_prefix for rule in one.rules)
-        for draft in other.drafts:
-            if pools.overlapping(draft.ipv4_prefix) is not None:
-                wrong = f"{draft.ipv4_prefix} serves {one.intent.name} too: {techniques}"
-                yield draft.place, wrong, "give each technique a pool of its own"
+        pools = Ranges(one.ipv4)
+        for where, network in _networks(other):
+            if pools.overlapping(network) is not None:
+                wrong = f"{network} serves {one.intent.name} too: {techniques}"
+                yield where, wrong, "give each technique a pool of its own"

@@ -26,18 +26,18 @@ def routes_of(
     if mapping == "plane":
         return
     hosts = tuple(hosts)
-    for host in _carriers(_alike(service, services, "plane-table"), hosts):
+    for host in _carriers(alike(service, services, "plane-table"), hosts):
         if host.customer_prefix is not None:
             yield from (PlaneRoute(network, host.customer_prefix) for network in host.lan)
     if mapping == "plane-table":
-        for translator in _alike(service, services, "plane-rewrite"):
-            networks = tuple(_networks(_alike(translator, services, "plane"), hosts))
+        for translator in alike(service, services, "plane-rewrite"):
+            networks = tuple(_networks(alike(translator, services, "plane"), hosts))
             for host in _carriers([translator], hosts):
                 if host.customer_prefix is not None:
                     yield from (PlaneRoute(network, host.customer_prefix) for network in networks)
 
 
-def _alike(service: ServiceIntent, services: Services, mapping: str) -> list[ServiceIntent]:
+def alike(service: ServiceIntent, services: Services, mapping: str) -> list[ServiceIntent]:
     """Services of a mapping that have the same plane ID, and the same prefix where both have one."""
     assert service.plane is not None
     return [

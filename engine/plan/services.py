@@ -81,7 +81,7 @@ def _by_mapping(drawn: Drawn, role: str, rule: MapRule | None) -> dict[str, Any]
 def _by_carriage(wanted: ServiceIntent, role: str) -> dict[str, Any]:
     if wanted.row.carriage != "translation":
         return {}
-    eam: tuple[Eam, ...] = tuple(eam_of(wanted)) if role == GATEWAY else ()
+    eam: tuple[Eam, ...] = tuple(eam_of(wanted)) if role in (GATEWAY, EDGE) else ()
     return {"translation_prefix": wanted.gateway.translation_prefix, "eam": eam}
 
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
@@ -303,41 +302,12 @@ def test_rule(rule, place, changes, mend):
     assert rule not in {found for found, _ in findings(changed(text, mend))}
 
 
-def test_techniques_apart():
-    """DHCP004: there is one technique yet, so the second one is put in by hand."""
-    text = changed(
-        CLEAN,
-        ("hosts:", CLEAN[CLEAN.index("  town:") : CLEAN.index("hosts:")].replace("town", "dorf") + "hosts:"),
-    )
-    intent = read_intent(hostvars(text))
-    fleet = draw_fleet(intent, MORE)
-    assert "DHCP004" not in {finding.rule for finding in lint(fleet)}
-    other = fleet.drawn["dorf"].intent.model_copy(update={"technique": "other"})
-    drawn = dict(fleet.drawn) | {"dorf": replace(fleet.drawn["dorf"], intent=other)}
-    broken = CHECKS["DHCP004"](replace(fleet, drawn=drawn))
-    assert {place for place, _, _ in broken} == {
-        "ipv4aas_services.dorf.gateway.address",
-        "ipv4aas_services.dorf.ipv4_pools[0]",
-    }
-
-
-def test_every_checked_rule_is_tested():
-    assert {case[0] for case in CASES} | {"DHCP004"} == set(CHECKS)
-
-
 def test_table_agrees_with_the_vectors():
     vectors = json.loads((ROOT / "tests" / "vectors" / "lint_rules.json").read_text())["rules"]
-    ours = {rule["id"]: rule for rule in vectors if rule["id"] in RULES}
-    assert set(ours) == set(RULES)
-    for rule in RULES.values():
-        source = ours[rule.id]["source"].replace("seed", "ShowNet 2013 deck,")
-        assert (rule.severity, rule.source) == (ours[rule.id]["severity"], source)
-    of_map_e = {
-        rule["id"]
-        for rule in vectors
-        if "MAP-E" in rule["technique"] or rule["technique"] in ("encapsulation", "all", "any")
-    }
-    assert of_map_e <= set(RULES)
+    assert {rule["id"] for rule in vectors} == {name for name in RULES if not name.startswith("FLT")}
+    for rule in vectors:
+        source = rule["source"].replace("seed", "ShowNet 2013 deck,")
+        assert (rule["severity"], source) == (RULES[rule["id"]].severity, RULES[rule["id"]].source)
 
 
 def test_a_rule_is_checked_or_says_why_not():
