@@ -18,14 +18,19 @@ Services = Mapping[str, ServiceIntent]
 def routes_of(
     service: ServiceIntent, services: Services, hosts: Iterable[HostIntent]
 ) -> Iterator[PlaneRoute]:
-    """The table of the service's plane; empty for SA46T itself, whose routes are in the IGP.
+    """The table of the service's plane. In SA46T itself all of it is in the one prefix: no address depends
+    on the table, but the IPv4 side of a gateway has to know what is in the plane.
 
     A translator (PT) stands in the PR domain for all networks of the FP domain that it joins.
     """
     mapping = service.row.mapping
-    if mapping == "plane":
-        return
     hosts = tuple(hosts)
+    if mapping == "plane":
+        assert service.plane is not None
+        prefix = service.plane.prefix
+        inside = dict.fromkeys(_networks([service], hosts))
+        yield from (PlaneRoute(n, prefix) for n in inside if prefix is not None and n.prefixlen)
+        return
     for host in _carriers(alike(service, services, "plane-table"), hosts):
         if host.customer_prefix is not None:
             yield from (PlaneRoute(network, host.customer_prefix) for network in host.lan)

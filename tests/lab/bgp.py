@@ -33,13 +33,16 @@ def router(asn: int, router_id: str, gateways: Iterable[str]) -> str:
 
 
 def gateway(router_id: str, peers: Mapping[str, int], services: Iterable[dict[str, Any]], rank: int) -> str:
-    """``peers`` are address -> AS. Of gateways with the same services the one of rank 0 is preferred."""
+    """``peers`` are address -> AS. Of gateways with the same services the one of rank 0 is preferred.
+
+    A service's IPv4 is its ipv4_pools and rules, or the ``networks`` that the caller adds.
+    """
     services = list(services)
     attracted = {
         4: [f"{prefix} le 32" for service in services for prefix in ipv4_prefixes(service)],
         6: [f"{prefix} le 128" for service in services for prefix in ipv6_prefixes(service)],
     }
-    endpoints = {_slash64(service["gateway"]["address"]) for service in services if "gateway" in service}
+    endpoints = {_slash64(address) for address in map(_address, services) if address}
     families, text = "", ""
     for version, permitted in attracted.items():
         lines = ["redistribute kernel route-map ours"]
@@ -59,17 +62,22 @@ def ipv4_prefixes(service: dict[str, Any]) -> Iterator[str]:
     """IPv4 that a service may attract on its native side."""
     yield from service.get("ipv4_pools", ())
     yield from (rule["ipv4_prefix"] for rule in service.get("rules", ()))
+    yield from service.get("networks", ())
 
 
 def ipv6_prefixes(service: dict[str, Any]) -> Iterator[str]:
     """IPv6 that a service may attract: the tunnel endpoint, translated space, or a plane's space."""
-    settings = service.get("gateway", {})
-    if "address" in settings:
-        yield f"{settings['address']}/128"
-    if "translation_prefix" in settings:
-        yield settings["translation_prefix"]
+    if address := _address(service):
+        yield f"{address}/128"
+    if prefix := service.get("gateway", {}).get("translation_prefix"):
+        yield prefix
     if "plane" in service:
         yield service["plane"]["prefix"]
+
+
+def _address(service: dict[str, Any]) -> str | None:
+    address: str | None = service.get("gateway", {}).get("address")
+    return address
 
 
 def _slash64(address: str) -> str:

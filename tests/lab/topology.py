@@ -27,6 +27,7 @@ CORE, INTERNET = "core", "inet"
 # Addresses of the cables: a /64 from core to each node, a /30 from the internet to each gateway.
 CORE_LINKS = IPv6Network("2001:3e8::/48")
 INTERNET_LINKS = IPv4Network("198.18.0.0/16")  # RFC 2544: laboratories
+PRIVATE = [IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")]
 FIRST_GATEWAY, FIRST_EDGE = 1, 0x101  # numbers of cables
 OURS = ("linux", "unbound", "bind", "kea")  # platforms that are programs on a Linux host
 
@@ -151,14 +152,27 @@ class _Network:
         self._to_core(name, number)
         network = int(INTERNET_LINKS.network_address) + (number - 1) * 4
         self._cable(INTERNET, name, IPv4Network((network, 30)))
+        self._stand_for_lans(name)
 
     def _add_edge(self, name: str, number: int) -> None:
-        node, seat = self._add(name, forwards=True), self._seats[name]
+        self._add(name, forwards=True)
         uplink = self._to_core(name, number)
-        self.nodes[CORE].routes += [(prefix, uplink) for prefix in self._behind(seat)]
+        self.nodes[CORE].routes += [(prefix, uplink) for prefix in self._behind(self._seats[name])]
+        self._stand_for_lans(name)
+
+    def _stand_for_lans(self, name: str) -> None:
+        """Where no host is behind it, a node is the first host of its LANs itself."""
         if not any(v.get("ipv4aas_vantage_of") == name for n, v in self._hosts.items() if n != name):
-            # It stands for a host of its LANs itself.
-            node.addresses += [("lo", f"{lan[1]}/32") for lan in _lans(seat)]
+            lans = [lan for lan in _lans(self._seats[name]) if lan.prefixlen]
+            self.nodes[name].addresses += [("lo", f"{lan[1]}/32") for lan in lans]
+
+    def _public_networks(self, service: str) -> list[str]:
+        """Networks of a plane that the internet may be told."""
+        if "plane" not in self._services[service]:
+            return []
+        carriers = [seat for seat in self._seats.values() if service in seat["ipv4aas_carries"]]
+        lans = [lan for seat in carriers for lan in _lans(seat)]
+        return [str(lan) for lan in lans if lan.prefixlen and not any(map(lan.subnet_of, PRIVATE))]
 
     def _behind(self, seat: dict[str, Any]) -> Iterator[str]:
         """IPv6 prefixes of an edge: its End-user prefix, and its LANs in the plane of a service."""
@@ -224,7 +238,10 @@ class _Network:
                 self._seats[other]["ipv4aas_carries"] == seat["ipv4aas_carries"]
                 for other in self._gateways[:number]
             )
-            carried = [self._services[service] for service in seat["ipv4aas_carries"]]
+            carried = [
+                self._services[service] | {"networks": self._public_networks(service)}
+                for service in seat["ipv4aas_carries"]
+            ]
             self.nodes[name].routing = bgp.gateway(f"192.0.2.{number + 1}", peers, carried, rank)
         for asn, name in ((bgp.CORE_AS, CORE), (bgp.INTERNET_AS, INTERNET)):
             listed = [_own_address(self.nodes[gateway], name) for gateway in self._gateways]

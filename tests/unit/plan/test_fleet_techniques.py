@@ -188,7 +188,9 @@ def test_sa46t_planes():
     plan = planned(CAMPUS)
     fixed = Plane(IPv6Network("2400:5000:0:46::/64"), 9)
     lab = service_of(plan, "lab1")
-    assert (lab.plane, lab.inside, lab.plane_routes) == (fixed, (IPv4Network("10.1.1.0/24"),), ())
+    assert (lab.plane, lab.inside) == (fixed, (IPv4Network("10.1.1.0/24"),))
+    # The way out of the plane learns from it what is inside.
+    assert set(lab.plane_routes) == {PlaneRoute(IPv4Network("10.1.1.0/24"), fixed.prefix)}
     assert lab.gateway_address == IPv6Address("2400:5000:0:46:0:9:c000:8")
     pr3 = service_of(plan, "pr3")
     assert pr3.plane == Plane(IPv6Network("2400:5000:0:3::/64"), 9)
