@@ -80,6 +80,13 @@ class PortSet:
         first = 1 if self.offset else 0
         return (block + first) << (PORT_BITS - self.offset) | self.psid << self.m | j
 
+    def index(self, port: int) -> int:
+        """Inverse of nth(); the port must be in the set."""
+        if not self.shared:
+            return port
+        block = (port >> (PORT_BITS - self.offset)) - (1 if self.offset else 0)
+        return block << self.m | port & (1 << self.m) - 1
+
     def ranges(self) -> list[tuple[int, int]]:
         """First and last port of every range, ascending."""
         size = self.range_size

@@ -64,7 +64,6 @@ class Edge(Node):
             return ["session_lost_on_reload"] * lost
         self._napt = Napt(
             allocator,
-            rng=self.rng,
             limit=self.limits.sessions,
             endpoint_independent_filtering=open_filter,
             static=static,

@@ -134,5 +134,9 @@ REASONS: Mapping[str, Reason] = MappingProxyType(
         "drop_tcp_no_session": Reason("TCP segment that opens nothing", "RFC 6146 s3.5.2.2, RFC 7857 s2"),
         "drop_ports_exhausted": Reason("no free port in the set", "RFC 5508 REQ-8, RFC 6888 REQ-11"),
         "drop_session_limit": Reason("session table is full", "RFC 6888 REQ-11"),
+        "drop_quota": Reason("subscriber has all ports that one may have", "RFC 6888 REQ-4"),
+        "drop_session_quota": Reason("subscriber has all sessions that one may have", "RFC 6888 REQ-5"),
+        "drop_session_rate": Reason("subscriber opens sessions too fast", "RFC 6888 REQ-4C, REQ-5B"),
+        "drop_no_subscriber": Reason("source is in no subscriber's prefix of the pool", "RFC 7422 s2"),
     }
 )

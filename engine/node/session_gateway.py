@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-from ..mapping.portset import ALL_PORTS
 from ..packet import icmp, ipv6
-from ..packet.allocation import PortSetAllocator
+from ..packet.allocation import PoolAllocator
 from ..packet.buffer import Packet
 from ..packet.ipv4 import DF, Datagram
 from ..packet.napt import PROTOCOLS, Napt, SessionView
@@ -27,6 +26,7 @@ class SessionGateway(Node):
     """
 
     _napt: Napt | None = None
+    _allocator: PoolAllocator | None = None
 
     @staticmethod
     def own_address(service: Service) -> int:
@@ -36,19 +36,22 @@ class SessionGateway(Node):
     def apply(self, service: Service) -> list[str]:
         """Take over a service; sessions that are valid under it live on."""
         assert service.pool is not None
+        open_filter = service.filtering == "endpoint-independent"
+        before = self._allocator
+        allocator = (
+            PoolAllocator(service.pool, self.rng) if before is None else before.successor(service.pool)
+        )
         super().apply(service)
         self.pool = Networks(service.pool.ipv4)
         self._ident = self.rng.getrandbits(16)
-        addresses = [int(address) for network in service.pool.ipv4 for address in network]
-        allocator = PortSetAllocator(addresses, ALL_PORTS, self.rng)
-        open_filter = service.filtering == "endpoint-independent"
+        self._allocator = allocator
         if self._napt is not None:
             return ["session_lost_on_reload"] * self._napt.configure(allocator, open_filter)
         self._napt = Napt(
             allocator,
-            rng=self.rng,
             limit=self.limits.sessions,
             endpoint_independent_filtering=open_filter,
+            remembered_syns=self.limits.unsolicited_syns,
         )
         return []
 
@@ -70,11 +73,19 @@ class SessionGateway(Node):
         """Fragments and sessions."""
         return super().expire(now) + ["session_expired"] * self.napt.expire(now)
 
+    def _let_time_pass(self, work: Work) -> None:
+        """Before each packet: sessions end, and unsolicited SYNs get their answer (RFC 5382 REQ-4)."""
+        work.events += ["session_expired"] * self.napt.expire(work.now)
+        for syn in self.napt.unanswered(work.now):
+            error = self.make_error(icmp.PORT_UNREACHABLE, syn, self.icmp_source, work)
+            if error is not None:
+                self.emit(error, work)
+
     # From the Internet
 
     def from_native(self, packet: Packet, work: Work) -> None:
         """To the subscriber whose binding has destination address and port."""
-        work.events += ["session_expired"] * self.napt.expire(work.now)
+        self._let_time_pass(work)
         d = Datagram(packet.data, packet.offload)
         self.check_addresses(d)
         if d.destination not in self.pool:
@@ -97,7 +108,7 @@ class SessionGateway(Node):
 
     def from_softwire(self, outer: ipv6.Outer, packet: Packet, work: Work) -> None:
         """To the Internet, or to another subscriber."""
-        work.events += ["session_expired"] * self.napt.expire(work.now)
+        self._let_time_pass(work)
         self.admit(outer)
         d = self.carriage.unwrap(outer, packet.offload)
         self.check_addresses(d)
@@ -110,7 +121,7 @@ class SessionGateway(Node):
 
     def from_router(self, outer: ipv6.Outer, packet: Packet, far: int, work: Work) -> None:
         """From a subscriber, or from a router on the way to it."""
-        work.events += ["session_expired"] * self.napt.expire(work.now)
+        self._let_time_pass(work)
         self.admit(outer)
         self._send_out(self.unwrap_error(outer, packet, known=outer.source == far), work, far)
 

@@ -16,6 +16,7 @@ from .verdict import Drop, Icmp6Error, IcmpError
 
 FRAGMENTATION_NEEDED = (3, 4)
 HOST_UNREACHABLE = IcmpError(3, 1)
+PORT_UNREACHABLE = IcmpError(3, 3)
 PROHIBITED = IcmpError(3, 13)
 
 ECHO_REQUEST6, ECHO_REPLY6 = 128, 129

@@ -1,20 +1,21 @@
 # Copyright: (c) 2026, ipv4aas.fleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""NAPT44: bindings, sessions, and the rewriting of packets (RFC 4787, 5382, 5508, 7857).
+"""NAPT: bindings, sessions, and the rewriting of packets (RFC 4787, 5382, 5508, 6146, 6888, 7857).
 
 A binding is (realm, protocol, inside address, port) <-> (outside address, port): endpoint-independent.
 Under it hang sessions, one for each remote address and port, with their timers. `realm` is 0 where all
-inside hosts share one address space; a DS-Lite gateway puts the softwire there (RFC 6333 s6.6).
+inside hosts share one address space; a DS-Lite gateway puts the softwire there (RFC 6333 s6.6), a NAT64
+the IPv6 address of the host. Which outside address and port a binding gets is the allocator's choice.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Sequence
+import struct
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
-from random import Random
 
 from ..mapping.portset import PortSet
 from . import icmp, tcp
@@ -27,7 +28,8 @@ ICMP_TIME = 60.0  # RFC 5508 REQ-2
 PROTOCOLS = {ICMP: "icmp", TCP: "tcp", UDP: "udp"}
 NUMBERS = {name: number for number, name in PROTOCOLS.items()}
 
-Remote = tuple[int, int]
+_INSIDE = struct.Struct("!IHB")
+_NOBODY = -1  # the remote of a binding that has no session of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,80 +60,172 @@ class SessionView:
     realm: int = 0
 
 
-class Binding:
-    """An inside address and port with its outside pair."""
-
-    __slots__ = (
-        "inside",
-        "inside_port",
-        "outside",
-        "outside_port",
-        "protocol",
-        "realm",
-        "remotes",
-        "sessions",
-        "static",
-    )
-
-    def __init__(
-        self,
-        realm: int,
-        protocol: int,
-        inside: int,
-        inside_port: int,
-        outside: int,
-        outside_port: int,
-        static: bool,
-    ) -> None:
-        self.realm, self.protocol, self.static = realm, protocol, static
-        self.inside, self.inside_port = inside, inside_port
-        self.outside, self.outside_port = outside, outside_port
-        self.sessions: dict[Remote, Session] = {}
-        self.remotes: dict[int, int] = {}  # remote address -> sessions, for address-dependent filtering
-
-    @property
-    def inner_key(self) -> tuple[int, int, int, int]:
-        """Key of the inside table."""
-        return self.realm, self.protocol, self.inside, self.inside_port
-
-    @property
-    def outer_key(self) -> tuple[int, int, int]:
-        """Key of the outside table."""
-        return self.protocol, self.outside, self.outside_port
-
-
 class Session:
-    """One conversation over a binding."""
+    """One conversation over a binding. `remote` is address << 16 | port (0 for ICMP)."""
 
-    __slots__ = ("binding", "expires", "remote", "state")
+    __slots__ = ("expires", "remote", "state")
 
-    def __init__(self, binding: Binding, remote: Remote, state: str, expires: float) -> None:
-        self.binding, self.remote, self.state, self.expires = binding, remote, state, expires
+    remote: int
+    state: str
+    expires: float
+
+
+class Binding(Session):
+    """An inside address and port with its outside pair. It is its own first session: most have only one."""
+
+    __slots__ = ("inner", "others", "outer", "peers", "static")
+
+    def __init__(self, inner: bytes, outer: int, static: bool) -> None:
+        self.inner, self.outer, self.static = inner, outer, static
+        self.remote, self.state, self.expires = _NOBODY, "", 0.0
+        self.others: dict[int, Further] | None = None
+        self.peers: dict[int, int] | None = None  # remote address -> how many of the others
+
+    @property
+    def protocol(self) -> int:
+        """IP protocol number."""
+        return self.outer & 0xFF
+
+    @property
+    def outside(self) -> tuple[int, int]:
+        """Outside address and port."""
+        return self.outer >> 24, self.outer >> 8 & 0xFFFF
+
+    @property
+    def inside(self) -> tuple[int, int]:
+        """Inside address and port."""
+        address, port, _ = _INSIDE.unpack_from(self.inner, len(self.inner) - 7)
+        return address, port
+
+    @property
+    def realm(self) -> int:
+        """Whose inside address it is."""
+        return int.from_bytes(self.inner[:-7], "big")
+
+    def session(self, remote: int) -> Session | None:
+        """The session with a remote."""
+        if self.remote == remote:
+            return self
+        return None if self.others is None else self.others.get(remote)
+
+    def talks_to(self, address: int) -> bool:
+        """Whether there is a session with any port of a remote address (RFC 4787 s5)."""
+        return self.remote >> 16 == address or (self.peers is not None and address in self.peers)
+
+    def count(self) -> int:
+        """How many sessions it has."""
+        return (self.remote != _NOBODY) + len(self.others or ())
+
+    def sessions(self) -> Iterator[Session]:
+        """All of them."""
+        if self.remote != _NOBODY:
+            yield self
+        yield from (self.others or {}).values()
+
+    def add(self, remote: int) -> Session:
+        """One more session."""
+        if self.remote == _NOBODY:
+            self.remote = remote
+            return self
+        if self.others is None or self.peers is None:
+            self.others, self.peers = {}, {}
+        session = self.others[remote] = Further(self, remote)
+        self.peers[remote >> 16] = self.peers.get(remote >> 16, 0) + 1
+        return session
+
+    def remove(self, session: Session) -> bool:
+        """One less; whether it was the last one."""
+        remote, session.remote = session.remote, _NOBODY
+        if session is not self and self.others is not None and self.peers is not None:
+            del self.others[remote]
+            left = self.peers[remote >> 16] - 1
+            if left:
+                self.peers[remote >> 16] = left
+            else:
+                del self.peers[remote >> 16]
+        return self.remote == _NOBODY and not self.others
+
+
+class Further(Session):
+    """A session beside the first one."""
+
+    __slots__ = ("binding",)
+
+    def __init__(self, binding: Binding, remote: int) -> None:
+        self.binding, self.remote = binding, remote
+
+
+def _inner(realm: int, protocol: int, address: int, port: int) -> bytes:
+    """Key of the inside table. Octets, not integers: their hash is keyed, so nobody can make keys collide."""
+    key = _INSIDE.pack(address, port, protocol)
+    return realm.to_bytes(16, "big") + key if realm else key
+
+
+class Timers:
+    """When to look at a session again: whole seconds in buckets, the running one exactly."""
+
+    def __init__(self) -> None:
+        self._buckets: dict[int, list[Session]] = {}
+        self._seconds: list[int] = []
+        self._soon: list[tuple[float, int, Session]] = []
+        self._sequence = count()
+
+    def __len__(self) -> int:
+        return len(self._soon) + sum(map(len, self._buckets.values()))
+
+    def put(self, session: Session, due: float, now: float) -> None:
+        """Look at it at `due`."""
+        second = int(due)
+        if second <= now:
+            heapq.heappush(self._soon, (due, next(self._sequence), session))
+            return
+        bucket = self._buckets.get(second)
+        if bucket is None:
+            bucket = self._buckets[second] = []
+            heapq.heappush(self._seconds, second)
+        bucket.append(session)
+
+    def due(self, now: float) -> Iterator[Session]:
+        """Those to look at; each leaves the timers."""
+        while self._seconds and self._seconds[0] <= now:
+            yield from self._buckets.pop(heapq.heappop(self._seconds))
+        while self._soon and self._soon[0][0] <= now:
+            yield heapq.heappop(self._soon)[2]
 
 
 class Napt:
-    """The translator. Raises Drop for what it refuses; never evicts (RFC 6888 REQ-11)."""
+    """The translator. Raises Drop for what it refuses; never evicts (RFC 6888 REQ-11).
+
+    With `remembered_syns`, that many unsolicited SYNs wait for an answer: unanswered() (RFC 5382 REQ-4).
+    """
 
     def __init__(
         self,
         allocator: Allocator,
         *,
-        rng: Random,
         limit: int,
         endpoint_independent_filtering: bool = False,
         static: Iterable[StaticBinding] = (),
+        remembered_syns: int = 0,
     ) -> None:
-        self.limit, self._rng = limit, rng
-        self._inside: dict[tuple[int, int, int, int], Binding] = {}
-        self._outside: dict[tuple[int, int, int], Binding] = {}
-        self._timers: list[tuple[float, int, Session]] = []
-        self._sequence = count()
+        self.limit = limit
+        self._inside: dict[bytes, Binding] = {}
+        self._outside: dict[int, Binding] = {}
+        self._timers = Timers()
         self._sessions = 0
         self._now = 0.0
+        self._syns = tcp.Unsolicited(remembered_syns)
+        self._allocator: Allocator | None = None
         self.configure(allocator, endpoint_independent_filtering, static)
 
     def __len__(self) -> int:
         return self._sessions
+
+    @property
+    def allocator(self) -> Allocator:
+        """The one in charge."""
+        assert self._allocator is not None
+        return self._allocator
 
     def configure(
         self,
@@ -141,41 +235,45 @@ class Napt:
     ) -> int:
         """Set or change the outside; returns how many sessions had to go because their port left it.
 
-        A new allocator has nothing taken yet. Raises ValueError, with nothing changed, for port forwards
-        that cannot work.
+        A new allocator has nothing taken yet; the one in charge may stay where the port forwards do. Raises
+        ValueError, with nothing changed, for port forwards that cannot work.
         """
-        forwards = {(s.protocol, s.outside, s.outside_port): s for s in static}
-        for s in forwards.values():
-            if not allocator.claim(s.protocol, s.realm, s.outside, s.outside_port, self._now):
-                raise ValueError(
-                    f"port forward {PROTOCOLS[s.protocol]} {s.outside_port}: the port is not to give"
-                )
-        self.allocator = allocator
-        self._endpoint_independent = endpoint_independent_filtering
+        forwards = {s.outside << 24 | s.outside_port << 8 | s.protocol: s for s in static}
+        inners = {
+            outer: _inner(s.realm, s.protocol, s.inside, s.inside_port) for outer, s in forwards.items()
+        }
+        if allocator is self._allocator:
+            if inners != {b.outer: b.inner for b in self._outside.values() if b.static}:
+                raise ValueError("other port forwards need a new allocator")
+            self._endpoint_independent = endpoint_independent_filtering
+            return 0
+        for outer, s in forwards.items():
+            old = self._outside.get(outer)
+            sessions = old.count() if old is not None and old.inner == inners[outer] else 0
+            if not allocator.claim(
+                s.protocol, s.realm, s.outside, s.outside_port, sessions=sessions, static=True
+            ):
+                name = f"port forward {PROTOCOLS[s.protocol]} {s.outside_port}"
+                raise ValueError(f"{name}: the port cannot be given to it")
         lost = 0
         for binding in list(self._outside.values()):
-            wanted = forwards.get(binding.outer_key)
-            if wanted is not None:
-                keep = (wanted.realm, wanted.inside, wanted.inside_port) == (
-                    binding.realm,
-                    binding.inside,
-                    binding.inside_port,
-                )
-                binding.static = keep
+            if binding.outer in forwards:
+                keep = binding.static = inners[binding.outer] == binding.inner
             else:
                 keep = not binding.static and allocator.claim(
-                    binding.protocol, binding.realm, binding.outside, binding.outside_port, self._now
+                    binding.protocol, binding.realm, *binding.outside, sessions=binding.count()
                 )
             if not keep:
-                lost += self._drop_binding(binding)
-        for outer_key, s in forwards.items():
-            if outer_key in self._outside:
-                continue
-            old = self._inside.get((s.realm, s.protocol, s.inside, s.inside_port))
-            if old is not None:
-                lost += self._drop_binding(old)
-                self._give_back(old)
-            self._add(Binding(s.realm, s.protocol, s.inside, s.inside_port, *outer_key[1:], True))
+                lost += self._end(binding)
+        if self._allocator is not None:
+            self._allocator.retire(self._now)
+        self._allocator, self._endpoint_independent = allocator, endpoint_independent_filtering
+        for outer, inner in inners.items():
+            if outer not in self._outside:
+                if inner in self._inside:
+                    lost += self._end(self._inside[inner])
+                self._add(Binding(inner, outer, True))
+        allocator.announce(self._now)
         return lost
 
     # Packets
@@ -184,63 +282,64 @@ class Napt:
         """Rewrite the source of a packet from inside, making binding and session as needed."""
         if d.ports is None or d.protocol not in PROTOCOLS:
             raise Drop("drop_protocol_unsupported")
-        port = d.ports[0]
-        remote = d.destination, 0 if d.protocol == ICMP else d.ports[1]
-        binding = self._inside.get((realm, d.protocol, d.source, port))
-        session = None if binding is None else binding.sessions.get(remote)
+        inner = _inner(realm, d.protocol, d.source, d.ports[0])
+        remote = d.destination << 16 if d.protocol == ICMP else d.destination << 16 | d.ports[1]
+        binding = self._inside.get(inner)
+        session = None if binding is None else binding.session(remote)
         if session is None:
             if d.fragment & OFFSET:
                 raise Drop("drop_no_session")
-            binding = self._open_outbound(d, binding, remote, now, realm)
+            binding = self._open_outbound(d, binding, inner, remote, now, realm)
         else:
             self._refresh(session, d, now, outbound=True)
         assert binding is not None
-        d.set_source(binding.outside, binding.outside_port)
+        d.set_source(*binding.outside)
 
     def inbound(self, d: Datagram, now: float, *, hairpin: bool = False) -> int:
         """Rewrite the destination of a packet from outside; returns the realm it goes to."""
         if d.ports is None or d.protocol not in PROTOCOLS:
             raise Drop("drop_protocol_unsupported")
-        port = d.ports[1]
-        remote = d.source, 0 if d.protocol == ICMP else d.ports[0]
-        binding = self._outside.get((d.protocol, d.destination, port))
+        outer = d.destination << 24 | d.ports[1] << 8 | d.protocol
+        remote = d.source << 16 if d.protocol == ICMP else d.source << 16 | d.ports[0]
+        binding = self._outside.get(outer)
         if binding is None:
+            self._syns.remember(d, outer, remote, now)
             raise Drop("drop_unsolicited")
         if d.protocol == ICMP and not d.fragment & OFFSET and d.buf[d.header] in ICMP_REQUESTS:
             # An ICMP binding is for the answers to its owner's queries.
             raise Drop("drop_unsolicited")
-        session = binding.sessions.get(remote)
+        session = binding.session(remote)
         if session is None:
             if d.fragment & OFFSET:
                 raise Drop("drop_no_session")
             self._open_inbound(d, binding, remote, now, hairpin)
         else:
             self._refresh(session, d, now, outbound=False)
-        d.set_destination(binding.inside, binding.inside_port)
+        d.set_destination(*binding.inside)
         return binding.realm
 
     def outbound_error(self, d: Datagram, realm: int = 0) -> None:
         """An ICMP error from inside, about a packet that came in (RFC 5508 REQ-5)."""
         inner = self._checked(d)
-        binding = self._inside.get((realm, inner.protocol, inner.destination, inner.destination_port))
-        session = binding and self._about(binding, inner.source, inner.source_port)
-        if binding is None or session is None:
+        binding = self._inside.get(_inner(realm, inner.protocol, inner.destination, inner.destination_port))
+        if binding is None or not _about(binding, inner.source, inner.source_port):
             raise Drop("drop_no_session")
-        icmp.rewrite_embedded(d, inner, source=False, address=binding.outside, port=binding.outside_port)
+        address, port = binding.outside
+        icmp.rewrite_embedded(d, inner, source=False, address=address, port=port)
         # Also when a router behind us sends it: nothing else of ours is known outside.
-        d.set_source(binding.outside)
+        d.set_source(address)
 
     def inbound_error(self, d: Datagram) -> int:
         """An ICMP error from outside, about a packet that went out (RFC 5508 REQ-4); returns the realm."""
         inner = self._checked(d)
         if inner.source != d.destination:
             raise Drop("drop_icmp_mismatch")
-        binding = self._outside.get((inner.protocol, inner.source, inner.source_port))
-        session = binding and self._about(binding, inner.destination, inner.destination_port)
-        if binding is None or session is None:
+        binding = self._outside.get(inner.source << 24 | inner.source_port << 8 | inner.protocol)
+        if binding is None or not _about(binding, inner.destination, inner.destination_port):
             raise Drop("drop_no_session")
-        icmp.rewrite_embedded(d, inner, source=True, address=binding.inside, port=binding.inside_port)
-        d.set_destination(binding.inside)
+        address, port = binding.inside
+        icmp.rewrite_embedded(d, inner, source=True, address=address, port=port)
+        d.set_destination(address)
         return binding.realm
 
     def _checked(self, d: Datagram) -> icmp.Embedded:
@@ -254,15 +353,10 @@ class Napt:
             raise Drop("drop_icmp_checksum")
         return inner
 
-    @staticmethod
-    def _about(binding: Binding, address: int, port: int) -> Session | None:
-        """The session of an embedded packet; an error never changes its timer (RFC 5508 REQ-6)."""
-        return binding.sessions.get((address, 0 if binding.protocol == ICMP else port))
-
     # Bindings and sessions
 
     def _open_outbound(
-        self, d: Datagram, binding: Binding | None, remote: Remote, now: float, realm: int
+        self, d: Datagram, binding: Binding | None, inner: bytes, remote: int, now: float, realm: int
     ) -> Binding:
         assert d.ports is not None
         if d.protocol == ICMP and d.buf[d.header] not in ICMP_REQUESTS:
@@ -271,32 +365,42 @@ class Napt:
             # RFC 6146 s3.5.2.2 CLOSED: only a SYN opens.
             raise Drop("drop_tcp_no_session")
         if self._sessions >= self.limit:
-            raise Drop("drop_session_limit", self.allocator.refusal)
+            raise self.allocator.refused("drop_session_limit")
         if binding is None:
-            outer = self.allocator.take(d.protocol, realm, d.source, d.ports[0], now)
-            binding = Binding(realm, d.protocol, d.source, d.ports[0], *outer, False)
+            outside, port = self.allocator.take(d.protocol, realm, d.source, d.ports[0], now)
+            binding = Binding(inner, outside << 24 | port << 8 | d.protocol, False)
             self._add(binding)
-        self._open(binding, remote, d.protocol, now, outbound=True)
+        else:
+            self.allocator.admit(realm, now)
+        if d.protocol == TCP:
+            self._syns.forget(binding.outer, remote)
+        self._open(binding, remote, now, outbound=True)
         return binding
 
-    def _open_inbound(self, d: Datagram, binding: Binding, remote: Remote, now: float, hairpin: bool) -> None:
+    def _open_inbound(self, d: Datagram, binding: Binding, remote: int, now: float, hairpin: bool) -> None:
         """Only from who was talked to; or configured open, a port forward, or from inside (REQ-9)."""
         open_to_all = self._endpoint_independent or binding.static or hairpin
-        if d.protocol == ICMP or not (open_to_all or remote[0] in binding.remotes):
+        if d.protocol == ICMP or not (open_to_all or binding.talks_to(d.source)):
+            self._syns.remember(d, binding.outer, remote, now)
             raise Drop("drop_filtered")
         if d.protocol == TCP and not tcp.opens(d.buf[d.header + 13]):
             raise Drop("drop_tcp_no_session")
         if self._sessions >= self.limit:
             raise Drop("drop_session_limit")
-        self._open(binding, remote, d.protocol, now, outbound=False)
+        try:
+            self.allocator.admit(binding.realm, now)
+        except Drop as drop:
+            # It is the subscriber who has too much: nothing that the sender could do about.
+            raise Drop(drop.reason) from None
+        self._open(binding, remote, now, outbound=False)
 
-    def _open(self, binding: Binding, remote: Remote, protocol: int, now: float, *, outbound: bool) -> None:
+    def _open(self, binding: Binding, remote: int, now: float, *, outbound: bool) -> None:
+        session, protocol = binding.add(remote), binding.protocol
         if protocol == TCP:
-            state, life = tcp.first(outbound)
+            session.state, life = tcp.first(outbound)
         else:
-            state, life = "open", UDP_TIME if protocol == UDP else ICMP_TIME
-        session = binding.sessions[remote] = Session(binding, remote, state, now + life)
-        binding.remotes[remote[0]] = binding.remotes.get(remote[0], 0) + 1
+            session.state, life = "open", UDP_TIME if protocol == UDP else ICMP_TIME
+        session.expires = now + life
         self._sessions += 1
         self._queue(session, now)
 
@@ -313,74 +417,77 @@ class Napt:
 
     def expire(self, now: float) -> int:
         """Close sessions past their time and say how many; a node calls this before each packet."""
-        closed, timers, self._now = 0, self._timers, now
-        while timers and timers[0][0] <= now:
-            _, _, session = heapq.heappop(timers)
-            if session.binding.sessions.get(session.remote) is not session:
+        self._now = now
+        closed = 0
+        for session in self._timers.due(now):
+            if session.remote == _NOBODY:
                 continue
             if session.expires > now:
                 self._queue(session, now)
             else:
                 self._close(session)
                 closed += 1
+        self.allocator.expire(now)
         return closed
 
+    def unanswered(self, now: float) -> list[bytes]:
+        """Unsolicited SYNs (IPv4 packets) that have waited 6 s: ICMP 3/3 is due (RFC 5382 REQ-4)."""
+        return self._syns.due(now)
+
     def _queue(self, session: Session, now: float) -> None:
-        """One look at a time, soon enough for any shortened life: so the queue is as long as the table."""
-        due = min(session.expires, now + tcp.TRANSITORY_TIME)
-        heapq.heappush(self._timers, (due, next(self._sequence), session))
+        """One look at a time, soon enough for any shortened life: as many timers as sessions."""
+        self._timers.put(session, min(session.expires, now + tcp.TRANSITORY_TIME), now)
 
     def sessions(self) -> list[SessionView]:
         """All sessions, for display."""
         return [
             SessionView(
                 PROTOCOLS[b.protocol],
-                b.inside,
-                b.inside_port,
-                b.outside,
-                b.outside_port,
-                *session.remote,
+                *b.inside,
+                *b.outside,
+                session.remote >> 16,
+                session.remote & 0xFFFF,
                 session.state,
                 session.expires,
                 b.realm,
             )
             for b in self._outside.values()
-            for session in b.sessions.values()
+            for session in b.sessions()
         ]
 
     def _close(self, session: Session) -> None:
-        binding = session.binding
-        del binding.sessions[session.remote]
+        binding = session.binding if isinstance(session, Further) else session
+        assert isinstance(binding, Binding)
         self._sessions -= 1
-        left = binding.remotes[session.remote[0]] - 1
-        if left:
-            binding.remotes[session.remote[0]] = left
-        else:
-            del binding.remotes[session.remote[0]]
-        if not binding.sessions and not binding.static:
-            self._remove(binding)
-            self._give_back(binding)
+        self.allocator.leave(binding.realm)
+        if binding.remove(session) and not binding.static:
+            self._drop(binding)
 
-    def _give_back(self, binding: Binding) -> None:
-        self.allocator.give_back(
-            binding.protocol, binding.realm, binding.outside, binding.outside_port, self._now
-        )
-
-    def _drop_binding(self, binding: Binding) -> int:
+    def _end(self, binding: Binding) -> int:
         """End a binding with all its sessions, and say how many."""
-        lost = len(binding.sessions)
-        self._sessions -= lost
-        binding.sessions.clear()
-        self._remove(binding)
-        return lost
+        ended = list(binding.sessions())
+        for session in ended:
+            binding.remove(session)
+        self._sessions -= len(ended)
+        self.allocator.leave(binding.realm, len(ended))
+        self._drop(binding)
+        return len(ended)
 
     def _add(self, binding: Binding) -> None:
-        self._inside[binding.inner_key] = binding
-        self._outside[binding.outer_key] = binding
+        self._inside[binding.inner] = binding
+        self._outside[binding.outer] = binding
 
-    def _remove(self, binding: Binding) -> None:
-        self._inside.pop(binding.inner_key, None)
-        self._outside.pop(binding.outer_key, None)
+    def _drop(self, binding: Binding) -> None:
+        if self._inside.get(binding.inner) is binding:
+            del self._inside[binding.inner]
+        del self._outside[binding.outer]
+        self.allocator.give_back(binding.protocol, binding.realm, *binding.outside, self._now)
+
+
+def _about(binding: Binding, address: int, port: int) -> bool:
+    """Whether an embedded packet is of a session; an error never changes its timer (RFC 5508 REQ-6)."""
+    remote = address << 16 if binding.protocol == ICMP else address << 16 | port
+    return binding.session(remote) is not None
 
 
 def check_forwards(forwards: list[StaticBinding], addresses: Sequence[int], ports: PortSet) -> None:

@@ -5,11 +5,16 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
+from .ipv4 import OFFSET, TCP, Datagram
+
 FIN, SYN, RST, ACK = 1, 2, 4, 16
 
 # Seconds: tests/vectors/nat_requirements.json.
 ESTABLISHED_TIME = 7440.0  # RFC 5382 REQ-5: not below 2 h 4 min
 TRANSITORY_TIME = 240.0  # RFC 5382 REQ-5: not below 4 min
+INCOMING_SYN_TIME = 6.0  # RFC 6146 s4, RFC 5382 REQ-4
 
 INSIDE_INIT = "inside-init"
 OUTSIDE_INIT = "outside-init"
@@ -55,3 +60,41 @@ def advance(state: str, flags: int, outbound: bool) -> tuple[str, float | None]:
         if state != own:
             return BOTH_FIN, TRANSITORY_TIME
     return state, ESTABLISHED_TIME
+
+
+class Unsolicited:
+    """SYNs from outside that nothing waited for, at most `limit`: more are forgotten (RFC 5382 REQ-4a).
+
+    For 6 s a SYN from inside for the same connection may follow: a simultaneous open, and no answer then.
+    """
+
+    _QUOTED = 60 + 60  # octets of headers, options included: what an ICMP error needs of it
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._waiting: OrderedDict[tuple[int, int], tuple[float, bytes]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def remember(self, d: Datagram, outer: int, remote: int, now: float) -> None:
+        """If it is a SYN; a repeated one does not wait longer."""
+        if d.protocol != TCP or d.fragment & OFFSET or not opens(d.buf[d.header + 13]):
+            return
+        if len(self._waiting) < self._limit:
+            self._waiting.setdefault((outer, remote), (now + INCOMING_SYN_TIME, bytes(d.buf[: self._QUOTED])))
+
+    def forget(self, outer: int, remote: int) -> None:
+        """A SYN from inside has come."""
+        self._waiting.pop((outer, remote), None)
+
+    def due(self, now: float) -> list[bytes]:
+        """Those that have waited long enough; they are forgotten."""
+        found = []
+        while self._waiting:
+            key, (time, packet) = next(iter(self._waiting.items()))
+            if time > now:
+                break
+            del self._waiting[key]
+            found.append(packet)
+        return found

@@ -115,7 +115,7 @@ def test_ports_are_random_but_repeatable() -> None:
 
 
 def test_realms_keep_equal_inside_addresses_apart() -> None:
-    table = napt.Napt(PortSetAllocator([1], PortSet(6, 8, 0x34), Random(1)), rng=Random(1), limit=9)
+    table = napt.Napt(PortSetAllocator([1], PortSet(6, 8, 0x34), Random(1)), limit=9)
     ports = []
     for realm in (11, 22):
         d = Datagram(kit.udp("10.0.0.1", 5000, kit.SERVER, 53))

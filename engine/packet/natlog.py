@@ -1,0 +1,75 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The session log of a gateway: who had which outside ports from when to when (RFC 6888 section 4, RFC 6908).
+
+One record a port block where ports are given in blocks, one a binding otherwise. Destinations are never
+in it (RFC 6888 REQ-12).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from ipaddress import IPv4Address, IPv6Address
+from typing import NamedTuple
+
+ALL_PROTOCOLS = 0
+
+BLOCK_ASSIGNED, BLOCK_RELEASED = "block_assigned", "block_released"  # RFC 8158 events 16 and 17
+PORT_ASSIGNED, PORT_RELEASED = "port_assigned", "port_released"  # RFC 8158 events 10 and 11
+_ASSIGNED = frozenset({BLOCK_ASSIGNED, PORT_ASSIGNED})
+
+
+class Record(NamedTuple):
+    """One change. `time` is in seconds, of the clock that the writer of the log keeps."""
+
+    time: float
+    event: str
+    realm: int  # of a block: first address of the subscriber's prefix; of a port: the softwire or IPv6 host
+    protocol: int  # IP protocol number, or ALL_PROTOCOLS
+    outside: int
+    first_port: int
+    last_port: int
+
+    def covers(self, outside: int, port: int, protocol: int) -> bool:
+        """Whether it is about this port."""
+        return (
+            self.outside == outside
+            and self.first_port <= port <= self.last_port
+            and self.protocol in (protocol, ALL_PROTOCOLS)
+        )
+
+
+Log = Callable[[Record], None]
+
+
+def to_line(record: Record) -> str:
+    """One line of JSON, addresses as text."""
+    values = record._asdict()
+    values |= {"realm": str(IPv6Address(record.realm)), "outside": str(IPv4Address(record.outside))}
+    return json.dumps(values, separators=(",", ":"))
+
+
+def from_line(line: str) -> Record:
+    """Inverse of to_line(). Raises ValueError for a line that is none."""
+    try:
+        values = json.loads(line)
+        values |= {"realm": int(IPv6Address(values["realm"])), "outside": int(IPv4Address(values["outside"]))}
+        return Record(**values)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"not a record of a session log: {line.strip()!r}") from error
+
+
+def holder(records: Iterable[Record], outside: int, port: int, protocol: int, time: float) -> int | None:
+    """The realm that had a port at a time; None where nobody had. Records in the order they were written."""
+    found = None
+    for record in records:
+        if record.time > time:
+            break
+        if record.covers(outside, port, protocol):
+            if record.event in _ASSIGNED:
+                found = record.realm
+            elif record.realm == found:
+                found = None
+    return found
