@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from ipaddress import IPv4Network
+from ipaddress import IPV6LENGTH, IPv4Network, IPv6Network
 from typing import Any
 
 from ..intent.model import ADDRESS_DEPENDENT, ENDPOINT_INDEPENDENT, Dns64Intent, HostIntent, ServiceIntent
@@ -98,14 +98,26 @@ def _by_role(drawn: Drawn, role: str) -> dict[str, Any]:
 
 
 def _delegations(drawn: Drawn) -> Iterator[Delegation]:
-    """What customers ask a provisioner for; a softwire that is one address is nobody's prefix."""
+    """What customers ask a provisioner for."""
     customers = drawn.intent.customers
     if customers is not None:
         yield Delegation(customers.ipv6, customers.prefix_length)
         return
-    for rule in drawn.rules:
-        if rule.ipv6_prefix.prefixlen < rule.ipv6_prefix.max_prefixlen:
-            yield Delegation(rule.ipv6_prefix, rule.customer_prefix_len)
+    # A softwire that is one address is nobody's prefix.
+    rules = [rule for rule in drawn.rules if rule.ipv6_prefix.prefixlen < IPV6LENGTH]
+    lengths = {rule.customer_prefix_len for rule in rules}
+    if drawn.intent.bindings is not None and len(lengths) == 1:
+        yield Delegation(_around([rule.ipv6_prefix for rule in rules]), lengths.pop())
+        return
+    for rule in rules:
+        yield Delegation(rule.ipv6_prefix, rule.customer_prefix_len)
+
+
+def _around(prefixes: Sequence[IPv6Network]) -> IPv6Network:
+    """The smallest prefix that holds all of them."""
+    lowest, highest = min(prefixes), max(prefix.broadcast_address for prefix in prefixes)
+    length = IPV6LENGTH - (int(lowest.network_address) ^ int(highest)).bit_length()
+    return IPv6Network((lowest.network_address, min(length, lowest.prefixlen)), strict=False)
 
 
 def _dns64(wanted: ServiceIntent) -> Dns64:

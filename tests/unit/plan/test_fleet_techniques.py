@@ -244,3 +244,28 @@ hosts:
     assert service_of(plan, "ce1").bindings == (shared,)
     assert service_of(plan, "ce2").bindings == (whole,)
     assert service_of(plan, "ce2").customer.address == IPv6Address("2001:db8:77::1")
+
+
+def test_what_is_delegated():
+    text = """
+services:
+  town:
+    technique: %s
+    gateway: {address: "2400:5000::1"}
+    %s:
+      - {%s: "2400:4000:1::/56", %s}
+      - {%s: "2400:4000:7:100::/56", %s}
+hosts:
+  br: {ipv4aas_role: gateway, ipv4aas_platform: linux, ipv4aas_carries: [town]}
+  dhcp1: {ipv4aas_role: provisioner, ipv4aas_platform: dhcp, ipv4aas_carries: [town]}
+"""
+    one, other = "ipv4: 192.0.2.1", "ipv4: 192.0.2.2"
+    bound = planned(text % ("lw4o6", "bindings", "customer_prefix", one, "customer_prefix", other))
+    # One prefix around all, for bindings to be found in.
+    assert service_of(bound, "dhcp1").delegations == (Delegation(IPv6Network("2400:4000::/45"), 56),)
+    one, other = (f"ipv4_prefix: {a}/32, ea_length: 0" for a in ("192.0.2.1", "192.0.2.2"))
+    ruled = planned(text % ("map-e", "rules", "ipv6_prefix", one, "ipv6_prefix", other))
+    assert service_of(ruled, "dhcp1").delegations == (
+        Delegation(IPv6Network("2400:4000:1::/56"), 56),
+        Delegation(IPv6Network("2400:4000:7:100::/56"), 56),
+    )
