@@ -10,10 +10,19 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.ipv4aas.fleet.engine.mapping.binding import Binding
+from ansible_collections.ipv4aas.fleet.engine.mapping.iid import RFC7597, map_address
+from ansible_collections.ipv4aas.fleet.engine.mapping.rule import MapRule
 from ansible_collections.ipv4aas.fleet.engine.plan.model import NodePlan
 from ansible_collections.ipv4aas.fleet.engine.platforms.registry import all_features
 from ansible_collections.ipv4aas.fleet.engine.platforms.render import render
-from ansible_collections.ipv4aas.fleet.engine.techniques.service import RESOLVER, Dns64, Service
+from ansible_collections.ipv4aas.fleet.engine.techniques.service import (
+    PROVISIONER,
+    RESOLVER,
+    Delegation,
+    Dns64,
+    Service,
+)
 from hypothesis import strategies as st
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -71,3 +80,60 @@ def networks4() -> st.SearchStrategy[tuple[IPv4Network, ...]]:
     """Some IPv4 prefixes."""
     one = st.tuples(st.integers(0, 2**32 - 1), st.integers(1, 32))
     return st.lists(one.map(lambda pair: IPv4Network(pair, strict=False)), max_size=3, unique=True).map(tuple)
+
+
+CUSTOMER_SPACE = Delegation(IPv6Network("2001:3e8:6000::/56"), 64)
+BORDER_RELAY = IPv6Address("2001:3e8:0:2900::1")
+HALL7_RULE = MapRule(CUSTOMER_SPACE.prefix, IPv4Network("130.129.255.92/30"), 8, 4)
+DMR = IPv6Network("2001:db8:64::/64")
+
+
+def hall7_binding(number: int, **fields: Any) -> Binding:
+    """Of customer ``number`` of ShowNet's hall 7."""
+    psid = number % 64
+    ipv4 = HALL7_RULE.ipv4_prefix[number >> 6]
+    prefix = HALL7_RULE.nth_prefix(number)
+    softwire = map_address(int(prefix.network_address), 64, int(ipv4), psid, RFC7597)
+    return Binding(IPv6Address(softwire), ipv4, 0, 6, psid, **fields)
+
+
+def provisioner_service(technique: str, **fields: Any) -> Service:
+    """Hall 7 of ShowNet by one of the techniques, for a provisioner."""
+    own: dict[str, dict[str, Any]] = {
+        "map-e": {"rules": (HALL7_RULE,)},
+        "map-t": {"rules": (HALL7_RULE,), "translation_prefix": DMR},
+        "lw4o6": {"bindings": tuple(hall7_binding(number) for number in (0, 66, 255))},
+        "ds-lite": {"aftr_name": "aftr.example.net"},
+        "464xlat": {"translation_prefix": PREF64},
+    }
+    plain: dict[str, Any] = {
+        "name": "hall7",
+        "technique": technique,
+        "role": PROVISIONER,
+        "gateway_address": BORDER_RELAY,
+        "delegations": (CUSTOMER_SPACE,),
+    }
+    return Service(**(plain | own[technique] | fields))
+
+
+PROVISIONED = ("map-e", "map-t", "lw4o6", "ds-lite", "464xlat")
+
+
+@st.composite
+def map_rules(draw: st.DrawFn, ports: tuple[int, int, int] | None = None) -> MapRule:
+    """Rules that DHCPv6 can carry; with ``ports`` (offset, PSID length, PSID) of those port parameters."""
+    explicit = ports is not None and ports[1] > 0
+    ipv4_len = 32 if explicit else draw(st.integers(8, 32))
+    psid_len = 0 if explicit else draw(st.integers(0, 8))
+    ea_len = 0 if explicit else 32 - ipv4_len + psid_len
+    ipv6_len = draw(st.integers(16, 64 - ea_len))
+    offset, explicit_len, psid = ports or (draw(st.integers(0, min(15, 16 - psid_len))), 0, 0)
+    return MapRule(
+        IPv6Network((draw(st.integers(0, 2**128 - 1)), ipv6_len), strict=False),
+        IPv4Network((draw(st.integers(0, 2**32 - 1)), ipv4_len), strict=False),
+        ea_len,
+        offset if offset + psid_len <= 16 else 16 - psid_len,
+        explicit_len,
+        psid,
+        draw(st.booleans()),
+    )

@@ -72,14 +72,14 @@ def change(running: str, wanted: str, nothing: str = NOTHING) -> Change:
 
 
 def found_service(
-    name: str, wanted: tuple[Service, ...], role: str, technique: str, **carried: Any
+    name: str, wanted: tuple[Service, ...], carried: dict[str, Any], technique: str = ""
 ) -> Service:
-    """A service as a file describes it; what the file has no words for is as ``wanted``.
+    """A service with the fields that a file ``carried``; what it has no words for is as ``wanted``.
 
-    ``technique`` is that of a service which nobody wants.
+    ``technique`` is that of a service which nobody wants, where the file does not tell it.
     """
     for service in wanted:
         if service.name == name:
-            return replace(service, role=role, **carried)
+            return replace(service, **carried)
     unknown: dict[str, Any] = {"gateway_address": IPv6Address(0), "technique": technique}
-    return Service(name=name, role=role, **(unknown | carried))
+    return Service(name=name, **(unknown | carried))

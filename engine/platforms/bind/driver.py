@@ -64,18 +64,16 @@ def _service(section: Section, wanted: tuple[Service, ...]) -> Service:
     missing = {"clients", "mapped", "exclude"} - lists.keys()
     if missing or [line.text for line in section.lines[-2:]] != list(_FIXED):
         raise section.entry.error(f"has no {', '.join(sorted(missing)) or ' '.join(_FIXED)}")
-    return own_file.found_service(
-        section.service,
-        wanted,
-        RESOLVER,
-        _TECHNIQUE,
-        translation_prefix=prefix.ipv6_network(),
-        dns64=Dns64(
+    carried = {
+        "role": RESOLVER,
+        "translation_prefix": prefix.ipv6_network(),
+        "dns64": Dns64(
             exclude=tuple(leaf.ipv6_network() for leaf in _without(lists["exclude"], "none")),
             clients=tuple(leaf.ipv6_network() for leaf in _without(lists["clients"], "any")),
             private=tuple(_private(leaf) for leaf in _without(lists["mapped"], "any", last=True)),
         ),
-    )
+    }
+    return own_file.found_service(section.service, wanted, carried, _TECHNIQUE)
 
 
 def _without(leaves: list[Leaf], word: str, *, last: bool = False) -> list[Leaf]:

@@ -127,17 +127,15 @@ def _service(section: Section, wanted: tuple[Service, ...]) -> Service:
     [modules], [prefix] = values["module-config"], values["dns64-prefix"]
     if modules.value != _MODULES:
         raise modules.error(f"the modules are not {_MODULES}")
-    return own_file.found_service(
-        section.service,
-        wanted,
-        RESOLVER,
-        _TECHNIQUE,
-        translation_prefix=prefix.ipv6_network(),
-        dns64=Dns64(
+    carried = {
+        "role": RESOLVER,
+        "translation_prefix": prefix.ipv6_network(),
+        "dns64": Dns64(
             exclude=tuple(leaf.ipv6_network() for leaf in values.get("private-address", ())),
             clients=tuple(_client(leaf) for leaf in values.get("access-control", ())),
         ),
-    )
+    }
+    return own_file.found_service(section.service, wanted, carried, _TECHNIQUE)
 
 
 def _client(leaf: Leaf) -> IPv6Network:

@@ -1,0 +1,217 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Kea: what is rendered is what is read back, and what cannot be is told."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+import helper_samples as samples
+import pytest
+from ansible_collections.ipv4aas.fleet.engine.mapping.portset import PortSet
+from ansible_collections.ipv4aas.fleet.engine.mapping.rule import MapRule
+from ansible_collections.ipv4aas.fleet.engine.platforms.driver import ParseError
+from ansible_collections.ipv4aas.fleet.engine.platforms.kea.driver import subnet_id
+from ansible_collections.ipv4aas.fleet.engine.platforms.registry import driver
+from ansible_collections.ipv4aas.fleet.engine.problem import Refused
+from ansible_collections.ipv4aas.fleet.engine.provision.dhcpv6 import Bound
+from ansible_collections.ipv4aas.fleet.engine.techniques.service import Delegation
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+BOX = driver("kea")
+OTHER_RELAY = IPv6Address("2001:3e8:0:2900::2")
+
+
+def rendered(*services, **options):
+    """On the interface lan."""
+    return samples.rendered("kea", *services, **({"link": "lan"} | options))
+
+
+def round_trip(*services, **options):
+    text = rendered(*services, **options)
+    assert BOX.owned(text, "json") == text
+    assert BOX.parse(text, "json", services) == services
+    return text
+
+
+@pytest.mark.parametrize("technique", samples.PROVISIONED)
+def test_golden_file(technique):
+    service = samples.provisioner_service(technique)
+    text = round_trip(service, subscribers={"2001:3e8:6000:2::/64": "00:03:00:01:aa:bb:cc:dd:ee:02"})
+    path = samples.ROOT / "tests" / "golden" / "platforms" / "kea" / f"{technique}.json"
+    if samples.UPDATE:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    assert text == path.read_text()
+
+
+@pytest.mark.parametrize("technique", samples.PROVISIONED)
+def test_service_that_nobody_planned(technique):
+    service = samples.provisioner_service(technique)
+    [found] = BOX.parse(rendered(service), "json", ())
+    assert (found.name, found.technique, found.role) == ("hall7", technique, "provisioner")
+    assert (found.rules, found.bindings, found.aftr_name, found.delegations) == (
+        service.rules,
+        service.bindings,
+        service.aftr_name,
+        service.delegations,
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_rules_there_and_back(data):
+    length = data.draw(st.integers(0, 8))
+    ports = data.draw(st.integers(0, 8)), length, data.draw(st.integers(0, (1 << length) - 1))
+    rules = data.draw(st.lists(samples.map_rules(ports), min_size=1, max_size=4).map(tuple))
+    for technique in ("map-e", "map-t"):
+        round_trip(samples.provisioner_service(technique, rules=rules))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_bindings_there_and_back(data):
+    """Each with a prefix of its own, shared or not, some of another lwAFTR."""
+    length = data.draw(st.integers(48, 64))
+    space = IPv6Network((data.draw(st.integers(0, 2**128 - 1)), length - 4), strict=False)
+    bindings = []
+    for number in data.draw(st.lists(st.integers(0, 15), min_size=1, max_size=6, unique=True)):
+        psid_len = data.draw(st.integers(0, 12))
+        psid = data.draw(st.integers(0, (1 << psid_len) - 1))
+        offset = data.draw(st.integers(0, 16 - psid_len)) % 16 if psid_len else 0
+        prefix = IPv6Network((int(space.network_address) | number << (128 - length), length))
+        ipv4 = IPv4Address(data.draw(st.integers(0, 2**32 - 1)))
+        binding = Bound(ipv4, prefix, PortSet(offset, psid_len, psid)).binding(prefix)
+        own = data.draw(st.sampled_from([None, OTHER_RELAY]))
+        bindings.append(replace(binding, gateway_address=own))
+    round_trip(
+        samples.provisioner_service(
+            "lw4o6", bindings=tuple(bindings), delegations=(Delegation(space, length),)
+        )
+    )
+
+
+def test_several_services_each_on_its_own_link():
+    first, second = samples.provisioner_service("map-e"), samples.provisioner_service("ds-lite", name="hall8")
+    text = round_trip(first, second, link={"hall7": "lan7", "hall8": ["2001:db8:8::1", "2001:db8:8::2"]})
+    subnets = json.loads(text)
+    assert [subnet["id"] for subnet in subnets] == [subnet_id("hall7"), subnet_id("hall8")]
+    assert subnets[0]["interface"] == "lan7" and "relay" not in subnets[0]
+    assert subnets[1]["relay"] == {"ip-addresses": ["2001:db8:8::1", "2001:db8:8::2"]}
+    alone = json.loads(rendered(second, link="lan8"))
+    assert alone[0]["id"] == subnets[1]["id"]
+
+
+def test_whole_files_change_and_go_back():
+    first, second = (rendered(samples.provisioner_service(name)) for name in ("map-e", "ds-lite"))
+    change = BOX.change(first, second, "json")
+    assert (change.payload, change.undo) == (second, first)
+    assert '-         "name": "s46-cont-mape"' in change.diff
+    gone = BOX.change(first, "", "json")
+    assert gone.payload == "[]\n" and BOX.owned(gone.payload, "json") == ""
+    assert not BOX.change("", gone.payload, "json")
+    assert BOX.change("{", first, "json").undo == "{"
+
+
+EXPLICIT = MapRule(IPv6Network("2001:db8:60::/64"), IPv4Network("192.0.2.1/32"), 0, 6, 8, 52)
+MAP_E, LIGHTWEIGHT = samples.provisioner_service("map-e"), samples.provisioner_service("lw4o6")
+
+
+@pytest.mark.parametrize(
+    ("services", "options", "messages"),
+    [
+        ((MAP_E,), {"link": None}, ("helper.ipv4aas_options.link: None does not fit; the interface that",)),
+        (
+            (MAP_E, replace(MAP_E, name="hall8")),
+            {"link": {"hall7": "lan"}},
+            ("helper.ipv4aas_options.link: does not say where customers of hall8 are",),
+        ),
+        (
+            (MAP_E, replace(MAP_E, name="hall8")),
+            {},
+            ("helper.ipv4aas_options.link: customers of two services are at one place",),
+        ),
+        (
+            (replace(MAP_E, delegations=(), rules=(samples.HALL7_RULE, EXPLICIT)),),
+            {},
+            (
+                "ipv4aas_services.hall7: no End-user prefix can be delegated; give customers",
+                "ipv4aas_services.hall7.rules: kea helper writes the same port parameters into every rule",
+            ),
+        ),
+        (
+            (
+                replace(
+                    LIGHTWEIGHT,
+                    bindings=(
+                        replace(LIGHTWEIGHT.bindings[0], softwire=IPv6Address("2001:3e8:6000::1")),
+                        LIGHTWEIGHT.bindings[1],
+                        replace(LIGHTWEIGHT.bindings[0], softwire=IPv6Address("2001:db8::1")),
+                    ),
+                ),
+            ),
+            {},
+            (
+                "hall7.bindings[0].softwire: an lwB4 would take 2001:3e8:6000::8281:ff5c:0 in "
+                "2001:3e8:6000::/64, not 2001:3e8:6000::1; the address of RFC 7596 section 5.1",
+                "hall7.bindings[2].softwire: 2001:db8::1 is not in 2001:3e8:6000::/56",
+            ),
+        ),
+        (
+            (replace(LIGHTWEIGHT, delegations=LIGHTWEIGHT.delegations * 2),),
+            {},
+            ("ipv4aas_services.hall7: bindings of several prefixes; one prefix of customers",),
+        ),
+        (
+            (samples.provisioner_service("ds-lite", aftr_name=""),),
+            {},
+            ("ipv4aas_services.hall7.aftr_name: '' has a label that is empty",),
+        ),
+    ],
+)
+def test_refused_with_everything_at_once(services, options, messages):
+    with pytest.raises(Refused) as error:
+        rendered(*services, **options)
+    for message in messages:
+        assert message in str(error.value)
+    assert len(error.value.problems) == len(messages)
+
+
+MAP_TEXT, LW_TEXT = rendered(MAP_E), rendered(LIGHTWEIGHT)
+
+
+@pytest.mark.parametrize(
+    ("text", "before", "after", "message"),
+    [
+        (MAP_TEXT, '"id"', "id", "line 3: "),
+        (MAP_TEXT, '"ipv4aas"', '"operator"', "[0]: is no subnet of ours: KeyError('ipv4aas')"),
+        (MAP_TEXT, '"pd-pools"', '"pools"', "[0]: is no subnet of ours"),
+        (
+            MAP_TEXT,
+            "0, 8, 30, 130.129.255.92",
+            "0, 8, 130.129.255.92",
+            "[0].option-data: '0, 8, 130.129.255.92",
+        ),
+        (MAP_TEXT, "0, 8, 30", "0, 49, 30", "[0].option-data: EA-bits length 49 is outside 0..48"),
+        (MAP_TEXT, '"4, 0/0"', '"4, 52/8"', "an explicit PSID needs EA-bits length 0"),
+        (MAP_TEXT, '"s46-br"', '"s46-dmr"', "the border relay is missing; 1 of default mapping"),
+        (MAP_TEXT, '"s46-rule"', '"s46-rules"', "map-e: the rule is missing"),
+        (
+            MAP_TEXT,
+            '"name": "s46-cont-mape"',
+            '"name": "s46-cont-mape"}, {"name": "aftr-name"',
+            "announces map-e and",
+        ),
+        (LW_TEXT, '"s46-v4v6bind"', '"v4v6bind"', "[0].pd-pools[0].option-data: expected one binding"),
+        (LW_TEXT, '"0, 2/6"', '"0, 64/6"', "[0].pd-pools[1].option-data: PSID 64 does not fit"),
+    ],
+)
+def test_what_cannot_be_understood_is_told_with_its_place(text, before, after, message):
+    assert before in text
+    with pytest.raises(ParseError, match=re.escape(message)):
+        BOX.parse(text.replace(before, after), "json", ())
