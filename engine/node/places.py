@@ -99,7 +99,8 @@ class MapAddresses:
 def internet(service: Service) -> Place:
     """The IPv4 Internet, as a service's domain sees it."""
     if TECHNIQUES[service.technique].carriage == "translation":
-        assert service.translation_prefix is not None
+        if service.translation_prefix is None:
+            raise ValueError(f"service {service.name}: there is no translation prefix")
         return TranslationPrefix(Embedding(service.translation_prefix))
     return TunnelAddress(int(service.border_address))
 
