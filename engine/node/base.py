@@ -135,7 +135,7 @@ class Node(ABC):
         try:
             if arrival is Link.NATIVE:
                 work.about = packet.data
-                self.from_native(packet, work)
+                self.end.native(packet, work)
             else:
                 self._tunnel(packet, work)
         except Drop as drop:

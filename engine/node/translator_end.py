@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..packet import icmp, ipv6
 from ..packet.buffer import Packet
-from ..packet.ipv4 import TCP, UDP
+from ..packet.ipv4 import ICMP, TCP, UDP, Datagram
 from ..packet.translation import Translation, icmp6_error
 from ..packet.verdict import Drop
 from .echo import answer, completed
@@ -43,23 +43,47 @@ class TranslatorEnd:
             self._node.from_softwire(outer, packet, work)
             return
         kind, at, piece = ipv6.payload(outer.data, outer.next_header, outer.at, outer.end)
-        if kind == ipv6.ICMPV6 and piece is None:
-            self._icmpv6(outer._replace(next_header=kind, at=at), packet, work)
-        else:
+        if kind != ipv6.ICMPV6:
             self._node.from_softwire(outer, packet, work)
+            return
+        if piece is not None and (piece.offset or piece.more):
+            whole = self._whole(outer, piece, work)
+            if whole is None:
+                return
+            outer, packet, at = whole, Packet(whole.data), ipv6.FRAGMENT_HEADER
+        self._icmpv6(outer, outer._replace(next_header=kind, at=at), packet, work)
 
-    def _icmpv6(self, outer: ipv6.Outer, packet: Packet, work: Work) -> None:
-        node, message = self._node, completed(outer, packet)
-        kind = icmp.check6(message)
+    def native(self, packet: Packet, work: Work) -> None:
+        """A packet from the IPv4 side. ICMP in pieces has to be whole: ICMPv6 sums up its length too."""
+        data = packet.data
+        if len(data) >= 20 and data[9] == ICMP and (data[6] & 0x3F or data[7]):
+            d = Datagram(data, packet.offload)
+            joined = self._node.reassembler.add4(d, d.source, work.now, work.events)
+            if joined is None:
+                return
+            packet, work.about = Packet(joined), joined
+        self._node.from_native(packet, work)
+
+    def _whole(self, outer: ipv6.Outer, piece: ipv6.Piece, work: Work) -> ipv6.Outer | None:
+        """All pieces as one fragment that is complete in itself: so it may be cut again (RFC 6146 s3.4)."""
+        found = self._node.reassembler.add(outer, piece, self._node.admit(outer), work.now, work.events)
+        if found is None:
+            return None
+        data = ipv6.fragment_header(found.next_header, 0, False, piece.ident) + found.data
+        return found._replace(data=data, next_header=ipv6.FRAGMENT, end=len(data))
+
+    def _icmpv6(self, outer: ipv6.Outer, message: ipv6.Outer, packet: Packet, work: Work) -> None:
+        node, message = self._node, completed(message, packet)
+        kind, outer = icmp.check6(message), outer._replace(data=message.data)
         if kind == icmp.ECHO_REQUEST6 and node.answers(message):
             answer(node, message, work)
         elif kind in icmp.ERRORS6:
             source, far = icmp.about6(message)
             if source != message.destination:
                 raise Drop("drop_icmpv6_not_ours")
-            node.from_router(message, Packet(message.data), far, work)
+            node.from_router(outer, Packet(outer.data), far, work)
         else:
-            node.from_softwire(message, Packet(message.data), work)
+            node.from_softwire(outer, Packet(outer.data), work)
 
     def refuse(self, drop: Drop, work: Work) -> None:
         """Tell the IPv6 source by ICMPv6, from the node's own address."""

@@ -54,6 +54,10 @@ class TunnelEnd:
         work.about = memoryview(outer.data)[outer.at : outer.end]
         self._node.from_softwire(outer, packet, work)
 
+    def native(self, packet: Packet, work: Work) -> None:
+        """A packet from the IPv4 side."""
+        self._node.from_native(packet, work)
+
     def _icmpv6(self, outer: ipv6.Outer, work: Work) -> None:
         node = self._node
         if icmp.check6(outer) == icmp.ECHO_REQUEST6:

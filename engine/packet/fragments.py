@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from .ipv4 import MF, OFFSET, Datagram
+from .ipv4 import CE, MF, OFFSET, Datagram, joined
 from .ipv6 import Outer, Piece
 from .verdict import Drop
 
@@ -156,40 +156,69 @@ class Chains(Generic[Held]):
 
 
 class Reassembler:
-    """IPv6 fragments back into the payload they were cut from (RFC 8200 s4.5, overlaps per RFC 5722)."""
+    """Fragments back into the packet they were cut from (RFC 8200 s4.5, overlaps per RFC 5722)."""
 
     def __init__(self, *, count: int, octets: int, timeout: float) -> None:
         self.chains: Chains[tuple[int, int, int, bytes]] = Chains(count=count, octets=octets, timeout=timeout)
 
     def add(self, outer: Outer, piece: Piece, owner: Hashable, now: float, events: list[str]) -> Outer | None:
-        """The whole packet when this was its last missing piece."""
+        """The whole IPv6 packet when this was its last missing piece."""
         payload = outer.data[piece.at : outer.end]
         if not piece.offset and not piece.more:
             # Atomic fragment: complete in itself, whatever else has its key (RFC 6946 s4).
             return outer._replace(next_header=piece.next_header, at=piece.at)
         key = outer.source, outer.destination, piece.ident
-        start, end = piece.offset, piece.offset + len(payload)
-        chain, fresh = self.chains.note(owner, key, start, end, piece.more, now, events)
+        held = piece.offset, outer.traffic_class, piece.next_header, payload
+        parts = self._join(owner, key, held, len(payload), piece.more, now, events)
+        if parts is None:
+            return None
+        data = b"".join(part[3] for part in parts)
+        return outer._replace(
+            data=data,
+            traffic_class=parts[0][1] | _congestion(parts),
+            next_header=parts[0][2],
+            at=0,
+            end=len(data),
+        )
+
+    def add4(self, d: Datagram, owner: Hashable, now: float, events: list[str]) -> bytes | None:
+        """The whole IPv4 packet, which may be cut again, when this was its last missing piece."""
+        key = d.source, d.destination, d.protocol, d.ident
+        held = (d.fragment & OFFSET) * 8, d.tos, d.header, bytes(d.buf)
+        parts = self._join(owner, key, held, len(d.buf) - d.header, bool(d.fragment & MF), now, events)
+        if parts is None:
+            return None
+        return joined(
+            parts[0][3][: parts[0][2]], parts[0][1] | _congestion(parts), [p[3][p[2] :] for p in parts]
+        )
+
+    def _join(
+        self,
+        owner: Hashable,
+        key: Hashable,
+        held: tuple[int, int, int, bytes],
+        size: int,
+        more: bool,
+        now: float,
+        events: list[str],
+    ) -> list[tuple[int, int, int, bytes]] | None:
+        """All pieces in order, when this was the last missing one."""
+        chain, fresh = self.chains.note(owner, key, held[0], held[0] + size, more, now, events)
         if not fresh:
             return None
-        self.chains.hold(
-            chain, (start, outer.traffic_class, piece.next_header, payload), len(payload), events
-        )
+        self.chains.hold(chain, held, len(held[3]), events)
         if not chain.held or not chain.complete:  # without any: the limit took this very chain
             events.append("fragment_held")
             return None
         parts = sorted(chain.held)
         self.chains.remove(key)
         events.append("reassembled")
-        # CE on any piece is CE on the whole (RFC 3168 s5.3).
-        congested = any(part[1] & 3 == 3 for part in parts)
-        return outer._replace(
-            data=b"".join(part[3] for part in parts),
-            traffic_class=parts[0][1] | (3 if congested else 0),
-            next_header=parts[0][2],
-            at=0,
-            end=chain.total or 0,
-        )
+        return parts
+
+
+def _congestion(parts: list[tuple[int, int, int, bytes]]) -> int:
+    """CE on any piece is CE on the whole (RFC 3168 s5.3)."""
+    return CE if any(part[1] & 3 == CE for part in parts) else 0
 
 
 class FragmentPorts:

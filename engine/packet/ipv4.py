@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from .buffer import GSO_ECN, GSO_NONE, GSO_TCP4, GSO_UDP, Offload, complete
 from .checksum import ONES, adjust, checksum, pseudo4, valid
@@ -341,6 +341,14 @@ def _copied_options(header: bytes) -> bytes:
         at += size
     kept += bytes(-len(kept) % 4)
     return bytes((0x40 | 5 + len(kept) // 4,)) + header[1:20] + kept
+
+
+def joined(header: bytes, tos: int, parts: Sequence[bytes]) -> bytes:
+    """Pieces behind the header of the first, without DF. Raises Drop for one too long."""
+    payload = b"".join(parts)
+    if len(header) + len(payload) > 0xFFFF:
+        raise Drop("drop_fragment_invalid")
+    return _with_header(header[:1] + bytes((tos,)) + header[2:], len(header) + len(payload), 0) + payload
 
 
 def _with_header(header: bytes, length: int, fragment: int) -> bytes:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from .verdict import Drop, Icmp6Error
 
 HEADER = 40
+FRAGMENT_HEADER = 8
 HOP_LIMIT = 64
 HOP_BY_HOP, IPV4, ROUTING, FRAGMENT, ICMPV6, DESTINATION = 0, 4, 43, 44, 58, 60
 _MAX_EXTENSIONS = 8
@@ -175,11 +176,11 @@ def fragments(
 
     What is cut may be a fragment itself, at `offset` octets and with `more` to come.
     """
-    room, view, at = mtu - HEADER - _FRAGMENT.size, memoryview(payload), 0
+    room, view, at = mtu - HEADER - FRAGMENT_HEADER, memoryview(payload), 0
     while at < len(payload):
         rest = len(payload) - at
         take = rest if rest <= room else room & ~7
-        length = _FRAGMENT.size + take
+        length = FRAGMENT_HEADER + take
         yield b"".join(
             (
                 write(traffic_class, length, FRAGMENT, source, destination, hop_limit),

@@ -30,6 +30,7 @@ from unit.packet import translationkit as kit6
 from unit.packet.packetkit import ACK, NATIVE, SOFTWIRE, SYN
 
 HOST6, SERVER6, OWN6 = in_clat(INSIDE), in_prefix(SERVER), in_clat("192.0.0.2")
+OPERATOR6 = "2001:db8:9::9"
 MAPPED = Eam(IPv4Network("198.51.100.64/26"), IPv6Network("2001:db8:aa::/122"))
 OWN_MAPPED = Eam(IPv4Network("192.168.1.128/25"), IPv6Network("2001:db8:bb::/121"))
 
@@ -91,7 +92,7 @@ def test_what_never_leaves(packet: bytes, reason: str) -> None:
 @pytest.mark.parametrize(
     ("packet", "reason"),
     [
-        (kit6.udp6("2001:db8:9::9", 53, HOST6, 5000), "drop_untranslatable"),
+        (kit6.udp6(OPERATOR6, 53, HOST6, 5000), "drop_untranslatable"),
         (kit6.udp6(in_clat("192.168.1.9"), 53, HOST6, 5000), "drop_spoofed_source"),
         (kit6.udp6(in_prefix(INSIDE), 53, HOST6, 5000), "drop_spoofed_source"),
         (kit6.udp6(SERVER6, 53, in_clat("192.168.2.1"), 5000), "drop_wrong_address"),
@@ -157,7 +158,7 @@ def test_error_of_a_router_in_the_domain() -> None:
     """RFC 6791."""
     edge = clat()
     sent = out6(edge, kit.udp(INSIDE, 5000, SERVER, 53, bytes(1400)))
-    error = kit.one(edge, kit6.icmp6("2001:db8:9::9", HOST6, 2, 0, 1400, sent[:1200]), SOFTWIRE)
+    error = kit.one(edge, kit6.icmp6(OPERATOR6, HOST6, 2, 0, 1400, sent[:1200]), SOFTWIRE)
     assert (kit.field(error, "src"), kit.field(error, "icmp"), kit.field(error, "mtu")) == (
         "192.0.0.8",
         (3, 4),
@@ -207,6 +208,39 @@ def test_fragments_cross_one_by_one(order: tuple[int, ...]) -> None:
     pieces = cut6(kit6.udp6(SERVER6, 2, HOST6, 1, bytes(240)), 96)
     out = [kit.one(edge, pieces[i], SOFTWIRE) for i in order]
     assert {kit.field(p, "ident") for p in out} == {0x5678}
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+def test_pings_in_pieces_are_put_together(order: tuple[int, ...]) -> None:
+    """ICMPv6 sums up its length too; without DF what was cut may be cut again (RFC 6146 s3.4)."""
+    edge = clat()
+    cut = kit.cut(kit.icmp(INSIDE, SERVER, 8, 0, 7 << 16, bytes(240)), 88)
+    (out,) = (p for i in order for p in kit.run(edge, cut[i], NATIVE)[0])
+    assert kit6.wrong6(out) == []
+    assert out[40:] == kit6.icmp6(HOST6, SERVER6, 128, 0, 7 << 16, bytes(240))[40:]
+    pieces = cut6(kit6.icmp6(SERVER6, HOST6, 129, 0, 7 << 16, bytes(1440)), 512)
+    (back,) = (p for i in order for p in kit.run(edge, pieces[i], SOFTWIRE)[0])
+    assert kit.checksums(back) == []
+    assert back[20:] == kit.icmp(SERVER, INSIDE, 0, 0, 7 << 16, bytes(1440))[20:]
+    assert int.from_bytes(back[6:8], "big") == 0
+
+
+def test_pings_in_pieces_that_overlap_are_given_up() -> None:
+    """RFC 5722, RFC 1858."""
+    edge = clat()
+    cut = kit.cut(kit.icmp(INSIDE, SERVER, 8, 0, 7 << 16, bytes(240)), 88)
+    over = kit.ip(INSIDE, SERVER, 1, bytes(88), df=False, mf=True, offset=80)
+    assert kit.run(edge, cut[0], NATIVE)[1] == ["fragment_held"]
+    assert kit.run(edge, over, NATIVE)[1] == ["drop_fragment_overlap"]
+    assert [kit.run(edge, piece, NATIVE)[1] for piece in cut[1:]] == [["drop_fragment_broken_chain"]] * 2
+
+
+def test_ping_of_the_edge_itself_in_pieces_is_answered() -> None:
+    edge, asked = clat(), cut6(kit6.icmp6(OPERATOR6, OWN6, 128, 0, 7 << 16, bytes(3000)), 1400)
+    *held, (out, events) = (kit.run(edge, piece, SOFTWIRE) for piece in asked)
+    assert [answer for answer, _ in held] == [[], []]
+    assert events == ["reassembled", "echo_answered"]
+    assert {kit.outer(packet) for packet in out} == {(OWN6, OPERATOR6)}
 
 
 def test_super_packets_cross_whole_both_ways() -> None:
