@@ -9,7 +9,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 
+from .longest import LongestMatch
+
 _IPV4 = 0xFFFFFFFF  # the bits of an IPv6 address that are the IPv4 address
+_ALL = IPv4Network("0.0.0.0/0")
 
 
 class PlaneError(ValueError):
@@ -73,23 +76,16 @@ class PlaneTable:
     """
 
     def __init__(self, plane_id: int, routes: Iterable[PlaneRoute], default: Plane | None = None) -> None:
-        lengths: dict[int, dict[int, int]] = {}
-        for route in routes:
-            shift = 32 - route.ipv4.prefixlen
-            key = int(route.ipv4.network_address) >> shift
-            lengths.setdefault(shift, {})[key] = Plane(route.prefix, plane_id).base
+        entries = [(route.ipv4, Plane(route.prefix, plane_id).base) for route in routes]
         if default is not None:
-            lengths.setdefault(32, {}).setdefault(0, default.base)
-        self._lengths = sorted(lengths.items())  # bits to shift away: the longest prefix first
-        self._bases = {base for entries in lengths.values() for base in entries.values()}
+            entries.append((_ALL, default.base))
+        self._table = LongestMatch(entries)
+        self._bases = {base for _, base in entries}
 
     def address(self, ipv4: int) -> int | None:
         """The IPv6 address that stands for an IPv4 address; None where no entry covers it."""
-        for shift, entries in self._lengths:
-            base = entries.get(ipv4 >> shift)
-            if base is not None:
-                return base | ipv4
-        return None
+        base = self._table.find(ipv4)
+        return None if base is None else base | ipv4
 
     def __contains__(self, address: int) -> bool:
         """Whether an IPv6 address is behind one of the prefixes, in this plane."""

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from ..codec import CodecError, decode
 from ..mapping.binding import binding_problems
 from ..mapping.iid import FORMATS
+from ..mapping.plane import Plane, PlaneError
 from ..mapping.rfc6052 import prefix_problem
 from ..mapping.rule import Customer, MapRuleError
 from ..problem import Problem, Refused
@@ -40,6 +41,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "udp_zero_checksum": (COMPUTE, FORWARD, DROP),
 }
 _DEVICE = re.compile(r"[A-Za-z0-9_.-]{1,15}")  # IFNAMSIZ, without what /proc and ip(8) cannot take
+_NAMESPACE = re.compile(r"(?!\.\.?$)[A-Za-z0-9_.-]{1,200}")  # a file of /run/netns
 _MTU = (1280, 65535)  # RFC 8200 section 5
 _LEAST_MSS = 88  # Linux' TCP_MIN_MSS
 
@@ -95,6 +97,9 @@ def _service_problems(place: str, service: Service) -> Iterator[Problem]:
         yield Problem(
             f"{place}.mss_clamp", f"{service.mss_clamp}", f"0 for off, or {_LEAST_MSS} to {_MTU[1]}"
         )
+    if service.namespace and not _NAMESPACE.fullmatch(service.namespace):
+        right = "a name of `ip netns list`, or nothing for the node's own"
+        yield Problem(f"{place}.namespace", f"{service.namespace!r} cannot name a namespace", right)
     if service.technique not in TECHNIQUES or service.role not in (GATEWAY, EDGE):
         return
     row = TECHNIQUES[service.technique]
@@ -166,6 +171,39 @@ def _forward_problems(
         yield Problem(f"{place}.inside_address", f"{forward.inside_address} is not inside", f"in {networks}")
 
 
+def _plane_problems(place: str, service: Service) -> Iterator[Problem]:
+    """The SA46T family: a plane, and a table that it fits (draft-matsuhira-m46a)."""
+    if service.plane is None:
+        yield Problem(f"{place}.plane", "there is none", "prefix and plane ID")
+        return
+    for index, route in enumerate(service.plane_routes):
+        try:
+            Plane(route.prefix, service.plane.plane_id)
+        except PlaneError as error:
+            yield Problem(
+                f"{place}.plane_routes[{index}]", str(error), "a shorter prefix, or a lower plane ID"
+            )
+
+
+def _resolution_problems(place: str, service: Service) -> Iterator[Problem]:
+    if not service.plane_routes:
+        right = "where each IPv4 network of the plane is (draft-matsuhira-m46e-pr section 3.3)"
+        yield Problem(f"{place}.plane_routes", "there is none", right)
+
+
+def _joint_problems(place: str, service: Service) -> Iterator[Problem]:
+    """A PT is in the PR domain under a prefix of its own."""
+    own, plane = service.end_user_prefix, service.plane
+    if own is None or (plane is not None and own.overlaps(plane.prefix)):
+        wrong = "there is none" if own is None else f"{own} is in the FP domain too"
+        yield Problem(f"{place}.end_user_prefix", wrong, "a prefix that the PR domain routes to this node")
+    elif plane is not None:
+        try:
+            Plane(own, plane.plane_id)
+        except PlaneError as error:
+            yield Problem(f"{place}.end_user_prefix", str(error), "a shorter prefix")
+
+
 _Check = Callable[[str, Service], Iterator[Problem]]
 
 # What the row of a technique needs; a piece that needs something adds its line.
@@ -176,6 +214,9 @@ _MAPPING_CHECKS: Mapping[str, tuple[_Check, ...]] = MappingProxyType(
     {
         "rule": (_rule_problems, _port_set_problems),
         "binding": (_binding_problems, _port_set_problems),
+        "plane": (_plane_problems,),
+        "plane-table": (_plane_problems, _resolution_problems),
+        "plane-rewrite": (_plane_problems, _resolution_problems, _joint_problems),
     }
 )
 
@@ -202,7 +243,11 @@ def _clashes(services: list[tuple[str, Service]]) -> Iterator[Problem]:
         group += [(network, place) for network in _quiet(ipv4_networks, service)]
     for group in networks.values():
         for network, place, first in _nested(group):
-            yield Problem(place, f"{network} belongs to {first} too", "networks that do not overlap")
+            yield Problem(
+                place,
+                f"{network} belongs to {first} too",
+                "networks that do not overlap, or another namespace",
+            )
 
 
 def _nested(entries: list[tuple[IPv4Network, str]]) -> Iterator[tuple[IPv4Network, str, str]]:

@@ -17,6 +17,7 @@ from ..packet.verdict import Drop, IcmpError
 from ..techniques.planes import plane_of, plane_table
 from ..techniques.service import Service
 from .base import Link, Node, Work
+from .networks import Networks
 
 PATHS = 4096  # narrow paths remembered: 1.3 MB
 NET_UNREACHABLE = IcmpError(3, 0)
@@ -35,23 +36,27 @@ class PlaneNode(Node):
     def apply(self, service: Service) -> list[str]:
         """Take over a service. Raises PlaneError for a plane or table that cannot be."""
         self._plane, self._table = plane_of(service), plane_table(service)
-        self._inside = [(int(n.network_address), int(n.netmask)) for n in service.inside or _ALL]
+        self._inside = Networks(service.inside or _ALL)
         # A node that is the way to everywhere else does not know its own networks.
-        self._stubs = [(network, mask) for network, mask in self._inside if mask]
+        self._stubs = Networks(network for network in service.inside if network.prefixlen)
         self._paths = PathMtus(PATHS)
         return super().apply(service)
 
     def owns(self, address: int) -> bool:
         """Whether an address of the plane is that of an own stub network."""
-        return base_of(address) == self._plane.base and _within(ipv4_of(address), self._inside)
+        return base_of(address) == self._plane.base and ipv4_of(address) in self._inside
+
+    def near(self, d: Datagram, far: int) -> int:
+        """The inner source, in the plane too."""
+        return self._plane.address(d.source)
 
     def from_native(self, packet: Packet, work: Work) -> None:
         """From the stub network to the plane."""
         d = Datagram(packet.data, packet.offload)
         self.check_addresses(d)
-        if not _within(d.source, self._inside):
+        if d.source not in self._inside:
             raise Drop("drop_not_inside")
-        if _within(d.destination, self._stubs):
+        if d.destination in self._stubs:
             # The plane would send it straight back.
             raise Drop("drop_own_destination", NET_UNREACHABLE)
         target = self._table.address(d.destination)
@@ -71,7 +76,7 @@ class PlaneNode(Node):
         self.admit(outer)
         d = self.carriage.unwrap(outer, packet.offload)
         self.check_addresses(d)
-        if outer.source != self._table.address(d.source) or _within(d.source, self._stubs):
+        if outer.source != self._table.address(d.source) or d.source in self._stubs:
             raise Drop("drop_spoofed_source")
         if outer.destination != self._plane.address(d.destination):
             raise Drop("drop_wrong_address")
@@ -79,9 +84,9 @@ class PlaneNode(Node):
         self.emit(d, work)
         work.events.append("decapsulated")
 
-    def send(self, d: Datagram, softwire: int, work: Work) -> None:
-        """Into the plane; the source is the inner one in the plane too."""
-        packets = self._carriage_to(softwire, work.now).wrap(d, self._plane.address(d.source), softwire)
+    def send(self, d: Datagram, far: int, work: Work) -> None:
+        """Into the plane, no larger than the path carries."""
+        packets = self._carriage_to(far, work.now).wrap(d, self.near(d, far), far)
         work.events.append("encapsulated")
         work.outputs += [(packet, Link.SOFTWIRE) for packet in packets]
 
@@ -89,9 +94,7 @@ class PlaneNode(Node):
 
     def hear(self, error: icmp.Relayed, work: Work) -> None:
         """Remember a path that is narrower than the link."""
-        if error.softwire != self._table.address(error.destination) or not _within(
-            error.source, self._inside
-        ):
+        if error.softwire != self._table.address(error.destination) or error.source not in self._inside:
             raise Drop("drop_icmpv6_not_ours")
         narrower = 0 < error.path_mtu < self.service.ipv6_mtu
         if narrower and self._paths.lower(error.softwire, error.path_mtu, work.now):
@@ -106,12 +109,8 @@ class PlaneNode(Node):
             self.emit(d, work)
             work.events.append("icmpv6_relayed")
 
-    def _carriage_to(self, softwire: int, now: float) -> Carriage:
-        mtu = self._paths.get(softwire, now)
+    def _carriage_to(self, far: int, now: float) -> Carriage:
+        mtu = self._paths.get(far, now)
         if mtu is None:
             return self.carriage
         return Encapsulation(mtu, cut_inner=self.service.fragmentation == "inner", rng=self.rng)
-
-
-def _within(address: int, networks: list[tuple[int, int]]) -> bool:
-    return any(address & mask == network for network, mask in networks)

@@ -16,10 +16,12 @@ from ..packet import icmp, ipv6
 from ..packet.buffer import Packet, complete
 from ..packet.carriage import Encapsulation
 from ..packet.checksum import adjust
-from ..packet.verdict import Drop
+from ..packet.verdict import Drop, Icmp6Error
 from ..techniques.planes import plane_of, resolved_routes, resolved_side
 from ..techniques.service import Service
 from .base import Link, Node, Work
+
+NO_ROUTE, HOP_LIMIT_EXCEEDED = Icmp6Error(1, 0), Icmp6Error(3, 0)  # RFC 4443 sections 3.1 and 3.3
 
 _U16 = struct.Struct("!H")
 _ANY_SIZE = ipv6.HEADER + 0xFFFF
@@ -50,6 +52,7 @@ class PrefixTranslator(Node):
         if outer.destination == self.address:
             super()._tunnel(packet, work)
             return
+        work.outer, work.peer, work.near = packet.data, outer.source, self.address
         for whole in self._segments(outer, packet):
             work.outputs.append((self._cross(whole), Link.SOFTWIRE))
         work.events.append("prefix_rewritten")
@@ -80,7 +83,7 @@ class PrefixTranslator(Node):
             if source != self._table.address(sender):
                 raise Drop("drop_spoofed_source")
             return self._fixed.address(sender), self._fixed.address(receiver)
-        raise Drop("drop_no_plane_route")
+        raise Drop("drop_no_plane_route", error6=NO_ROUTE)
 
     def _cross(self, packet: Packet) -> Packet:
         """One packet into the other domain. Partial checksums of inner packets stay as they are."""
@@ -133,7 +136,7 @@ class PrefixTranslator(Node):
         head = bytearray(data[: ipv6.HEADER])
         if self.decrement_ttl:
             if head[7] <= 1:
-                raise Drop("drop_ttl_expired")
+                raise Drop("drop_ttl_expired", error6=HOP_LIMIT_EXCEEDED)
             head[7] -= 1
         head[8:40] = source.to_bytes(16, "big") + destination.to_bytes(16, "big")
         return bytes(head + data[ipv6.HEADER :])

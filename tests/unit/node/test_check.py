@@ -110,7 +110,7 @@ def test_services_that_cannot_be_told_apart():
     again = replace(GATEWAY_SERVICE, gateway_address=IPv6Address("2001:db8::1"))
     found = problems(configuration(GATEWAY_SERVICE, again))
     assert found == [
-        "services[1]: 130.129.255.92/30 belongs to services[0] too; networks that do not overlap",
+        "services[1]: 130.129.255.92/30 belongs to services[0] too; networks that do not overlap, or another namespace",
         "services[1].name: hall7 is the name of services[0] too; another name",
     ]
     same_address = replace(GATEWAY_SERVICE, name="hall8", rules=(OTHER_RULE,))

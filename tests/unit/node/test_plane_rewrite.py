@@ -111,7 +111,12 @@ class TestRefused:
     )
     def test_ends(self, source: str, destination: str, reason: str) -> None:
         sent = kit.tunnel(source, destination, kit.udp(FIXED_STUB, 1, RESOLVED_STUB, 2))
-        assert kit.run(translator(), sent, SOFTWIRE) == ([], [reason])
+        out, events = kit.run(translator(), sent, SOFTWIRE)
+        assert events[0] == reason
+        # Who sent it in good faith is told, by ICMPv6 from the own address.
+        assert [(kit.outer(one), one[40:42]) for one in out] == (
+            [((str(TRANSLATOR[1]), source), b"\1\0")] if reason == "drop_no_plane_route" else []
+        )
 
     def test_what_it_does_not_carry(self) -> None:
         made = translator()
@@ -125,7 +130,10 @@ class TestRefused:
     def test_hop_limit(self) -> None:
         sent = bytearray(kit.tunnel(*IN_FIXED, kit.udp(FIXED_STUB, 1, RESOLVED_STUB, 2)))
         sent[7] = 1
-        assert kit.run(translator(), bytes(sent), SOFTWIRE)[0] == []
+        out, events = kit.run(translator(), bytes(sent), SOFTWIRE)
+        assert events == ["drop_ttl_expired", "icmpv6_sent"]
+        assert (kit.outer(out[0]), out[0][40:42]) == ((str(TRANSLATOR[1]), IN_FIXED[0]), b"\3\0")
+        assert sum6(out[0]) == 0xFFFF and out[0][48:] == bytes(sent)
         made = build_node(service("sa46t-pt"), rng=Random(1), decrement_ttl=False)
         assert kit.run(made, bytes(sent), SOFTWIRE)[0][0][7] == 1
 
