@@ -26,11 +26,20 @@ _IFF_TUN, _IFF_NO_PI, _IFF_VNET_HDR, _IFF_TUN_EXCL = 0x0001, 0x1000, 0x4000, 0x8
 _CSUM, _TSO4, _TSO6, _TSO_ECN, _USO4, _USO6 = 0x01, 0x02, 0x04, 0x08, 0x20, 0x40
 
 _LARGEST = 65535
+_KEPT = 16 << 20  # octets: a few batches of super-packets
 _NOTHING_TO_DO = bytes(Offload.SIZE)
 
 
 # Few differ: a connection's packets have all the same.
 _offload = functools.lru_cache(1024)(Offload.unpack)
+
+
+def _keep_memory() -> None:
+    """Have the allocator keep what it gets back: otherwise each super-packet costs some 30 page faults.
+
+    glibc raises its thresholds to the largest mapped block that was ever freed (mallopt(3), M_MMAP_THRESHOLD).
+    """
+    bytearray(_KEPT)
 
 
 class TunError(OSError):
@@ -42,6 +51,7 @@ class Tun:
 
     def __init__(self, name: str) -> None:
         """Raises TunError, with what to look at."""
+        _keep_memory()
         self.name = name
         self.write_errors: Counter[str] = Counter()  # errno name -> packets
         self._header = bytearray(Offload.SIZE)
