@@ -37,7 +37,7 @@ _offload = functools.lru_cache(1024)(Offload.unpack)
 def _keep_memory() -> None:
     """Have the allocator keep what it gets back: otherwise each super-packet costs some 30 page faults.
 
-    glibc raises its thresholds to the largest mapped block that was ever freed (mallopt(3), M_MMAP_THRESHOLD).
+    glibc raises its thresholds to the largest mapped block that was freed (mallopt(3), M_MMAP_THRESHOLD).
     """
     bytearray(_KEPT)
 
