@@ -51,7 +51,10 @@ class Datagram:
     )
 
     def __init__(self, data: bytes | bytearray | memoryview, offload: Offload | None = None) -> None:
-        """Parse and check; raises Drop for what no router would forward (RFC 1812 s5.2.2)."""
+        """Parse and check; raises Drop for what no router would forward (RFC 1812 s5.2.2).
+
+        A bytearray is taken over, anything else copied.
+        """
         if len(data) < 20:
             raise Drop("drop_ipv4_malformed")
         (
@@ -73,7 +76,9 @@ class Datagram:
             raise Drop("drop_ipv4_checksum")
         self.source: int = source
         self.destination: int = destination
-        self.buf = bytearray(data if length == len(data) else data[:length])
+        if length != len(data):
+            data = data[:length]
+        self.buf = data if type(data) is bytearray else bytearray(data)
         self.offload = None if offload is None else self._checked(offload)
         self.ports = self._read_ports()
 
