@@ -35,7 +35,8 @@ class ActionModule(FleetAction):
         from ansible_collections.ipv4aas.fleet.engine.plan.build import build_plan
         from ansible_collections.ipv4aas.fleet.engine.platforms.registry import all_features
 
-        plan = build_plan(fleet_variables(variables["hostvars"]), all_features())
+        fleet = fleet_variables(variables["hostvars"])
+        plan = build_plan(fleet, all_features())
         for finding in plan.findings:
             if finding.severity != "info":
                 self._display.warning(finding_line(finding))
@@ -48,7 +49,19 @@ class ActionModule(FleetAction):
             "services": encode(plan.services),
             "nodes": _nodes(plan),
             "findings": encode(plan.findings),
+            **(self._comparison(fleet) if options["compare"] else {}),
         }
+
+    def _comparison(self, fleet: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+        """Every technique for every service; printed too, as it is made for people."""
+        from ansible_collections.ipv4aas.fleet.engine.codec import encode
+        from ansible_collections.ipv4aas.fleet.engine.plan.compare import compare, to_text
+        from ansible_collections.ipv4aas.fleet.engine.platforms.registry import all_features
+
+        found = compare(fleet, all_features())
+        text = "\n".join(to_text(comparison) for comparison in found)
+        self._display.display(text)
+        return {"comparison": encode(found), "comparison_text": text}
 
 
 def fleet_variables(hostvars: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -16,7 +16,13 @@ description:
   - Everything that is wrong is reported at once, one line each, with the place in the inventory, what is
     wrong and what would be right. Nothing is written then.
   - Runs once for all hosts of the play, on the controller, and contacts no device.
-options: {}
+options:
+  compare:
+    description:
+      - Plans every service again with each technique, only the word changed, and prints a table of what it
+        would be, or what the inventory lacks for it.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - ipv4aas.fleet.options.dest
 attributes:
@@ -35,6 +41,10 @@ EXAMPLES = r"""
   ipv4aas.fleet.plan:
     dest: build
   register: fleet
+
+- name: Print what each technique would be for the services of the inventory
+  ipv4aas.fleet.plan:
+    compare: true
 
 - name: Show how many ports a customer has
   ansible.builtin.debug:
@@ -77,4 +87,22 @@ findings:
       wrong: 130.129.255.92/30 is longer than /24
       right: announce a covering prefix
       source: operational practice
+comparison:
+  description: For each service every technique, with what the inventory lacks for it and its figures.
+  returned: when I(compare) is true
+  type: list
+  elements: dict
+  sample:
+    - service: hall7
+      technique: map-e
+      columns:
+        - technique: ds-lite
+          title: DS-Lite
+          needs: []
+          cells: {where NAT runs: carrier side, ports per customer: "960"}
+comparison_text:
+  description: The same as tables in Markdown.
+  returned: when I(compare) is true
+  type: str
+  sample: Service hall7 ...
 """

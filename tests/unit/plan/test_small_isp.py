@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ipv4aas.fleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The example of a small ISP: only the word changes, and everything is planned, linted, rendered, read back."""
+"""The example of a small ISP: only the word changes; every node is planned, linted, rendered, read back."""
 
 from __future__ import annotations
 

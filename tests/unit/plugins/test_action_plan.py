@@ -76,6 +76,20 @@ def test_lint_errors_stop_the_plan(run_action, hostvars):
     assert "MAP007" in refused["msg"]
 
 
+def test_every_technique_is_compared_on_request(run_action, hostvars, planned):
+    assert "comparison" not in planned
+    result = run_action("plan", {"compare": True}, {"hostvars": hostvars})
+    [hall7] = result["comparison"]
+    assert (hall7["service"], hall7["technique"]) == ("hall7", "map-e")
+    columns = {column["technique"]: column for column in hall7["columns"]}
+    assert columns["map-e"]["needs"] == []
+    assert columns["map-t"]["needs"] == ["needs gateway.translation_prefix"]
+    assert columns["map-e"]["cells"]["ports per customer"] == "960"
+    assert (
+        result["comparison_text"].startswith("Service hall7\n") and "**MAP-E**" in result["comparison_text"]
+    )
+
+
 def test_unknown_option_is_refused(run_action, hostvars):
     with pytest.raises(AnsibleActionFail, match="destination"):
         run_action("plan", {"destination": "x"}, {"hostvars": hostvars})
