@@ -140,8 +140,7 @@ def _port_set_problems(place: str, service: Service) -> Iterator[Problem]:
     try:
         customer = service.customer
     except MapRuleError as error:
-        rules = ", ".join(f"{r.ipv6_prefix} with {r.ea_len} EA bits" for r in service.rules) or "none"
-        yield Problem(f"{place}.end_user_prefix", str(error), f"a prefix of one of the rules ({rules})")
+        yield Problem(f"{place}.end_user_prefix", str(error), _own_prefixes(service))
         return
     seen = set()
     for index, forward in enumerate(service.port_forwards):
@@ -150,6 +149,15 @@ def _port_set_problems(place: str, service: Service) -> Iterator[Problem]:
         if (key := (forward.protocol, forward.outside_port)) in seen:
             yield Problem(where, f"{key[0]} {key[1]} is forwarded twice", "one forward for each outside port")
         seen.add(key)
+
+
+def _own_prefixes(service: Service) -> str:
+    """What the End-user prefix of an edge may be."""
+    if TECHNIQUES[service.technique].mapping == "binding":
+        softwires = ", ".join(str(binding.softwire) for binding in service.bindings[:3]) or "none"
+        return f"a prefix that holds the softwire of a binding ({softwires})"
+    rules = ", ".join(f"{r.ipv6_prefix} with {r.ea_len} EA bits" for r in service.rules) or "none"
+    return f"a prefix of one of the rules ({rules})"
 
 
 def _forward_problems(

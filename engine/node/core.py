@@ -13,7 +13,7 @@ from ..techniques import TECHNIQUES
 from ..techniques.service import EDGE, GATEWAY, Service
 from .aftr import Aftr
 from .b4 import B4
-from .base import DUMMY_ADDRESS, Limits, Link, Node, Output
+from .base import DUMMY_ADDRESS, Limits, Link, Node, Output, SessionLog
 from .clat import Clat
 from .edge import Edge
 from .gateway import Gateway
@@ -21,7 +21,7 @@ from .nat64 import Nat64
 from .plane import PlaneNode
 from .plane_rewrite import PrefixTranslator
 
-__all__ = ["Limits", "Link", "Node", "Output", "build_node", "has_node"]
+__all__ = ["Limits", "Link", "Node", "Output", "SessionLog", "build_node", "has_node"]
 
 # By mapping, carriage and role: what a technique's name stands for is in its row alone.
 _NODES: Mapping[tuple[str, str, str], type[Node]] = MappingProxyType(
@@ -48,7 +48,9 @@ _NODES: Mapping[tuple[str, str, str], type[Node]] = MappingProxyType(
 def has_node(technique: str, role: str) -> bool:
     """Whether the packet engine can take a seat."""
     row = TECHNIQUES.get(technique)
-    return row is not None and (row.mapping, row.carriage, role) in _NODES
+    if row is None or (role == EDGE and row.edge is None):
+        return False
+    return (row.mapping, row.carriage, role) in _NODES
 
 
 def build_node(
@@ -58,13 +60,17 @@ def build_node(
     decrement_ttl: bool = True,
     limits: Limits | None = None,
     icmp_source: int = DUMMY_ADDRESS,
+    log: SessionLog | None = None,
 ) -> Node:
     """The node that runs a service. Raises ValueError for what the engine cannot run.
 
-    `decrement_ttl=False` is for a node behind a forwarding kernel, which counts the hop itself.
+    `decrement_ttl=False` is for a node behind a forwarding kernel, which counts the hop itself. `log` is
+    told by a gateway with NAPT who has which outside ports.
     """
     if not has_node(service.technique, service.role):
         raise ValueError(f"the packet engine has no {service.role} for {service.technique}")
     row = TECHNIQUES[service.technique]
     kind = _NODES[row.mapping, row.carriage, service.role]
-    return kind(service, rng=rng, decrement_ttl=decrement_ttl, limits=limits, icmp_source=icmp_source)
+    return kind(
+        service, rng=rng, decrement_ttl=decrement_ttl, limits=limits, icmp_source=icmp_source, log=log
+    )

@@ -15,6 +15,7 @@ from ansible_collections.ipv4aas.fleet.engine.problem import Refused
 from ansible_collections.ipv4aas.fleet.engine.techniques import TECHNIQUES
 from ansible_collections.ipv4aas.fleet.engine.techniques.service import PortForward
 from node_samples import EDGE_SERVICE, GATEWAY_SERVICE, OTHER_RULE, configuration
+from technique_samples import LW4O6, MAP_T, NAT64, edge_of
 
 
 def problems(wanted) -> list[str]:
@@ -110,7 +111,8 @@ def test_services_that_cannot_be_told_apart():
     again = replace(GATEWAY_SERVICE, gateway_address=IPv6Address("2001:db8::1"))
     found = problems(configuration(GATEWAY_SERVICE, again))
     assert found == [
-        "services[1]: 130.129.255.92/30 belongs to services[0] too; networks that do not overlap, or another namespace",
+        "services[1]: 130.129.255.92/30 belongs to services[0] too; networks that do not overlap, "
+        "or another namespace",
         "services[1].name: hall7 is the name of services[0] too; another name",
     ]
     same_address = replace(GATEWAY_SERVICE, name="hall8", rules=(OTHER_RULE,))
@@ -147,3 +149,64 @@ def test_form_and_meaning_at_once():
 def test_no_configuration_at_all(document):
     (found,) = problems(document)
     assert found.endswith("the form that `ipv4aas-node read` prints")
+
+
+@pytest.mark.parametrize(
+    ("seat", "changes", "message"),
+    [
+        (
+            MAP_T,
+            {"translation_prefix": None},
+            "services[0].translation_prefix: there is none; a prefix of RFC 6052, "
+            "such as 64:ff9b::/96 or a /64",
+        ),
+        (
+            MAP_T,
+            {"translation_prefix": IPv6Network("2001:db8::/65")},
+            "services[0].translation_prefix: length /65 is not one of /32, /40, /48, /56, /64, /96; "
+            "a prefix of RFC 6052, such as 64:ff9b::/96 or a /64",
+        ),
+        (MAP_T, {"lowest_ipv6_mtu": 1000}, "services[0].lowest_ipv6_mtu: 1000; 1280 to 65535"),
+        (
+            MAP_T,
+            {"udp_zero_checksum": "ignore"},
+            "services[0].udp_zero_checksum: ignore is unknown; one of compute, forward, drop",
+        ),
+        (MAP_T, {"rules": ()}, "services[0].rules: there is none; at least one mapping rule"),
+        (
+            edge_of(LW4O6),
+            {"end_user_prefix": IPv6Network("2001:db8:99::/48")},
+            "services[0].end_user_prefix: service lw4o6: no binding is inside 2001:db8:99::/48; "
+            "a prefix that holds the softwire of a binding "
+            "(2001:db8:12:3400:0:c000:212:34, 2001:db8:13:5600:0:c000:213:56, 2001:db8:14::1)",
+        ),
+        (NAT64, {"role": "edge"}, "services[0].role: NAT64 has no edge; a role that it has"),
+    ],
+)
+def test_what_the_row_of_a_technique_needs(seat, changes, message):
+    assert problems(configuration(replace(seat, **changes))) == [message]
+
+
+def test_bindings_that_contradict():
+    twice = replace(LW4O6.bindings[1], softwire=LW4O6.bindings[0].softwire)
+    stolen = replace(LW4O6.bindings[0], softwire=IPv6Address("2001:db8::99"))
+    found = problems(configuration(replace(LW4O6, bindings=(*LW4O6.bindings, twice, stolen))))
+    assert found == [
+        "services[0].bindings: 192.0.2.18 port 1232 belongs to 2001:db8:12:3400:0:c000:212:34 and to "
+        "2001:db8::99; one binding a softwire, one owner a port",
+        "services[0].bindings: 192.0.2.19 port 1368 belongs to 2001:db8:12:3400:0:c000:212:34 and to "
+        "2001:db8:13:5600:0:c000:213:56; one binding a softwire, one owner a port",
+        "services[0].bindings: softwire 2001:db8:12:3400:0:c000:212:34 has 2 bindings; "
+        "one binding a softwire, one owner a port",
+    ]
+
+
+def test_two_services_with_one_prefix_or_one_customer_pool():
+    other = replace(NAT64, name="other", gateway_address=IPv6Address("2001:db8:fffe::9"))
+    found = problems(configuration(NAT64, other))
+    assert found == [
+        "services[1]: 203.0.113.0/28 belongs to services[0] too; networks that do not overlap, "
+        "or another namespace",
+        "services[1]: its tunnel address 2001:db8:64::/96 is that of services[0] too; "
+        "one service with all the rules",
+    ]

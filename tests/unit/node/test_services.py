@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import struct
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network
 from random import Random
 
 import pytest
+import technique_samples
 from ansible_collections.ipv4aas.fleet.engine.node.services import Services
 from ansible_collections.ipv4aas.fleet.engine.packet.buffer import Packet
 from ansible_collections.ipv4aas.fleet.engine.packet.checksum import checksum
 from ansible_collections.ipv4aas.fleet.engine.packet.ipv4 import build
 from node_samples import EDGE_SERVICE, GATEWAY_SERVICE, OTHER_RULE, configuration
+from unit.packet import translationkit as kit6
 
 HALL8 = replace(
     GATEWAY_SERVICE, name="hall8", gateway_address=IPv6Address("2001:3e8:0:2900::2"), rules=(OTHER_RULE,)
@@ -150,3 +152,52 @@ def test_fault_in_one_packet_ends_neither_node_nor_service(monkeypatch, capsys):
 def test_stumps_are_dropped(data):
     services = running(GATEWAY_SERVICE, HALL8)
     assert services.process(Packet(data), NOW) == []
+
+
+MAP_T_SEAT = technique_samples.MAP_T
+NAT64_SEAT = replace(technique_samples.NAT64, gateway_address=IPv6Address("2001:db8:fffe::64"))
+
+
+def udp6(source: str, destination: str) -> Packet:
+    """A UDP packet over IPv6."""
+    return Packet(kit6.udp6(source, 1232, destination, 53))
+
+
+@pytest.mark.parametrize(
+    ("destination", "name"),
+    [
+        ("2001:db8:ffff:0:c6:3364:700::", "map-t"),
+        ("2001:db8:64::c633:6407", "nat64"),
+        ("2001:db8:65::1", None),
+    ],
+)
+def test_translated_packets_are_chosen_by_prefix(destination, name):
+    services = running(MAP_T_SEAT, NAT64_SEAT, GATEWAY_SERVICE)
+    out = services.process(udp6("2001:db8:12:3400:0:c000:212:34", destination), NOW)
+    assert len(out) == (name is not None)
+    assert [seat for seat, seen in counters(services).items() if seen] == ([name] if name else [])
+
+
+def test_the_longest_prefix_counts_and_an_address_before_it():
+    inner = replace(
+        NAT64_SEAT,
+        gateway_address=IPv6Address("2001:db8:ffff::9"),
+        translation_prefix=IPv6Network("2001:db8:ffff:0:aa::/96"),
+    )
+    services = running(MAP_T_SEAT, inner)
+    customer = "2001:db8:12:3400:0:c000:212:34"
+    services.process(udp6(customer, "2001:db8:ffff:0:aa::c633:6407"), NOW)
+    services.process(Packet(kit6.icmp6(customer, "2001:db8:ffff::9", 128, 0, 1)), NOW)
+    services.process(udp6(customer, "2001:db8:ffff:0:c6:3364:700::"), NOW)
+    seen = counters(services)
+    assert (seen["nat64"]["echo_answered"], seen["nat64"]["decapsulated"]) == (1, 1)
+    assert seen["map-t"] == {"decapsulated": 1}
+
+
+def test_edge_of_one_technique_beside_the_gateway_of_another():
+    edge = replace(technique_samples.edge_of(technique_samples.LW4O6), name="edge")
+    services = running(MAP_T_SEAT, edge)
+    (out,) = services.process(udp4("192.168.1.5", "198.51.100.2", 5000, 53), NOW)
+    assert out.data[8:24] == edge.customer.address.packed
+    (out,) = services.process(udp4("198.51.100.2", "192.0.2.18", 53, 1232), NOW)
+    assert out.data[6] == 17 and out.data[24:40] == edge.customer.address.packed
