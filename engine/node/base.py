@@ -17,6 +17,7 @@ from ..packet.carriage import Carriage
 from ..packet.fragments import FragmentPorts, Reassembler
 from ..packet.ipv4 import Datagram, is_unicast
 from ..packet.napt import SessionView
+from ..packet.natlog import Record
 from ..packet.verdict import Drop, Icmp6Error, IcmpError
 from ..techniques import TECHNIQUES
 from ..techniques.service import Service
@@ -37,6 +38,9 @@ __all__ = [
 ]
 
 SOURCE_REFUSED = Icmp6Error(1, 5)  # source address failed ingress/egress policy (RFC 4443 s3.1)
+# Told who has which outside ports, by the service and the record of it.
+SessionLog = Callable[[Service, Record], None]
+
 DUMMY_ADDRESS = 0xC0000008  # 192.0.0.8: IPv4 source of a node that has no IPv4 address (RFC 7600 s4.8)
 
 _ENDS: Mapping[str, type[TunnelEnd | TranslatorEnd]] = MappingProxyType(
@@ -55,10 +59,11 @@ class Node(ABC):
         decrement_ttl: bool = True,
         limits: Limits | None = None,
         icmp_source: int = DUMMY_ADDRESS,
+        log: SessionLog | None = None,
     ) -> None:
         limits = limits or Limits()
         self.limits, self.rng, self.decrement_ttl = limits, rng, decrement_ttl
-        self.icmp_source = icmp_source
+        self.icmp_source, self.log = icmp_source, log
         self._bucket = TokenBucket(limits.icmp_per_second, limits.icmp_burst)
         bounds = {"count": limits.fragment_packets, "octets": limits.fragment_octets}
         self.fragments = FragmentPorts(**bounds, timeout=limits.fragment_seconds)

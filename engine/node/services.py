@@ -217,6 +217,7 @@ def _session(service: str, view: SessionView, now: float) -> dict[str, Any]:
     return {
         "service": service,
         "protocol": view.protocol,
+        **({"subscriber": str(IPv6Address(view.realm))} if view.realm else {}),
         "inside": pair(view.inside, view.inside_port),
         "outside": pair(view.outside, view.outside_port),
         "remote": pair(view.remote, view.remote_port),

@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ..packet import icmp, ipv6
 from ..packet.allocation import PoolAllocator
 from ..packet.buffer import Packet
 from ..packet.ipv4 import DF, Datagram
-from ..packet.napt import PROTOCOLS, Napt, SessionView
+from ..packet.napt import NUMBERS, PROTOCOLS, Napt, SessionView, StaticBinding
 from ..packet.verdict import Drop, Icmp6Error, IcmpError
-from ..techniques.service import Service
+from ..techniques.service import B4_ADDRESS, Service
 from .base import Node, Work
 from .networks import Networks
 
@@ -34,26 +36,48 @@ class SessionGateway(Node):
         return int(service.gateway_address)
 
     def apply(self, service: Service) -> list[str]:
-        """Take over a service; sessions that are valid under it live on."""
-        assert service.pool is not None
+        """Take over a service; sessions that are valid under it live on.
+
+        Raises ValueError, with nothing changed, for a pool or static binding that cannot be.
+        """
+        allocator = self._allocator_of(service)
+        static = [
+            StaticBinding(
+                NUMBERS[s.protocol],
+                s.outside_port,
+                B4_ADDRESS if s.inside_address is None else int(s.inside_address),
+                s.inside_port,
+                int(s.outside_address),
+                int(s.subscriber),
+            )
+            for s in service.static_bindings
+        ]
         open_filter = service.filtering == "endpoint-independent"
-        before = self._allocator
-        allocator = (
-            PoolAllocator(service.pool, self.rng) if before is None else before.successor(service.pool)
-        )
-        super().apply(service)
-        self.pool = Networks(service.pool.ipv4)
-        self._ident = self.rng.getrandbits(16)
-        self._allocator = allocator
+        lost = 0
         if self._napt is not None:
-            return ["session_lost_on_reload"] * self._napt.configure(allocator, open_filter)
-        self._napt = Napt(
-            allocator,
-            limit=self.limits.sessions,
-            endpoint_independent_filtering=open_filter,
-            remembered_syns=self.limits.unsolicited_syns,
-        )
-        return []
+            lost = self._napt.configure(allocator, open_filter, static)
+        else:
+            self._napt = Napt(
+                allocator,
+                limit=self.limits.sessions,
+                endpoint_independent_filtering=open_filter,
+                static=static,
+                remembered_syns=self.limits.unsolicited_syns,
+            )
+        self._allocator = allocator
+        self.pool = Networks(allocator.pool.ipv4)
+        self._ident = self.rng.getrandbits(16)
+        return super().apply(service) + ["session_lost_on_reload"] * lost
+
+    def _allocator_of(self, service: Service) -> PoolAllocator:
+        """The one in charge where nothing changed for it, else a new one."""
+        assert service.pool is not None
+        if self._allocator is not None:
+            now = self.service
+            if (now.pool, now.static_bindings) == (service.pool, service.static_bindings):
+                return self._allocator
+        log = None if self.log is None else partial(self.log, service)
+        return PoolAllocator(service.pool, self.rng, log=log)
 
     @property
     def napt(self) -> Napt:
@@ -132,6 +156,8 @@ class SessionGateway(Node):
         self.route(d, work)
         turned = d.destination in self.pool
         if turned:
+            if not self.service.hairpinning:
+                raise Drop("drop_hairpin_disabled")
             self.carriage.fit(d)
         self._translate_out(d, work, realm)
         if turned:

@@ -45,6 +45,18 @@ class PortForward:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StaticBinding:
+    """A static mapping at a gateway with NAPT: an outside port belongs to a subscriber's host (RFC 6146)."""
+
+    protocol: str  # tcp or udp
+    outside_address: IPv4Address  # of the pool
+    outside_port: int
+    subscriber: IPv6Address  # DS-Lite: the softwire; translation: the host
+    inside_address: IPv4Address | None = None  # DS-Lite: the host behind the softwire; None: its end
+    inside_port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Dns64:
     """How a resolver makes up AAAA records (RFC 6147)."""
 
@@ -76,6 +88,7 @@ class Service:
     rules: tuple[MapRule, ...] = ()  # mapping "rule"
     bindings: tuple[Binding, ...] = ()  # mapping "binding"; at an edge its own one
     pool: Pool | None = None  # mapping "session": at the gateway
+    static_bindings: tuple[StaticBinding, ...] = ()  # mapping "session": at the gateway
     plane: Plane | None = None  # mappings "plane..."; of a PT the FP domain
     plane_routes: tuple[PlaneRoute, ...] = ()  # mappings "plane-table" and "plane-rewrite"
     # Where IPv4 addresses of the Internet are, for carriage by translation: the DMR of MAP-T

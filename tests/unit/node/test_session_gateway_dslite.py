@@ -6,13 +6,17 @@
 from __future__ import annotations
 
 import json
-from ipaddress import IPv4Network
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Network, IPv6Address
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
-from ansible_collections.ipv4aas.fleet.engine.node.core import Limits
+from ansible_collections.ipv4aas.fleet.engine.node.core import Limits, build_node
+from ansible_collections.ipv4aas.fleet.engine.node.services import Services
 from ansible_collections.ipv4aas.fleet.engine.packet.buffer import Packet
+from ansible_collections.ipv4aas.fleet.engine.techniques.service import NodeConfiguration, StaticBinding
 from session_samples import (
     AFTR6,
     AFTR_SERVICE,
@@ -457,3 +461,88 @@ def test_offload_towards_the_gateway_is_kept() -> None:
     ((out, link),), _ = gateway.process(wrapped, SOFTWIRE, 0.0)
     assert link is NATIVE
     assert kit.checksums(kit.finished(out)) == []
+
+
+def test_sessions_are_shown_with_their_subscriber() -> None:
+    services = Services(rng=Random(1))
+    services.reload(NodeConfiguration(node="box", services=(AFTR_SERVICE,)), lambda service: 0)
+    packet = kit.tunnel(B4, AFTR6, kit.udp(INSIDE, 5000, SERVER, 53))
+    services.process(Packet(packet), 10.0)
+    (shown,) = services.sessions(10.0, 9)["sessions"]
+    assert (shown["subscriber"], shown["inside"], shown["expires_in"]) == (B4, f"{INSIDE}:5000", 300)
+
+
+# Static bindings
+
+FORWARD = StaticBinding(
+    protocol="tcp",
+    outside_address=IPv4Address("203.0.113.1"),
+    outside_port=80,
+    subscriber=IPv6Address(B4),
+    inside_address=IPv4Address(INSIDE),
+    inside_port=8080,
+)
+
+
+def test_static_binding_is_open_to_all() -> None:
+    """Also below the pool's first port, which nobody else gets."""
+    gateway = aftr(static_bindings=(FORWARD,))
+    came = kit.one(gateway, kit.tcp(SERVER, 99, "203.0.113.1", 80), NATIVE)
+    assert kit.outer(came) == (AFTR6, B4)
+    assert (kit.field(came[40:], "dst"), kit.field(came[40:], "dport")) == (INSIDE, 8080)
+    answer = Customer(gateway).send(kit.tcp(INSIDE, 8080, SERVER, 99, SYN | ACK))
+    assert (kit.field(answer, "src"), kit.field(answer, "sport")) == ("203.0.113.1", 80)
+    gateway.expire(100_000)
+    assert kit.one(gateway, kit.tcp(SERVER2, 99, "203.0.113.1", 80), NATIVE, 100_001)
+
+
+def test_static_binding_comes_and_goes_with_the_configuration() -> None:
+    gateway, one = single()
+    opened = one.open()
+    asked = kit.tcp(SERVER, 99, "203.0.113.1", 80)
+    assert kit.run(gateway, asked, NATIVE)[1] == ["drop_unsolicited"]
+    gateway.reload(aftr(static_bindings=(FORWARD,)).service)
+    assert kit.run(gateway, asked, NATIVE)[0]
+    assert kit.run(gateway, kit.udp(SERVER, 53, *opened), NATIVE)[0]
+    gateway.reload(aftr().service)
+    assert kit.run(gateway, kit.tcp(SERVER2, 99, "203.0.113.1", 80), NATIVE)[0] == []
+    assert kit.run(gateway, kit.udp(SERVER, 53, *opened), NATIVE)[0]
+
+
+def test_impossible_static_binding_changes_nothing() -> None:
+    gateway, one = single()
+    opened = one.open()
+    outside = replace(FORWARD, outside_address=IPv4Address("192.0.2.1"))
+    with pytest.raises(ValueError, match="port forward tcp 80"):
+        gateway.reload(replace(gateway.service, static_bindings=(outside,), ipv6_mtu=1280))
+    assert gateway.service.ipv6_mtu == 1500
+    assert kit.run(gateway, kit.udp(SERVER, 53, *opened), NATIVE)[0]
+
+
+def test_hairpinning_can_be_off() -> None:
+    one, other = pair(hairpinning=False, **OPEN)
+    one.open()
+    assert one.run(kit.udp(INSIDE, 5000, *other.open())) == ([], ["drop_hairpin_disabled"])
+
+
+# Log
+
+
+def test_log_tells_who_had_which_ports() -> None:
+    """RFC 6888 s4, RFC6888-REQ-12: no destination; one record a block (REQ-14)."""
+    records: list[tuple[Any, Any]] = []
+    gateway = build_node(
+        replace(AFTR_SERVICE, pool=pool(block_size=64)),
+        rng=Random(1),
+        log=lambda service, record: records.append((service.name, record)),
+    )
+    one = Customer(gateway)
+    ports = {one.open(sport=5000 + n) for n in range(10)}
+    ((name, record),) = records
+    assert (name, record.event, record.last_port - record.first_port) == ("t", "block_assigned", 63)
+    assert record.realm == int(IPv6Address("2001:db8:1:100::"))
+    assert {IPv4Address(address) for address, _ in ports} == {IPv4Address(record.outside)}
+    assert all(record.first_port <= port <= record.last_port for _, port in ports)
+    gateway.expire(302.0)
+    gateway.expire(500.0)
+    assert [r.event for _, r in records] == ["block_assigned", "block_released"]
