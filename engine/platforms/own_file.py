@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv6Address
 from typing import Any
 
+from ..mapping.binding import Binding
 from ..techniques.service import Service
 from .diff import line_diff
 from .driver import Change
@@ -57,15 +58,15 @@ def _section(entry: Leaf, lines: list[Leaf]) -> Section:
     return Section(entry.text.removeprefix(_SERVICE).strip(), entry, tuple(lines))
 
 
-def owned(text: str) -> str:
-    """The whole file in one form; empty where it has no services."""
+def owned(text: str, nothing: str = NOTHING) -> str:
+    """The whole file in one form; empty where it is the content without services."""
     text = normalised(text)
-    return "" if text == NOTHING else text
+    return "" if text == nothing else text
 
 
 def change(running: str, wanted: str, nothing: str = NOTHING) -> Change:
     """From one content to another; ``nothing`` is the content of a file without services."""
-    before, after = owned(running), owned(wanted)
+    before, after = owned(running, nothing), owned(wanted, nothing)
     if before == after:
         return Change("", "", "")
     return Change(after or nothing, before or nothing, line_diff(before, after))
@@ -83,3 +84,14 @@ def found_service(
             return replace(service, **carried)
     unknown: dict[str, Any] = {"gateway_address": IPv6Address(0), "technique": technique}
     return Service(name=name, **(unknown | carried))
+
+
+def bound(found: list[tuple[Binding, IPv6Address]], name: str, wanted: tuple[Service, ...]) -> dict[str, Any]:
+    """Fields of a service from its bindings, each with its gateway: that of the service, or its own."""
+    gateway = next((service.gateway_address for service in wanted if service.name == name), found[0][1])
+    return {
+        "gateway_address": gateway,
+        "bindings": tuple(
+            replace(binding, gateway_address=None if own == gateway else own) for binding, own in found
+        ),
+    }

@@ -50,3 +50,8 @@ def decode(data: bytes) -> tuple[IPv6Network, int]:
     if problem:
         raise Pref64Error(f"{prefix}: {problem}")
     return prefix, (field >> 3) * _UNIT
+
+
+def lifetime_for(interval: int) -> int:
+    """Seconds to announce where advertisements are at most ``interval`` seconds apart (section 4.1)."""
+    return min(-(-3 * interval // _UNIT) * _UNIT, MAX_LIFETIME)

@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterator
-from dataclasses import replace
 from ipaddress import IPv6Network
 from typing import Any
 
@@ -22,14 +21,12 @@ from ...plan.model import NodePlan
 from ...problem import Problem, Refused
 from ...provision.dhcpv6 import Bound, Container, OptionError
 from ...techniques.service import PROVISIONER, Delegation, Service
-from .. import own_file
-from ..diff import line_diff
+from .. import own_file, own_list
 from ..driver import Change, ParseError
 from ..guard import option
 from . import options
 from .options import Found
 
-_NOTHING = "[]\n"
 _OWNER = "ipv4aas"  # key of our user-context
 _NO_MECHANISM = "464xlat"  # what a subnet serves that announces nothing
 _MAX_ID = (1 << 32) - 2  # of a subnet in Kea
@@ -51,39 +48,24 @@ class Kea:
             raise Refused(problems)
         customers = node.options.get("subscribers", {})
         subnets = [_subnet(service, links[service.name], customers) for service in node.services]
-        return {"document": _write(subnets)}
+        return {"document": own_list.write(subnets)}
 
     def owned(self, text: str, dialect: str) -> str:
-        """See platforms.driver.Driver. The whole file; empty where it has no subnet."""
-        try:
-            subnets = json.loads(text or _NOTHING)
-        except json.JSONDecodeError:
-            return text
-        return _write(subnets) if subnets else ""
+        """See platforms.driver.Driver. The whole file."""
+        return own_list.owned(text)
 
     def parse(self, text: str, dialect: str, wanted: tuple[Service, ...]) -> tuple[Service, ...]:
         """See platforms.driver.Driver."""
-        try:
-            subnets = json.loads(text or _NOTHING)
-        except json.JSONDecodeError as error:
-            raise ParseError(f"line {error.lineno}: {error.msg}") from error
-        return tuple(_service(subnet, f"[{index}]", wanted) for index, subnet in enumerate(subnets))
+        return tuple(_service(subnet, f"[{n}]", wanted) for n, subnet in enumerate(own_list.read(text)))
 
     def change(self, running: str, wanted: str, dialect: str) -> Change:
         """See platforms.driver.Driver. The whole list."""
-        before, after = self.owned(running, dialect), self.owned(wanted, dialect)
-        if before == after:
-            return Change("", "", "")
-        return Change(after or _NOTHING, before or _NOTHING, line_diff(before, after))
+        return own_list.change(running, wanted)
 
 
 def subnet_id(service: str) -> int:
     """Number of a service's subnet: leases refer to it, so it must not depend on the other services."""
     return zlib.crc32(service.encode()) % _MAX_ID + 1
-
-
-def _write(subnets: Any) -> str:
-    return json.dumps(subnets, indent=2) + "\n"
 
 
 def _links(node: NodePlan) -> dict[str, dict[str, Any]]:
@@ -238,21 +220,15 @@ def _delegation(pool: Any) -> Delegation:
 def _bound_service(
     name: str, pools: list[tuple[Delegation, Found]], whole: IPv6Network, wanted: tuple[Service, ...]
 ) -> dict[str, Any]:
-    """Bindings, the address of the lwAFTR that most of them have, and what is delegated."""
-    known = next((service.gateway_address for service in wanted if service.name == name), None)
-    bindings = []
+    """Bindings, the lwAFTR, and what is delegated."""
+    pairs = []
     for pool, found in pools:
         container = found.container("lw4o6")
         if container.bound is None or len(container.gateways) != 1:
             raise ParseError(f"{found.place}: expected one binding and one lwAFTR")
-        known = known or container.gateways[0]
-        own = container.gateways[0] if container.gateways[0] != known else None
-        bindings.append((container.bound.binding(pool.prefix), own))
-    return {
-        "gateway_address": known,
-        "bindings": tuple(replace(binding, gateway_address=own) for binding, own in bindings),
-        "delegations": (Delegation(whole, pools[0][0].length),),
-    }
+        pairs.append((container.bound.binding(pool.prefix), container.gateways[0]))
+    delegations = (Delegation(whole, pools[0][0].length),)
+    return own_file.bound(pairs, name, wanted) | {"delegations": delegations}
 
 
 DRIVER = Kea()

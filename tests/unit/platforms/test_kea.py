@@ -43,11 +43,7 @@ def round_trip(*services, **options):
 def test_golden_file(technique):
     service = samples.provisioner_service(technique)
     text = round_trip(service, subscribers={"2001:3e8:6000:2::/64": "00:03:00:01:aa:bb:cc:dd:ee:02"})
-    path = samples.ROOT / "tests" / "golden" / "platforms" / "kea" / f"{technique}.json"
-    if samples.UPDATE:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    assert text == path.read_text()
+    samples.golden("kea", f"{technique}.json", text)
 
 
 @pytest.mark.parametrize("technique", samples.PROVISIONED)

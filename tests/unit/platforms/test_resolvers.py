@@ -77,12 +77,7 @@ def test_whole_files_change_and_go_back(platform):
 
 @pytest.mark.parametrize("platform", RESOLVERS)
 def test_golden_file(platform):
-    path = samples.ROOT / "tests" / "golden" / "platforms" / platform / "conference.conf"
-    text = samples.rendered(platform, SERVICE)
-    if samples.UPDATE:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    assert text == path.read_text()
+    samples.golden(platform, "conference.conf", samples.rendered(platform, SERVICE))
 
 
 @pytest.mark.parametrize("platform", RESOLVERS)

@@ -1,0 +1,47 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A file that is ours as a whole and holds a JSON list with an entry for each service."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from .diff import line_diff
+from .driver import Change, ParseError
+
+NOTHING = "[]\n"
+
+
+def write(entries: list[dict[str, Any]]) -> str:
+    """The file."""
+    return json.dumps(entries, indent=2) + "\n"
+
+
+def read(text: str) -> list[Any]:
+    """The entries; none in an empty text. Raises ParseError."""
+    try:
+        found = json.loads(text or NOTHING)
+    except json.JSONDecodeError as error:
+        raise ParseError(f"line {error.lineno}: {error.msg}") from error
+    if not isinstance(found, list):
+        raise ParseError("line 1: is no list")
+    return found
+
+
+def owned(text: str) -> str:
+    """The file in one form; empty where it has no entries, as it is where it is no list."""
+    try:
+        entries = read(text)
+    except ParseError:
+        return text
+    return write(entries) if entries else ""
+
+
+def change(running: str, wanted: str) -> Change:
+    """From one content to another."""
+    before, after = owned(running), owned(wanted)
+    if before == after:
+        return Change("", "", "")
+    return Change(after or NOTHING, before or NOTHING, line_diff(before, after))
