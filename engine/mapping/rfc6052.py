@@ -84,6 +84,13 @@ class Embedding:
         """The IPv6 address that stands for an IPv4 address; the suffix is zero."""
         return self._network | ipv4 >> self._low << 64 | (ipv4 & self._low_mask) << self._low_at
 
+    def embed_network(self, ipv4: IPv4Network) -> IPv6Network:
+        """The IPv6 prefix of a whole IPv4 network."""
+        length = self.prefix.prefixlen + ipv4.prefixlen
+        if self.prefix.prefixlen < 96 and (length > 64 or self.prefix.prefixlen == 64):
+            length += 8  # octet u
+        return IPv6Network((self.embed(int(ipv4.network_address)), length))
+
     def extract(self, ipv6: int) -> int:
         """The IPv4 address in an IPv6 address of the prefix; octet u and suffix are ignored."""
         high = ipv6 >> 64 & ((1 << self._high) - 1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from ipaddress import IPv4Network
+from random import Random
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -15,8 +16,10 @@ from ..codec import CodecError, decode
 from ..mapping.binding import binding_problems
 from ..mapping.iid import FORMATS
 from ..mapping.plane import Plane, PlaneError
-from ..mapping.rfc6052 import prefix_problem
+from ..mapping.pool import PoolError
+from ..mapping.rfc6052 import Embedding, PrefixError, prefix_problem
 from ..mapping.rule import Customer, MapRuleError
+from ..packet.allocation import PoolAllocator
 from ..problem import Problem, Refused
 from ..techniques import TECHNIQUES
 from ..techniques.reach import ipv4_networks, ipv6_prefixes
@@ -43,6 +46,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 _DEVICE = re.compile(r"[A-Za-z0-9_.-]{1,15}")  # IFNAMSIZ, without what /proc and ip(8) cannot take
 _NAMESPACE = re.compile(r"(?!\.\.?$)[A-Za-z0-9_.-]{1,200}")  # a file of /run/netns
 _MTU = (1280, 65535)  # RFC 8200 section 5
+_FORWARDED = ("tcp", "udp")
 _LEAST_MSS = 88  # Linux' TCP_MIN_MSS
 
 
@@ -163,8 +167,8 @@ def _own_prefixes(service: Service) -> str:
 def _forward_problems(
     place: str, forward: PortForward, customer: Customer, inside: tuple[IPv4Network, ...]
 ) -> Iterator[Problem]:
-    if forward.protocol not in ("tcp", "udp"):
-        yield Problem(f"{place}.protocol", f"{forward.protocol} is unknown", "tcp or udp")
+    if forward.protocol not in _FORWARDED:
+        yield Problem(f"{place}.protocol", f"{forward.protocol} is unknown", " or ".join(_FORWARDED))
     if not forward.outside_port or forward.outside_port not in customer.ports:
         first = ", ".join(f"{a}-{b}" for a, b in customer.ports.ranges()[:3])
         yield Problem(
@@ -212,6 +216,56 @@ def _joint_problems(place: str, service: Service) -> Iterator[Problem]:
             yield Problem(f"{place}.end_user_prefix", str(error), "a shorter prefix")
 
 
+def _session_problems(place: str, service: Service) -> Iterator[Problem]:
+    """NAPT at the gateway: its pool there, nothing of the kind at the edge."""
+    if TECHNIQUES[service.technique].carriage == "encapsulation" and service.fragmentation != "outer":
+        yield Problem(f"{place}.fragmentation", service.fragmentation, "outer (RFC 6333 section 5.3)")
+    if service.role == GATEWAY:
+        yield from _pool_problems(place, service)
+    else:
+        yield from _plain_edge_problems(place, service)
+
+
+def _pool_problems(place: str, service: Service) -> Iterator[Problem]:
+    if service.pool is None:
+        yield Problem(f"{place}.pool", "there is none", "IPv4 addresses for the subscribers")
+        return
+    try:
+        PoolAllocator(service.pool, Random(0))
+    except PoolError as error:
+        yield Problem(f"{place}.pool", str(error), "a pool that can be given out")
+    seen = set()
+    for index, binding in enumerate(service.static_bindings):
+        where, outside = f"{place}.static_bindings[{index}]", binding.outside_address
+        if binding.protocol not in _FORWARDED:
+            yield Problem(f"{where}.protocol", f"{binding.protocol} is unknown", " or ".join(_FORWARDED))
+        for name in ("outside_port", "inside_port"):
+            if not 0 < getattr(binding, name) <= 0xFFFF:
+                yield Problem(f"{where}.{name}", f"{getattr(binding, name)}", "1 to 65535")
+        if not any(outside in network for network in service.pool.ipv4):
+            right = "in " + ", ".join(map(str, service.pool.ipv4))
+            yield Problem(f"{where}.outside_address", f"{outside} is not in the pool", right)
+        if (key := (binding.protocol, outside, binding.outside_port)) in seen:
+            wrong = f"{key[0]} {outside}:{key[2]} is bound twice"
+            yield Problem(where, wrong, "one static binding for each outside port")
+        seen.add(key)
+
+
+def _plain_edge_problems(place: str, service: Service) -> Iterator[Problem]:
+    if service.port_forwards:
+        yield Problem(f"{place}.port_forwards", "the NAPT is at the gateway", "a static binding there")
+    own, internet = service.end_user_prefix, service.translation_prefix
+    if own is None:
+        yield Problem(f"{place}.end_user_prefix", "there is none", "the customer's prefix")
+    elif TECHNIQUES[service.technique].carriage == "translation":
+        try:
+            Embedding(service.clat_prefix)
+        except PrefixError as error:
+            yield Problem(f"{place}.end_user_prefix", str(error), "a prefix of RFC 6052")
+        if internet is not None and own.overlaps(internet):
+            yield Problem(f"{place}.end_user_prefix", f"{own} overlaps with {internet}", "another prefix")
+
+
 _Check = Callable[[str, Service], Iterator[Problem]]
 
 # What the row of a technique needs; a piece that needs something adds its line.
@@ -222,6 +276,7 @@ _MAPPING_CHECKS: Mapping[str, tuple[_Check, ...]] = MappingProxyType(
     {
         "rule": (_rule_problems, _port_set_problems),
         "binding": (_binding_problems, _port_set_problems),
+        "session": (_session_problems,),
         "plane": (_plane_problems,),
         "plane-table": (_plane_problems, _resolution_problems),
         "plane-rewrite": (_plane_problems, _resolution_problems, _joint_problems),

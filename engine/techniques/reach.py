@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network
 from types import MappingProxyType
 
+from ..mapping.rfc6052 import Embedding
 from . import TECHNIQUES
 from .planes import plane_of, resolved_routes, resolved_side
-from .service import EDGE, GATEWAY, Service
+from .service import B4_ADDRESS, EDGE, GATEWAY, Service
 
 EVERYTHING = IPv4Network("0.0.0.0/0")
 
@@ -64,8 +65,16 @@ def _softwire(service: Service) -> Iterator[IPv6Network]:
 
 
 def _clat(service: Service) -> Iterator[IPv6Network]:
-    """Its own prefix, and inside hosts with an address of their own choice (RFC 7757)."""
-    yield service.clat_prefix
+    """Where its own prefix has the inside networks: the rest of the prefix may be in use otherwise.
+
+    And inside hosts with an address of their own choice (RFC 7757).
+    """
+    own = Embedding(service.clat_prefix)
+    yield IPv6Network(own.embed(B4_ADDRESS))
+    if not service.inside:
+        yield own.prefix
+    for network in service.inside:
+        yield own.embed_network(network)
     for entry in service.eam:
         if any(entry.ipv4.subnet_of(network) for network in service.inside):
             yield entry.ipv6

@@ -13,7 +13,7 @@ from ..mapping.eam import Eam
 from ..mapping.iid import RFC7597, interface_identifier
 from ..mapping.plane import Plane, PlaneRoute
 from ..mapping.pool import Pool
-from ..mapping.rfc6052 import LENGTHS
+from ..mapping.rfc6052 import LENGTHS, PrefixError
 from ..mapping.rule import (
     Customer,
     MapRule,
@@ -152,9 +152,14 @@ class Service:
 
     @property
     def clat_prefix(self) -> IPv6Network:
-        """Where a CLAT's own IPv4 addresses are: the first prefix of RFC 6052 in its End-user prefix."""
+        """Where a CLAT's own IPv4 addresses are: the first prefix of RFC 6052 in its End-user prefix.
+
+        Raises PrefixError where there is no room for one.
+        """
         assert self.end_user_prefix is not None
-        length = next(length for length in LENGTHS if length >= self.end_user_prefix.prefixlen)
+        length = next((length for length in LENGTHS if length >= self.end_user_prefix.prefixlen), None)
+        if length is None:
+            raise PrefixError(f"{self.end_user_prefix} has no room for IPv4 addresses")
         return IPv6Network((self.end_user_prefix.network_address, length))
 
     @property

@@ -90,3 +90,14 @@ def test_non_global_is_the_list(ipv4: int) -> None:
     for near in (ipv4 - 1, ipv4 + 1):
         if 0 <= near <= 0xFFFFFFFF and near not in (0xC00000AA, 0xC00000AB):
             assert non_global(near) == any(IPv4Address(near) in network for network in NON_GLOBAL)
+
+
+@given(st.integers(0, (1 << 32) - 1), st.integers(0, 32), st.sampled_from(LENGTHS))
+def test_network_has_the_addresses_of_its_hosts_and_no_others(ipv4: int, bits: int, length: int) -> None:
+    embedding = Embedding(IPv6Network(("2001:db8::", length)))
+    network = IPv4Network((ipv4 >> bits << bits, 32 - bits))
+    found = embedding.embed_network(network)
+    assert all(IPv6Address(embedding.embed(int(host))) in found for host in (network[0], network[-1]))
+    if bits < 32:
+        neighbour = int(network[0]) ^ 1 << bits
+        assert IPv6Address(embedding.embed(neighbour)) not in found

@@ -10,12 +10,21 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network
 
 import pytest
 from ansible_collections.ipv4aas.fleet.engine.codec import encode
+from ansible_collections.ipv4aas.fleet.engine.mapping.pool import Pool
 from ansible_collections.ipv4aas.fleet.engine.node.check import configuration as check
 from ansible_collections.ipv4aas.fleet.engine.problem import Refused
 from ansible_collections.ipv4aas.fleet.engine.techniques import TECHNIQUES
-from ansible_collections.ipv4aas.fleet.engine.techniques.service import PortForward
+from ansible_collections.ipv4aas.fleet.engine.techniques.service import PortForward, StaticBinding
 from node_samples import EDGE_SERVICE, GATEWAY_SERVICE, OTHER_RULE, configuration
-from technique_samples import LW4O6, MAP_T, NAT64, edge_of
+from technique_samples import DS_LITE, LW4O6, MAP_T, NAT64, POOL, XLAT464, edge_of
+
+STATIC = StaticBinding(
+    protocol="tcp",
+    outside_address=IPv4Address("203.0.113.1"),
+    outside_port=80,
+    subscriber=IPv6Address("2001:db8:1::2"),
+    inside_port=80,
+)
 
 
 def problems(wanted) -> list[str]:
@@ -210,3 +219,65 @@ def test_two_services_with_one_prefix_or_one_customer_pool():
         "services[1]: its tunnel address 2001:db8:64::/96 is that of services[0] too; "
         "one service with all the rules",
     ]
+
+
+@pytest.mark.parametrize(
+    ("service", "changes", "message"),
+    [
+        (DS_LITE, {"pool": None}, "pool: there is none; IPv4 addresses for the subscribers"),
+        (DS_LITE, {"pool": Pool(ipv4=())}, "pool: the pool has no address; a pool that can be given out"),
+        (
+            NAT64,
+            {"pool": replace(POOL, deterministic=True)},
+            "pool: a deterministic pool needs to know the subscribers' prefix; a pool that can be given out",
+        ),
+        (DS_LITE, {"fragmentation": "inner"}, "fragmentation: inner; outer (RFC 6333 section 5.3)"),
+        (
+            DS_LITE,
+            {"static_bindings": (replace(STATIC, protocol="sctp"),)},
+            "static_bindings[0].protocol: sctp is unknown; tcp or udp",
+        ),
+        (
+            DS_LITE,
+            {"static_bindings": (replace(STATIC, inside_port=0),)},
+            "static_bindings[0].inside_port: 0; 1 to 65535",
+        ),
+        (
+            DS_LITE,
+            {"static_bindings": (replace(STATIC, outside_address=IPv4Address("192.0.2.1")),)},
+            "static_bindings[0].outside_address: 192.0.2.1 is not in the pool; in 203.0.113.0/28",
+        ),
+        (
+            DS_LITE,
+            {"static_bindings": (STATIC, replace(STATIC, inside_port=81))},
+            "static_bindings[1]: tcp 203.0.113.1:80 is bound twice; one static binding for each outside port",
+        ),
+        (
+            edge_of(DS_LITE),
+            {"port_forwards": (PortForward("tcp", 80, IPv4Address("192.168.1.1"), 80),)},
+            "port_forwards: the NAPT is at the gateway; a static binding there",
+        ),
+        (
+            edge_of(DS_LITE),
+            {"end_user_prefix": None},
+            "end_user_prefix: there is none; the customer's prefix",
+        ),
+        (
+            edge_of(XLAT464),
+            {"end_user_prefix": IPv6Network("2001:db8::/104")},
+            "end_user_prefix: 2001:db8::/104 has no room for IPv4 addresses; a prefix of RFC 6052",
+        ),
+        (
+            edge_of(XLAT464),
+            {"end_user_prefix": IPv6Network("2001:db8:0:1:100::/96")},
+            "end_user_prefix: 2001:db8:0:1:100::/96: bits 64 to 71 are not zero; a prefix of RFC 6052",
+        ),
+        (
+            edge_of(XLAT464),
+            {"end_user_prefix": IPv6Network("2001:db8::/32")},
+            "end_user_prefix: 2001:db8::/32 overlaps with 2001:db8:64::/96; another prefix",
+        ),
+    ],
+)
+def test_where_the_gateway_has_the_napt(service, changes, message):
+    assert problems(configuration(replace(service, **changes))) == [f"services[0].{message}"]

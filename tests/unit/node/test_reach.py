@@ -34,7 +34,7 @@ EXPECTED = {
     ("ds-lite", EDGE): (["2001:db8:12:3400:0:c000:2:0/128"], ["192.168.0.0/16"]),
     ("nat64", GATEWAY): ([BR, "2001:db8:64::/96"], ["203.0.113.0/28"]),
     ("464xlat", GATEWAY): ([BR, "2001:db8:64::/96"], ["203.0.113.0/28"]),
-    ("464xlat", EDGE): (["2001:db8:12:3400::/56"], ["192.168.0.0/16"]),
+    ("464xlat", EDGE): (["2001:db8:12:34c0:0:2::/128", "2001:db8:12:34c0:a8::/80"], ["192.168.0.0/16"]),
     ("sa46t", EDGE): (["2001:db8:4600::7:a01:0/112"], ["10.1.0.0/16"]),
     ("sa46t-pr", EDGE): (["2001:db8:4601::7:a01:0/112"], ["10.1.0.0/16"]),
 }
@@ -84,7 +84,12 @@ def test_clat_takes_mapped_hosts_of_its_own():
         Eam(IPv4Network("198.51.100.1/32"), IPv6Network("2001:db8:bbbb::1/128")),
     )
     found = ipv6_prefixes(replace(edge_of(XLAT464), eam=entries))
-    assert list(map(str, found)) == ["2001:db8:12:3400::/56", "2001:db8:aaaa::1/128"]
+    assert list(map(str, found))[2:] == ["2001:db8:aaaa::1/128"]
+
+
+def test_clat_without_networks_takes_all_of_its_prefix():
+    found = ipv6_prefixes(edge_of(XLAT464, inside=()))
+    assert list(map(str, found)) == ["2001:db8:12:34c0:0:2::/128", "2001:db8:12:3400::/56"]
 
 
 def test_a_gateway_without_bindings_attracts_no_ipv4():
