@@ -153,8 +153,8 @@ def _pool_form(service: ServiceIntent, place: str, otherwise: str | None = None)
 
 def _binding(entry: Subscriber, place: str) -> Iterator[Problem]:
     if (entry.customer_prefix is None) == (entry.softwire is None):
-        wrong = "has both customer_prefix and softwire" if entry.softwire else "has neither"
-        yield Problem(place, f"{wrong}", "give customer_prefix or softwire")
+        wrong = "has both customer_prefix and softwire" if entry.softwire else "belongs to nobody"
+        yield Problem(place, wrong, "give customer_prefix or softwire")
     if entry.psid >= 1 << entry.psid_length:
         wrong = f"{entry.psid} does not fit in {entry.psid_length} bits"
         right = f"use 0 to {(1 << entry.psid_length) - 1}, or psid_length {entry.psid.bit_length()}"
@@ -260,11 +260,9 @@ def _carried(host: HostIntent, services: Services) -> Iterator[Problem]:
 
 def _edge(host: HostIntent, rows: Sequence[Technique]) -> Iterator[Problem]:
     if host.customer_prefix is None and not any(row.mapping == "plane" for row in rows):
-        yield Problem(
-            host.place("customer_prefix"),
-            "is missing",
-            "give the edge its End-user prefix, inside customers.ipv6",
-        )
+        own = any(row.mapping in OWN_PREFIX for row in rows)
+        right = _REACHED if own else "give the edge its End-user prefix, inside customers.ipv6"
+        yield Problem(host.place("customer_prefix"), "is missing", right)
     if host.carries is not None and len(set(host.carries)) > 1:
         yield Problem(
             host.place("carries"),
@@ -283,6 +281,7 @@ def _edge(host: HostIntent, rows: Sequence[Technique]) -> Iterator[Problem]:
             yield Problem(host.place("port_forwards"), wrong, f"remove them, or use {any_of(able)}")
 
 
+_REACHED = "give the prefix under which the others of its domain reach it"
 _NO_EDGE = MappingProxyType(
     {
         "session": "IPv6 hosts reach its gateway by themselves, at addresses that DNS64 makes",
@@ -313,8 +312,8 @@ def _not_an_edge(host: HostIntent, rows: Sequence[Technique]) -> Iterator[Proble
             )
     needing = next((row for row in rows if row.mapping in OWN_PREFIX), None)
     if host.role == GATEWAY and needing is not None and host.customer_prefix is None:
-        right = "give the prefix under which the others of its domain reach it"
-        yield Problem(host.place("customer_prefix"), f"is missing: {needing.title} has one of its own", right)
+        wrong = f"is missing: {needing.title} has one of its own"
+        yield Problem(host.place("customer_prefix"), wrong, _REACHED)
 
 
 def _with_mapping(mapping: str) -> list[str]:

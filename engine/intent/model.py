@@ -126,7 +126,7 @@ class Gateway(Model):
     translation_prefix: Prefix6 | None = Field(
         default=None,
         description="translation: where IPv4 addresses of the Internet are (DMR, Pref64)",
-        examples=["2001:db8:64::/96"],
+        examples=["2001:db8:64::/64"],
     )
     anycast: Flag = Field(default=False, description="several gateways have the address")
     path_mtu_discovery: Flag = Field(

@@ -307,7 +307,9 @@ def _gateway_problems(drawn: Mapping[str, Drawn], seats: Sequence[Seat]) -> Iter
             wrong = f"is false, but {all_of(deployed)} have the address {one.gateway_address}"
             yield Problem(f"{place}.anycast", wrong, "use true, or let one gateway carry the service")
         if one.pool is not None and not one.pool.deterministic and len(deployed) > addresses_in(one.ipv4):
-            wrong = f"{addresses_in(one.ipv4)} addresses cannot be divided among {all_of(deployed)}"
+            wrong = (
+                f"cannot be divided among {all_of(deployed)}: {addresses_in(one.ipv4)} for {len(deployed)}"
+            )
             yield Problem(f"{SERVICES}.{name}.ipv4_pools", wrong, "give each gateway an address or more")
 
 

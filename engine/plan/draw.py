@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from types import MappingProxyType
 
@@ -46,8 +46,9 @@ class Drawn:
     @property
     def usable(self) -> bool:
         """Whether nodes can be planned from it."""
-        given = self.rules or self.pool or self.plane
-        return given is not None and given != () and self.gateway_address is not None
+        bound = self.intent.row.mapping == "binding"
+        given = self.bindings if bound else self.rules or self.pool or self.plane
+        return bool(given) and self.gateway_address is not None
 
     @property
     def ipv4(self) -> tuple[IPv4Network, ...]:
@@ -121,9 +122,8 @@ def _draw_bindings(service: ServiceIntent, services: Mapping[str, ServiceIntent]
     drawn = _numbered(service, drafts)
     excess = too_many(service, drawn.rules)
     if excess is not None:
-        return Drawn(service, drawn.gateway_address, drafts), (*problems, excess)
-    bindings = whole_table(drawn.rules)
-    return Drawn(service, drawn.gateway_address, drafts, drawn.rules, drawn.index, bindings), problems
+        return drawn, (*problems, excess)
+    return replace(drawn, bindings=whole_table(drawn.rules)), problems
 
 
 def _numbered(service: ServiceIntent, drafts: tuple[RuleDraft, ...]) -> Drawn:

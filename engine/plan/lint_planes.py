@@ -72,4 +72,4 @@ def something_to_join(fleet: Fleet) -> Said:
         for title, mapping in sides.items():
             if not alike(service, services, mapping):
                 wrong = f"no {title} service has plane {service.plane.id}: there is nothing to join"
-                yield f"{SERVICES}.{name}.plane", wrong, f"use the plane of a {title} service"
+                yield f"{SERVICES}.{name}.plane", wrong, f"give the plane that {title} has"

@@ -65,9 +65,10 @@ def take_seat(host: HostIntent, lacks: Sequence[Lack], hosts: Mapping[str, HostI
 
 def refusal(host: HostIntent, lacks: Sequence[Lack], able: Sequence[str]) -> Iterator[Problem]:
     """The problems of a host that cannot do its work and has no fallback; ``able`` platforms could."""
-    instead = f", or use {any_of(able)}" if able else ""
+    ways = [f"name a {LINUX} host in {VARIABLE}fallback"] if LINUX in able else []
+    ways += [f"use {any_of(able)}"] if able else []
     for lack in lacks:
-        right = f"{lack.help}name a {LINUX} host in {VARIABLE}fallback{instead}"
+        right = f"{lack.help}{', or '.join(ways) or 'take the seat away'}"
         yield Problem(host.place("platform"), lack.why, right)
 
 
