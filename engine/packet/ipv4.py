@@ -31,6 +31,7 @@ _U32 = struct.Struct("!I")
 _PORTS = struct.Struct("!HH")
 # Where the transport checksum lies, for the transports that NAPT rewrites.
 _CHECKSUM_AT = {TCP: 16, UDP: 6, ICMP: 2}
+_SUPER = {TCP: GSO_TCP4, UDP: GSO_UDP}
 
 
 class Datagram:
@@ -84,27 +85,24 @@ class Datagram:
 
     def _checked(self, offload: Offload) -> Offload | None:
         """The offload if it is about this packet's own transport header; finished here otherwise."""
-        if offload.gso_type & ~GSO_ECN != GSO_NONE:
-            kind = {TCP: GSO_TCP4, UDP: GSO_UDP}.get(self.protocol)
-            if offload.gso_type & ~GSO_ECN != kind or not offload.gso_size or self.is_fragment:
+        field = _CHECKSUM_AT.get(self.protocol)
+        own = offload.csum_start == self.header and offload.csum_offset == field and not self.is_fragment
+        kind = offload.gso_type & ~GSO_ECN
+        if kind != GSO_NONE:
+            if kind != _SUPER.get(self.protocol) or not offload.gso_size or self.is_fragment:
                 raise Drop("drop_offload_invalid")
-            return Offload(
-                True,
-                self.header,
-                _CHECKSUM_AT[self.protocol],
-                offload.gso_type,
-                offload.gso_size,
-                offload.hdr_len,
-            )
+            assert field is not None
+            if own and offload.needs_csum:
+                return offload
+            return Offload(True, self.header, field, offload.gso_type, offload.gso_size, offload.hdr_len)
         if not offload.needs_csum:
             return None
         if offload.csum_start < self.header:
             raise Drop("drop_offload_invalid")
-        own = offload.csum_start == self.header and not self.is_fragment
-        if not own or offload.csum_offset != _CHECKSUM_AT.get(self.protocol):
-            complete(self.buf, offload)
-            return None
-        return offload
+        if own:
+            return offload
+        complete(self.buf, offload)
+        return None
 
     def _read_ports(self) -> tuple[int, int] | None:
         """(source, destination) port, the ICMP identifier twice, or None where there is none."""

@@ -189,7 +189,10 @@ class Translation:
             raise Drop("drop_too_big", IcmpError(*FRAGMENTATION_NEEDED, 65535))
         buf = bytearray(20) + memoryview(data)[at:end]
         if offload is not None:
-            offload = _to_ipv4(offload, at, kind, buf, piece)
+            offload, own = _to_ipv4(offload, at, kind, piece is None)
+            if not own:
+                complete(buf, offload)
+                offload = None
         destination = self._ends.to4(outer.destination)
         if kind == ipv6.ICMPV6:
             message, source = self._icmp4(outer, memoryview(buf)[20:], piece)
@@ -251,29 +254,23 @@ def _to_ipv6(offload: Offload, header: int) -> Offload:
     return Offload(True, ipv6.HEADER, moved.csum_offset, kind, moved.gso_size, moved.hdr_len)
 
 
-def _to_ipv4(
-    offload: Offload, at: int, kind: int, buf: bytearray, piece: ipv6.Piece | None
-) -> Offload | None:
-    """The same work behind an IPv4 header, if it is about the packet's own transport; done here otherwise.
+@functools.lru_cache(1024)
+def _to_ipv4(offload: Offload, at: int, kind: int, whole: bool) -> tuple[Offload, bool]:
+    """The same work behind an IPv4 header, and whether it is about the packet's own transport.
 
-    `at` is where that began, `buf` has it behind 20 octets.
+    `at` is where that begins in the IPv6 packet; pieces of a packet have none.
     """
-    if offload.csum_start < at and (offload.needs_csum or not offload.gso_type):
-        raise Drop("drop_offload_invalid")
-    gso = offload.gso_type & ~GSO_ECN
+    gso, segments = offload.gso_type & ~GSO_ECN, {TCP: GSO_TCP6, UDP: GSO_UDP}
     if gso:
-        if gso != {TCP: GSO_TCP6, UDP: GSO_UDP}.get(kind) or not offload.gso_size or piece is not None:
+        if gso != segments.get(kind) or not offload.gso_size or not whole:
             raise Drop("drop_offload_invalid")
         gso_type = offload.gso_type - (GSO_TCP6 - GSO_TCP4 if kind == TCP else 0)
         hdr_len = max(0, offload.hdr_len - at + 20)
-        return Offload(True, 20, CHECKSUM_AT[kind], gso_type, offload.gso_size, hdr_len)
+        return Offload(True, 20, CHECKSUM_AT[kind], gso_type, offload.gso_size, hdr_len), True
+    if offload.csum_start < at:
+        raise Drop("drop_offload_invalid")
     moved = offload.moved(20 - at)
-    if not moved.needs_csum:
-        return None
-    if moved.csum_start != 20 or moved.csum_offset != CHECKSUM_AT.get(kind) or piece is not None:
-        complete(buf, moved)
-        return None
-    return moved
+    return moved, whole and moved.csum_start == 20 and moved.csum_offset == CHECKSUM_AT.get(kind)
 
 
 def _headers(buf: bytearray, protocol: int) -> int:
