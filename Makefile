@@ -72,9 +72,10 @@ sanity: $(VENV)/.dev ## ansible-test sanity
 	scripts/packages test
 	VENV=$(VENV) scripts/sanity
 
-bench: $(VENV)/.dev zipapp ## throughput beside plain kernel routing
+bench: $(VENV)/.dev zipapp ## throughput beside kernel routing and tayga
 	scripts/packages test
 	python bench/run.py
+	python bench/translation.py
 
 fuzz: $(VENV)/.dev ## a million random and mutated packets through the core
 	FUZZ_PACKETS=1000000 python -m pytest tests/fuzz
