@@ -184,20 +184,19 @@ class PoolAllocator:
         self._turns = _Turns(self.addresses)
         self._arithmetic: Deterministic | None = None
         self._low: Supply | None = None
-        hold = pool.hold_down, pool.hold_down_ports
         if pool.deterministic:
             self._arithmetic = _paired(pool.arithmetic(key))
             self._ranges = Ranges(rng)
-            dynamic = OneByOne(self._arithmetic.dynamic_ports, rng, *hold, log)
+            dynamic = OneByOne(self._arithmetic.dynamic_ports, pool, rng, log)
             self._supplies: tuple[Supply, ...] = (self._ranges, dynamic)
         elif pool.block_size:
             # A block below 1024 serves all sources of its subscriber: it has no others.
-            self._supplies = (Blocks(range(pool.first_port, PORTS), pool.block_size, rng, *hold, log),)
+            self._supplies = (Blocks(range(pool.first_port, PORTS), pool, rng, log),)
         else:
             first = max(pool.first_port, _SYSTEM_PORTS)
-            self._supplies = (OneByOne(range(first, PORTS), rng, *hold, log),)
+            self._supplies = (OneByOne(range(first, PORTS), pool, rng, log),)
             if pool.first_port < _SYSTEM_PORTS:
-                self._low = OneByOne(range(max(1, pool.first_port), _SYSTEM_PORTS), rng, *hold, log)
+                self._low = OneByOne(range(max(1, pool.first_port), _SYSTEM_PORTS), pool, rng, log)
         self._all = self._supplies if self._low is None else (self._low, *self._supplies)
 
     def successor(self, pool: Pool) -> PoolAllocator:
@@ -213,7 +212,6 @@ class PoolAllocator:
 
     def take(self, protocol: int, realm: int, inside: int, wanted: int, now: float) -> tuple[int, int]:
         """A port of the subscriber's address; raises Drop where quota or ports are used up."""
-        self.expire(now)
         key = realm >> self._shift
         subscriber = self._subscribers.get(key)
         if subscriber is None:
@@ -301,8 +299,8 @@ class PoolAllocator:
     def _tell_all(self, event: str, now: float) -> None:
         if self._log is not None:
             for supply in self._all:
-                for block in supply.assigned():
-                    self._log(block.record(event, now))
+                for record in supply.records(event, now):
+                    self._log(record)
 
     def _admit(self, subscriber: Subscriber, now: float) -> None:
         most, rate, second = self.pool.sessions_per_subscriber, self.pool.new_sessions_per_second, int(now)
@@ -352,16 +350,16 @@ class PoolAllocator:
             raise self.refused("drop_no_subscriber") from None
 
     def _enter(self, key: int, outside: int) -> Subscriber:
-        subscriber = self._subscribers[key] = Subscriber(key << self._shift, outside)
+        subscriber = self._subscribers[key] = Subscriber(key, outside)
         if self._arithmetic is not None:
-            self._ranges.enter(subscriber, self._ports(subscriber.key)[outside])
+            self._ranges.enter(subscriber, self._ports(key << self._shift)[outside])
         return subscriber
 
     def _forget_idle(self, subscriber: Subscriber) -> None:
         """With the last of what it has, a subscriber's address is free to choose again."""
         if not subscriber.idle:
             return
-        known = self._subscribers.pop(subscriber.key >> self._shift, None)
+        known = self._subscribers.pop(subscriber.key, None)
         if known is not None and self._arithmetic is not None:
             self._ranges.forget(subscriber)
 

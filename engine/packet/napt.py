@@ -12,6 +12,7 @@ the IPv6 address of the host. Which outside address and port a binding gets is t
 from __future__ import annotations
 
 import heapq
+import math
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -169,6 +170,12 @@ class Timers:
         self._seconds: list[int] = []
         self._soon: list[tuple[float, int, Session]] = []
         self._sequence = count()
+
+    @property
+    def first(self) -> float:
+        """When the first look is due, at the earliest."""
+        second = self._seconds[0] if self._seconds else math.inf
+        return min(second, self._soon[0][0]) if self._soon else second
 
     def __len__(self) -> int:
         return len(self._soon) + sum(map(len, self._buckets.values()))
@@ -417,9 +424,10 @@ class Napt:
 
     def expire(self, now: float) -> int:
         """Close sessions past their time and say how many; a node calls this before each packet."""
-        self._now = now
-        closed = 0
-        for session in self._timers.due(now):
+        if int(now) != int(self._now):
+            self.allocator.expire(now)  # no hold-down is as exact as a session
+        self._now, closed = now, 0
+        for session in self._timers.due(now) if self._timers.first <= now else ():
             if session.remote == _NOBODY:
                 continue
             if session.expires > now:
@@ -427,7 +435,6 @@ class Napt:
             else:
                 self._close(session)
                 closed += 1
-        self.allocator.expire(now)
         return closed
 
     def unanswered(self, now: float) -> list[bytes]:

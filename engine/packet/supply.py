@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from random import Random
 from typing import Generic, TypeVar
 
+from ..mapping.pool import Pool
 from .freeports import Bits, Span
 from .natlog import (
     ALL_PROTOCOLS,
@@ -28,19 +29,18 @@ _T = TypeVar("_T")
 class Subscriber:
     """What one subscriber uses."""
 
-    __slots__ = ("blocks", "fresh", "held", "key", "outside", "ports", "room", "second", "sessions")
+    __slots__ = ("fresh", "kept", "key", "outside", "ports", "second", "sessions")
 
     def __init__(self, key: int, outside: int) -> None:
         self.key, self.outside = key, outside
-        self.ports = self.held = self.sessions = 0
+        self.ports = self.sessions = 0
+        self.kept = 0  # blocks it has, and ports in the hold-down
         self.second = self.fresh = 0  # sessions begun in this second
-        self.blocks: list[Block | None] = []
-        self.room: dict[int, int] = {}  # protocol -> which of the blocks have a free port, as bits
 
     @property
     def idle(self) -> bool:
         """Nothing is in use or waits."""
-        return not (self.ports or self.held or self.sessions or any(self.blocks))
+        return not (self.ports or self.kept or self.sessions)
 
 
 Freed = tuple[int, int, Subscriber]  # outside address, protocol (or ALL_PROTOCOLS), whose it was
@@ -93,18 +93,18 @@ class Supply(ABC):
         """Make free what has waited long enough, and say so."""
         return iter(())
 
-    def assigned(self) -> Iterator[Block]:
-        """Blocks that subscribers have."""
+    def records(self, event: str, now: float) -> Iterator[Record]:
+        """One for each block that is not free."""
         return iter(())
 
 
 class OneByOne(Supply):
     """Every binding gets a port for itself, of those that all subscribers of an address share."""
 
-    def __init__(self, ports: range, rng: Random, hold_down: float, hold_limit: int, log: Log | None) -> None:
+    def __init__(self, ports: range, pool: Pool, rng: Random, log: Log | None) -> None:
         self._ports, self._rng, self._log = ports, rng, log
         self._spans: dict[int, Span] = {}
-        self._later: Later[tuple[int, int, int, Subscriber]] = Later(hold_down, hold_limit)
+        self._later: Later[tuple[int, int, int, Subscriber]] = Later(pool.hold_down, pool.hold_down_ports)
 
     def _of(self, outside: int) -> Span:
         span = self._spans.get(outside)
@@ -131,7 +131,7 @@ class OneByOne(Supply):
         self, subscriber: Subscriber, protocol: int, realm: int, outside: int, port: int, now: float
     ) -> None:
         """Somebody else may get it after the hold-down (RFC 6888 REQ-8)."""
-        subscriber.held += 1
+        subscriber.kept += 1
         self._later.put((outside, protocol, port, subscriber), now)
         if self._log is not None:
             self._log(Record(now, PORT_RELEASED, realm, protocol, outside, port, port))
@@ -144,25 +144,59 @@ class OneByOne(Supply):
         """Ports whose hold-down has ended."""
         for outside, protocol, port, subscriber in self._later.ripe(now):
             self._of(outside).free(protocol, port)
-            subscriber.held -= 1
+            subscriber.kept -= 1
             yield outside, protocol, subscriber
+
+
+class Holder:
+    """The blocks of one subscriber."""
+
+    __slots__ = ("blocks", "room", "subscriber")
+
+    def __init__(self, subscriber: Subscriber) -> None:
+        self.subscriber = subscriber
+        self.blocks: list[Block | None] = []
+        self.room: dict[int, int] = {}  # protocol -> which of the blocks have a free port, as bits
+
+    def first(self, protocol: int) -> Block | None:
+        """The first block that has a free port."""
+        room = self.room.get(protocol, 0)
+        return self.blocks[(room & -room).bit_length() - 1] if room else None
+
+    def add(self, block: Block) -> None:
+        """One more block; every protocol seen so far has room in it."""
+        blocks = self.blocks
+        block.slot = blocks.index(None) if None in blocks else len(blocks)
+        blocks[block.slot : block.slot + 1] = [block]
+        for protocol in self.room:
+            self.room[protocol] |= 1 << block.slot
+
+    def remove(self, block: Block) -> None:
+        """One less."""
+        self.blocks[block.slot] = None
+        for protocol in self.room:
+            self.room[protocol] &= ~(1 << block.slot)
+
+    def note(self, block: Block, protocol: int) -> None:
+        """Something of a block was taken or given back."""
+        room = self.room.get(protocol)
+        if room is None:
+            # A protocol seen for the first time: every block has room for it.
+            room = sum(1 << slot for slot, other in enumerate(self.blocks) if other is not None)
+        bit = 1 << block.slot
+        self.room[protocol] = room | bit if block.left(protocol) else room & ~bit
 
 
 class Block(Span):
     """Neighbouring ports of one subscriber."""
 
-    __slots__ = ("emptied", "number", "outside", "owner", "slot", "used")
+    __slots__ = ("emptied", "holder", "number", "outside", "slot", "used")
 
-    def __init__(self, ports: range, number: int, outside: int, owner: Subscriber, slot: int) -> None:
+    def __init__(self, ports: range, number: int, outside: int, holder: Holder) -> None:
         super().__init__(ports)
-        self.number, self.outside, self.owner, self.slot = number, outside, owner, slot
-        self.used = 0
+        self.number, self.outside, self.holder = number, outside, holder
+        self.slot = self.used = 0
         self.emptied = 0  # how many times
-
-    def record(self, event: str, now: float) -> Record:
-        """For the log."""
-        ends = self.ports[0], self.ports[-1]
-        return Record(now, event, self.owner.key, ALL_PROTOCOLS, self.outside, *ends)
 
 
 class Blocks(Supply):
@@ -171,14 +205,14 @@ class Blocks(Supply):
     An empty block stays its subscriber's for the hold-down: who comes back soon gets it without a record.
     """
 
-    def __init__(
-        self, ports: range, size: int, rng: Random, hold_down: float, hold_limit: int, log: Log | None
-    ) -> None:
-        self._ports, self._size, self._rng, self._log = ports, size, rng, log
-        self._count = len(ports) // size
+    def __init__(self, ports: range, pool: Pool, rng: Random, log: Log | None) -> None:
+        self._ports, self._size, self._rng, self._log = ports, pool.block_size, rng, log
+        self._shift = 128 - pool.subscriber_prefix_len
+        self._count = len(ports) // self._size
         self._free: dict[int, Bits] = {}
         self._blocks: dict[tuple[int, int], Block] = {}
-        self._later: Later[tuple[Block, int]] = Later(hold_down, -(-hold_limit // size))
+        self._holders: dict[int, Holder] = {}
+        self._later: Later[tuple[Block, int]] = Later(pool.hold_down, -(-pool.hold_down_ports // self._size))
 
     def _of(self, outside: int) -> Bits:
         free = self._free.get(outside)
@@ -192,18 +226,18 @@ class Blocks(Supply):
 
     def take(self, subscriber: Subscriber, protocol: int, realm: int, wanted: int, now: float) -> int:
         """Of the first own block that has one, else of a new block."""
-        room = subscriber.room.get(protocol, 0)
-        if room:
-            block = subscriber.blocks[(room & -room).bit_length() - 1]
-            assert block is not None
-        else:
+        holder = self._holders.get(subscriber.key)
+        block = None if holder is None else holder.first(protocol)
+        if block is None:
             number = self._of(subscriber.outside).pick(self._rng)
             if number < 0:
                 return 0
             block = self._assign(subscriber, subscriber.outside, number)
-            self._tell(block.record(BLOCK_ASSIGNED, now))
+            if self._log is not None:
+                self._log(self._record(block, BLOCK_ASSIGNED, now))
         port = block.pick(protocol, wanted, self._rng)
-        self._count_in(block, protocol)
+        block.used += 1
+        block.holder.note(block, protocol)
         return port
 
     def claim(self, subscriber: Subscriber, protocol: int, outside: int, port: int) -> bool:
@@ -213,9 +247,10 @@ class Blocks(Supply):
         if block is None:
             self._of(outside).take(number)
             block = self._assign(subscriber, outside, number)
-        if block.owner is not subscriber or not block.take(protocol, port):
+        if block.holder.subscriber is not subscriber or not block.take(protocol, port):
             return False
-        self._count_in(block, protocol)
+        block.used += 1
+        block.holder.note(block, protocol)
         return True
 
     def give_back(
@@ -225,7 +260,7 @@ class Blocks(Supply):
         block = self._blocks[outside, (port - self._ports[0]) // self._size]
         block.free(protocol, port)
         block.used -= 1
-        subscriber.room[protocol] |= 1 << block.slot
+        block.holder.note(block, protocol)
         if not block.used:
             block.emptied += 1
             self._later.put((block, block.emptied), now)
@@ -239,42 +274,35 @@ class Blocks(Supply):
         for block, emptied in self._later.ripe(now):
             if block.used or block.emptied != emptied:
                 continue
-            owner, slot = block.owner, block.slot
+            holder = block.holder
+            holder.remove(block)
+            if not any(holder.blocks):
+                del self._holders[holder.subscriber.key]
             del self._blocks[block.outside, block.number]
             self._of(block.outside).free(block.number)
-            owner.blocks[slot] = None
-            owner.room = {protocol: bits & ~(1 << slot) for protocol, bits in owner.room.items()}
-            self._tell(block.record(BLOCK_RELEASED, now))
-            yield block.outside, ALL_PROTOCOLS, owner
+            holder.subscriber.kept -= 1
+            if self._log is not None:
+                self._log(self._record(block, BLOCK_RELEASED, now))
+            yield block.outside, ALL_PROTOCOLS, holder.subscriber
 
-    def assigned(self) -> Iterator[Block]:
-        """All blocks that are not free."""
-        return iter(self._blocks.values())
+    def records(self, event: str, now: float) -> Iterator[Record]:
+        """One a block."""
+        return (self._record(block, event, now) for block in self._blocks.values())
 
     def _assign(self, subscriber: Subscriber, outside: int, number: int) -> Block:
-        blocks = subscriber.blocks
-        slot = blocks.index(None) if None in blocks else len(blocks)
+        holder = self._holders.get(subscriber.key)
+        if holder is None:
+            holder = self._holders[subscriber.key] = Holder(subscriber)
         first = number * self._size
-        block = Block(self._ports[first : first + self._size], number, outside, subscriber, slot)
-        blocks[slot : slot + 1] = [block]
+        block = Block(self._ports[first : first + self._size], number, outside, holder)
+        holder.add(block)
+        subscriber.kept += 1
         self._blocks[outside, number] = block
-        for protocol in subscriber.room:
-            subscriber.room[protocol] |= 1 << slot
         return block
 
-    @staticmethod
-    def _count_in(block: Block, protocol: int) -> None:
-        block.used += 1
-        room, bit = block.owner.room, 1 << block.slot
-        # A protocol seen for the first time: every block has room for it.
-        bits = room.get(protocol)
-        if bits is None:
-            bits = sum(1 << slot for slot, other in enumerate(block.owner.blocks) if other is not None)
-        room[protocol] = bits | bit if block.left(protocol) else bits & ~bit
-
-    def _tell(self, record: Record) -> None:
-        if self._log is not None:
-            self._log(record)
+    def _record(self, block: Block, event: str, now: float) -> Record:
+        realm, ends = block.holder.subscriber.key << self._shift, (block.ports[0], block.ports[-1])
+        return Record(now, event, realm, ALL_PROTOCOLS, block.outside, *ends)
 
 
 class Ranges(Supply):
