@@ -1,11 +1,12 @@
 # Copyright: (c) 2026, ipv4aas.fleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lines of the demonstration: ``lines.py start | record NAME VERDICT | planned | checks | table``.
+"""The lines of the demonstration: ``lines.py start | record NAME VERDICT | planned | checks | faults | table``.
 
-``record`` takes what was seen from standard input, ``checks`` verdicts of the verify role as JSON;
-``planned`` looks at the plan and the configurations that were written. ``table`` prints all lines
-and ends with 1 where one failed or was not reached.
+``record`` takes what was seen from standard input; ``checks`` and ``faults`` take verdicts of the
+verify role as JSON, of the network as planned and of one with a fault; ``planned`` looks at the plan
+and the configurations that were written. ``table`` prints everything and ends with 1 where a line
+failed or was not reached.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 BUILD = Path("build")
 RESULTS = BUILD / "demo" / "results.json"
 
-# Name -> (place in the list of issue 2, what the line shows), in the order of the run.
+# Name -> (place in the list of the demonstration, what the line shows), in the order of the run.
 LINES = {
     "lab": ("", "laboratory: namespaces, sshd, BGP"),
     "plan": ("1", "the whole inventory compiled"),
@@ -31,7 +32,7 @@ LINES = {
     "linux": ("3", "packet engine: JSON, parsed back"),
     "fx5000": ("3", "FX5000 refused, fallback takes the seat"),
     "seil_x86": ("3", "SEIL/x86 refused, fallbacks take the seats"),
-    "deploy": ("4", "two gateways, three edges deployed over SSH"),
+    "deploy": ("4", "gateways, edges and helpers deployed over SSH"),
     "mtu": ("5", "1 MTU and MSS, both directions"),
     "fragments": ("5", "2 fragments, in and out of order"),
     "tcp_udp": ("5", "3 TCP and UDP"),
@@ -43,6 +44,7 @@ LINES = {
     "drafts": ("5", "7 draft interop: all of one format"),
     "drafts_named": ("5", "7 draft interop: a draft-03 edge is named"),
     "spoof": ("5", "forged packets dropped, counted by reason"),
+    "planes": ("5", "SA46T: the same private networks in two planes"),
     "anycast_udp": ("6", "one gateway stopped: UDP stream goes on"),
     "anycast_tcp": ("6", "one gateway stopped: TCP download goes on"),
     "anycast_back": ("6", "the gateway is back and carries again"),
@@ -53,7 +55,27 @@ LINES = {
     "repair": ("7", "deploy repairs it"),
     "session": ("7", "TCP session by the other gateway survives"),
 }
-PASS, FAIL = "pass", "fail"
+PASS, FAIL, NOT_APPLICABLE = "pass", "fail", "n/a"
+WORSE = (NOT_APPLICABLE, PASS, FAIL)
+
+# The second table: all checks for all services, as planned and with a fault that has to be found.
+SERVICES = {
+    "hall7": "MAP-E",
+    "hall7_dslite": "DS-Lite",
+    "hall7_464xlat": "464XLAT",
+    "freewifi_a": "NAT64/DNS64",
+    "freewifi": "SA46T",
+}
+CHECKS = {
+    "mtu": "1 MTU and MSS",
+    "fragments": "2 fragments",
+    "tcp_udp": "3 TCP and UDP",
+    "icmp": "4 ICMP",
+    "web": "5 web",
+    "p2p": "6 P2P",
+    "drafts": "7 draft interop",
+}
+FIRST = "hall7"  # whose verdicts are lines of the first table too
 
 
 def main(argv: list[str]) -> int:
@@ -66,8 +88,11 @@ def main(argv: list[str]) -> int:
         record({name: {"verdict": verdict, "text": sys.stdin.read().strip()}})
     elif command == "planned":
         record(of_plan(json.loads((BUILD / "plan.json").read_text())))
-    elif command == "checks":
-        record(of_checks(json.load(sys.stdin)))
+    elif command in ("checks", "faults"):
+        asked = json.load(sys.stdin)
+        if command == "checks":
+            record(of_checks({host: found for host, found in asked.items() if found["service"] == FIRST}))
+        note(command, asked)
     else:
         return table()
     return 0
@@ -82,6 +107,23 @@ def record(lines: dict[str, dict[str, Any]]) -> None:
         line.setdefault("seconds", round(now - document["at"], 1))
         document["lines"][name] = line
     _write(document | {"at": now})
+
+
+def note(kind: str, asked: dict[str, dict[str, Any]]) -> None:
+    """Keep verdicts, host -> {service, verdicts}: the worst of a check where several hosts were asked."""
+    document = json.loads(RESULTS.read_text())
+    cells = document.setdefault(kind, {})
+    for found in asked.values():
+        row = cells.setdefault(found["service"], {})
+        for verdict in found["verdicts"]:
+            cell = {
+                "verdict": verdict.get("verdict", FAIL),
+                "cause": verdict.get("cause", verdict.get("msg", "")),
+                "seconds": verdict.get("seconds", 0),
+            }
+            check = verdict.get("check", "?")
+            row[check] = max(row.get(check, cell), cell, key=lambda one: WORSE.index(one["verdict"]))
+    _write(document)
 
 
 def _write(document: dict[str, Any]) -> None:
@@ -121,11 +163,17 @@ def _line(text: str, *, good: bool = True) -> dict[str, Any]:
     return {"verdict": PASS if good else FAIL, "text": text}
 
 
-def of_checks(verdicts: dict[str, list[dict[str, Any]]]) -> dict[str, dict[str, Any]]:
-    """Lines from verdicts, host -> list: a check passes where it does on every host."""
+def of_checks(asked: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Lines from verdicts, host -> {service, verdicts}: a check passes where it does on every host."""
+    verdicts = {host: found["verdicts"] for host, found in asked.items()}
     lines: dict[str, dict[str, Any]] = {}
     for check in dict.fromkeys(verdict.get("check", "?") for found in verdicts.values() for verdict in found):
-        of = {host: v for host, found in verdicts.items() for v in found if v.get("check") == check}
+        of = {
+            host: v
+            for host, found in verdicts.items()
+            for v in found
+            if v.get("check") == check and v["verdict"] != NOT_APPLICABLE
+        }
         failed = [f"{host}: {v['cause']}" for host, v in of.items() if v["verdict"] != PASS]
         first = next(iter(of.values()))
         lines[check] = {
@@ -149,8 +197,8 @@ def describe(check: str, d: dict[str, Any]) -> str:
     if check == "icmp":
         return f"traceroute {' > '.join(d['traceroute'])}; {d['too_big']}"
     if check == "web":
-        ranges = f"{d['ranges_used']} of {d['ranges']} ranges"
-        return f"{d['ports_seen']} of {d['ports_owned']} ports at once, in {ranges}"
+        customer = d["customer"]
+        return f"{d['ports_seen']} of {customer['ports']} ports at once, in all {customer['ranges']} ranges"
     if check == "p2p":
         packets = d["udp"]["sent"]
         return f"{d['way']}: TCP and {packets} UDP packets, gateways saw {d['gateway_packets']} packets"
@@ -164,23 +212,32 @@ def describe(check: str, d: dict[str, Any]) -> str:
 
 
 def table() -> int:
-    """Print; 1 where a line failed or was not reached."""
+    """Print; 1 where a line failed or was not reached, or a check of a service said something else."""
     from rich.console import Console
-    from rich.table import Table
 
     document = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"lines": {}}
-    shown = Table(title="ShowNet 2013, MAP-E", show_lines=False)
-    for heading, justify in (
-        ("", "left"),
-        ("what", "left"),
-        ("verdict", "left"),
-        ("s", "right"),
-        ("seen", "left"),
-    ):
-        shown.add_column(heading, justify=justify, overflow="fold")  # type: ignore[arg-type]
-    good = True
+    # In a file or a pipe it need not be folded to 80 columns.
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    good = _print_lines(console, document["lines"])
+    wrong, notes = _print_checks(console, document.get("checks", {}), document.get("faults", {}))
+    for text in notes:
+        console.print(text, highlight=False)
+    done = sum(line["verdict"] == PASS for line in document["lines"].values())
+    cells = len(SERVICES) * len(CHECKS)
+    console.print(f"{done} of {len(LINES)} lines pass; {cells - wrong} of {cells} checks are as they should be")
+    return 0 if good and not wrong else 1
+
+
+def _print_lines(console: Any, lines: dict[str, Any]) -> bool:
+    from rich.table import Table
+
+    shown = Table(title="ShowNet 2013", show_lines=False)
+    for heading in ("", "what", "verdict"):
+        shown.add_column(heading, overflow="fold")
+    shown.add_column("s", justify="right")
+    shown.add_column("seen", overflow="fold")
     for name, (item, title) in LINES.items():
-        line = document["lines"].get(name)
+        line = lines.get(name)
         if line is None:
             shown.add_row(item, title, "[red]not reached[/red]", "", "")
         else:
@@ -189,13 +246,47 @@ def table() -> int:
                 *(item, title, f"[{colour}]{line['verdict']}[/{colour}]", f"{line['seconds']:.1f}"),
                 line["text"],
             )
-        good = good and line is not None and line["verdict"] == PASS
-    # In a file or a pipe it need not be folded to 80 columns.
-    console = Console(width=None if sys.stdout.isatty() else 160)
     console.print(shown)
-    done = sum(line["verdict"] == PASS for line in document["lines"].values())
-    console.print(f"{done} of {len(LINES)} lines pass")
-    return 0 if good else 1
+    return all(lines.get(name, {}).get("verdict") == PASS for name in LINES)
+
+
+def _print_checks(console: Any, checks: dict[str, Any], faults: dict[str, Any]) -> tuple[int, list[str]]:
+    """The grid; how many of its cells are wrong, and what there is to say to them."""
+    from rich.table import Table
+
+    shown = Table(title="Seven checks, five services: as planned / with a fault")
+    shown.add_column("")
+    for service, title in SERVICES.items():
+        shown.add_column(f"{title}\n{service}")
+    wrong, notes = 0, []
+    for check, title in CHECKS.items():
+        row = []
+        for service in SERVICES:
+            planned, faulty = checks.get(service, {}).get(check), faults.get(service, {}).get(check)
+            cell, fine = cell_of(planned, faulty)
+            row.append(f"[{'green' if fine else 'red'}]{cell}[/]")
+            wrong += not fine
+            for verdict, kind in ((planned, "as planned"), (faulty, "fault")):
+                if verdict and verdict["cause"]:
+                    notes.append(f"{title}, {SERVICES[service]}, {kind}: {shortened(verdict['cause'])}")
+        shown.add_row(title, *row)
+    console.print(shown)
+    return wrong, notes
+
+
+def cell_of(planned: dict[str, Any] | None, faulty: dict[str, Any] | None) -> tuple[str, bool]:
+    """Text, and whether it is as it should be: passes as planned, and the fault is found."""
+    if planned is None:
+        return "not reached", False
+    if planned["verdict"] == NOT_APPLICABLE:
+        return NOT_APPLICABLE, True
+    found = "not asked" if faulty is None else "found" if faulty["verdict"] == FAIL else "missed"
+    return f"{planned['verdict']} / {found}", planned["verdict"] == PASS and found == "found"
+
+
+def shortened(text: str, size: int = 140) -> str:
+    """As much as a line holds."""
+    return text if len(text) <= size else f"{text[: size - 3]}..."
 
 
 if __name__ == "__main__":

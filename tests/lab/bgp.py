@@ -25,11 +25,15 @@ router bgp {asn}
 {neighbors}{families}"""
 
 
-def router(asn: int, router_id: str, gateways: Iterable[str]) -> str:
-    """Core or internet: listens to gateways, announces nothing."""
+def router(asn: int, router_id: str, gateways: Iterable[str], planes: Iterable[str] = ()) -> str:
+    """Core or internet: listens to gateways, and announces only what it has of SA46T ``planes``.
+
+    The routes of a plane are in the IGP (draft-matsuhira-m46e-fp section 4.2).
+    """
     peers = dict.fromkeys(gateways, GATEWAY_AS)
-    families = "".join(_family(version, _of(version, peers), ()) for version in (4, 6))
-    return _speaker(asn, router_id, peers, families)
+    families = _family(4, _of(4, peers), ())
+    families += _family(6, _of(6, peers), ["redistribute kernel route-map ours"])
+    return _speaker(asn, router_id, peers, families) + _ours(6, [f"{prefix} le 128" for prefix in planes])
 
 
 def gateway(router_id: str, peers: Mapping[str, int], services: Iterable[dict[str, Any]], rank: int) -> str:
@@ -50,10 +54,7 @@ def gateway(router_id: str, peers: Mapping[str, int], services: Iterable[dict[st
             # The /64 is announced while the /128 of the tunnel endpoint is there.
             lines += [f"aggregate-address {prefix} summary-only" for prefix in sorted(endpoints)]
         families += _family(version, _of(version, peers), lines, route_map="ranked")
-        word = "ip" if version == 4 else "ipv6"
-        text += "".join(f"{word} prefix-list ours permit {prefix}\n" for prefix in dict.fromkeys(permitted))
-        if permitted:
-            text += f"route-map ours permit {version}\n match {word} address prefix-list ours\n"
+        text += _ours(version, permitted)
     text += f"route-map ranked permit 10\n set metric {rank * BACKUP_METRIC}\n"
     return _speaker(GATEWAY_AS, router_id, peers, families) + text
 
@@ -73,6 +74,15 @@ def ipv6_prefixes(service: dict[str, Any]) -> Iterator[str]:
         yield prefix
     if "plane" in service:
         yield service["plane"]["prefix"]
+
+
+def _ours(version: int, prefixes: Iterable[str]) -> str:
+    """The route-map that lets through kernel routes inside the prefixes; without any, none."""
+    word, prefixes = "ip" if version == 4 else "ipv6", list(dict.fromkeys(prefixes))
+    text = "".join(f"{word} prefix-list ours permit {prefix}\n" for prefix in prefixes)
+    if prefixes:
+        text += f"route-map ours permit {version}\n match {word} address prefix-list ours\n"
+    return text
 
 
 def _address(service: dict[str, Any]) -> str | None:

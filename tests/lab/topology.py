@@ -243,9 +243,10 @@ class _Network:
                 for service in seat["ipv4aas_carries"]
             ]
             self.nodes[name].routing = bgp.gateway(f"192.0.2.{number + 1}", peers, carried, rank)
-        for asn, name in ((bgp.CORE_AS, CORE), (bgp.INTERNET_AS, INTERNET)):
+        planes = [service["plane"]["prefix"] for service in self._services.values() if "plane" in service]
+        for asn, name, announced in ((bgp.CORE_AS, CORE, planes), (bgp.INTERNET_AS, INTERNET, ())):
             listed = [_own_address(self.nodes[gateway], name) for gateway in self._gateways]
-            self.nodes[name].routing = bgp.router(asn, f"192.0.2.{asn - 64900}", listed)
+            self.nodes[name].routing = bgp.router(asn, f"192.0.2.{asn - 64900}", listed, announced)
 
 
 def _lans(seat: dict[str, Any]) -> list[IPv4Network]:

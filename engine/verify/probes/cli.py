@@ -38,7 +38,7 @@ async def _spoof(task: Assignment, _more: dict[str, Any]) -> Verdict:
 # Names of checks: what the command line offers. ``more`` is the document's "more".
 CHECKS: dict[str, Check] = {
     "mtu": lambda task, more: mtu.check(task),
-    "fragments": lambda task, more: fragments.check(task),
+    "fragments": lambda task, more: fragments.check(task, more.get("enough")),
     "tcp_udp": lambda task, more: flows.check(task),
     "icmp": lambda task, more: icmp.check(task),
     "web": lambda task, more: web.check(task),

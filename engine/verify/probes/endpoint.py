@@ -102,7 +102,7 @@ class Endpoint:
             self.wire.message(shipment.protocol, self._kind, (self.address, self.port), to, payload),
             ident=secrets.randbelow(0xFFFF) + 1,
             df=shipment.df,
-            size=min(shipment.piece, self.wire.WHOLE),
+            size=shipment.piece,
         )
         for packet in reversed(packets) if shipment.backwards else packets:
             try:

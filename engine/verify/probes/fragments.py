@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from . import wire4
 from .control import NoAnswer
 from .endpoint import Shipment
 from .model import Assignment, Verdict, judged
@@ -38,14 +39,15 @@ def sent_from(wire: Wire, mtu: int) -> Iterator[Shipment]:
 class Path:
     """What the path of a service does with a packet."""
 
-    def __init__(self, task: Assignment) -> None:
+    def __init__(self, task: Assignment, sender: Wire = wire4) -> None:
         self.mtu = task.ipv4_mtu
         self._translated, self._uncut = task.row.carriage == "translation", task.largest_uncut
+        # An IPv6 host has reckoned with it already.
+        self._header = FRAGMENT_HEADER if self._translated and sender.VERSION == 4 else 0
 
     def limit(self, shipment: Shipment) -> int:
         """Octets of the largest piece that passes with DF."""
-        cut = shipment.length > shipment.piece
-        return self.mtu - (FRAGMENT_HEADER if cut and self._translated else 0)
+        return self.mtu - (self._header if shipment.length > shipment.piece else 0)
 
     def fits(self, shipment: Shipment) -> bool:
         """Whether it has to arrive: no DF, or no piece is too big (RFC 2473 section 7.2)."""
@@ -74,15 +76,19 @@ def row_of(shipment: Shipment) -> str:
     return f"{shipment.protocol} {shipment.length} {'DF' if shipment.df else '--'} {cut}"
 
 
-async def check(task: Assignment) -> Verdict:
-    """The whole matrix. What a translator may lose is shown, and not judged."""
-    path = Path(task)
+async def check(task: Assignment, enough: int | None = None) -> Verdict:
+    """The whole matrix, or as much of it as finds ``enough`` faults.
+
+    What a translator may lose is shown, and not judged.
+    """
     matrix: dict[str, dict[str, str]] = {}
     causes: list[str] = []
     async with Pair(task) as pair:
-        sent = {OUT: sent_from(pair.endpoint.wire, path.mtu), IN: cases(path.mtu)}
-        for direction, shipments in sent.items():
-            for shipment in shipments:
+        for direction, sender in ((OUT, pair.endpoint.wire), (IN, wire4)):
+            path = Path(task, sender)
+            for shipment in sent_from(sender, path.mtu):
+                if len(causes) == enough:
+                    break
                 row = row_of(shipment)
                 unjudged = path.may_be_lost(shipment)
                 try:
@@ -97,7 +103,7 @@ async def check(task: Assignment) -> Verdict:
                 if not unjudged and (fault := path.wrong(shipment, outcome)):
                     causes.append(f"{row} {direction}: {fault}")
     details: dict[str, Any] = {
-        "ipv4_mtu": path.mtu,
+        "ipv4_mtu": task.ipv4_mtu,
         "cases": sum(map(len, matrix.values())),
         "matrix": matrix,
     }

@@ -13,6 +13,7 @@ from .ownership import ownership
 from .pair import OUT, Pair
 
 HOPS = 16
+SILENT = 3  # hops in a row that end a traceroute
 PER_HOP = 0.7  # seconds
 TRIES = 3
 TRACE_PORT = 33434  # UDP, as traceroute counts from
@@ -58,7 +59,7 @@ async def _traceroute(pair: Pair, causes: list[str]) -> list[str]:
     for ttl in range(1, HOPS + 1):
         hop = await _hop(pair.endpoint, pair.reference, ttl)
         hops.append(hop or "*")
-        if hop == pair.reference:
+        if hop == pair.reference or hops[-SILENT:] == ["*"] * SILENT:
             break
     if hops[-1] != pair.reference:
         causes.append(f"traceroute does not reach {pair.reference}: {' '.join(hops)}")

@@ -53,7 +53,7 @@ def p2p(edge: Service, probe: Verdict, counts: Mapping[str, int]) -> Verdict:
     causes = [probe.cause] if probe.cause else []
     packets, turned = counts.get("packets", 0), counts.get("hairpinned", 0)
     direct = edge.mesh or TECHNIQUES[edge.technique].napt == "nowhere"
-    if direct and packets:
+    if edge.mesh and packets:
         causes.append(f"the plan has a mesh, but {packets} packets crossed a gateway")
     if not direct and probe.passed and not turned:
         causes.append("the plan has no mesh, but no gateway turned the packets round")

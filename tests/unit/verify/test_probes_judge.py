@@ -162,7 +162,7 @@ def test_way_between_customers_without_rules() -> None:
     assert judge.p2p(DS_LITE, FINE, {"hairpinned": 3}).details["way"] == "by the gateway"
     assert "no gateway turned the packets round" in judge.p2p(DS_LITE, FINE, {}).cause
     assert judge.p2p(PLANE, FINE, {}).details["way"] == "direct"
-    assert "4 packets crossed a gateway" in judge.p2p(PLANE, FINE, {"packets": 4}).cause
+    assert judge.p2p(PLANE, FINE, {"packets": 4}).passed  # the other host may be at a gateway
     nobody = Verdict("p2p_peer", NOT_APPLICABLE, "no other host")
     assert judge.p2p(PLANE, nobody, {}) == Verdict("p2p", NOT_APPLICABLE, "no other host")
 
