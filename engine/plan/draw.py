@@ -141,6 +141,7 @@ def _draw_pool(service: ServiceIntent, services: Mapping[str, ServiceIntent], ho
         block_size=0 if sharing.allocation == DYNAMIC else sharing.ports,
         deterministic=sharing.allocation == DETERMINISTIC,
         subscriber_prefix_len=service.customers.prefix_length,
+        subscribers=service.customers.ipv6,
     )
     return Drawn(service, gateway_address(service), pool=pool), tuple(pool_problems(service, pool))
 

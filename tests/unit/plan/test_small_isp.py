@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
 from ansible.vars.manager import VariableManager
+from ansible_collections.ipv4aas.fleet.engine.node.check import configuration
 from ansible_collections.ipv4aas.fleet.engine.plan.build import build_plan
 from ansible_collections.ipv4aas.fleet.engine.platforms.registry import all_features, driver
 from ansible_collections.ipv4aas.fleet.engine.platforms.render import render
@@ -68,6 +70,8 @@ def test_every_node_is_rendered_and_read_back(technique):
         text = render(node, ROOT / "templates")
         found = driver(node.platform).parse(text, node.dialect, node.services)
         assert found == node.services
+        if node.platform == "linux":
+            assert configuration(json.loads(text)).services == node.services
         assert bool(text) == bool(node.services)
         assert bool(node.services) == (node.name != "dns1" or technique == "464xlat")
 

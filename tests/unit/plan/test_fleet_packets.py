@@ -1,0 +1,197 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Random inventories: what the plan says of a customer is what packets through its nodes show."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from random import Random
+
+from ansible_collections.ipv4aas.fleet.engine.node.core import build_node
+from ansible_collections.ipv4aas.fleet.engine.plan.build import build_plan
+from ansible_collections.ipv4aas.fleet.engine.techniques import TECHNIQUES
+from ansible_collections.ipv4aas.fleet.engine.techniques.reach import ipv4_networks, ipv6_prefixes
+from fleet_samples import FEATURES
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from unit.packet import packetkit as kit
+from unit.packet.packetkit import NATIVE, SOFTWIRE
+
+BASE = int(IPv6Network("2400:4000::/32").network_address)
+SWITCH = ("map-e", "map-t", "lw4o6", "ds-lite", "464xlat")
+SERVER = "9.9.9.9"
+LAN_HOST = "192.168.1.10"
+
+
+@st.composite
+def towns(draw):
+    """A service that every technique of SWITCH can have, and the numbers of some of its customers."""
+    k = draw(st.integers(0, 6))
+    pool_bits = draw(st.integers(1, 3))
+    length = draw(st.sampled_from([48, 52, 56, 60, 64]))
+    slack = draw(st.integers(0, 2))
+    room = k + pool_bits + slack
+    count = 1 << (k + pool_bits)
+    service = {
+        "customers": {
+            "ipv6": str(IPv6Network((BASE, length - room))),
+            "prefix_length": length,
+        },
+        "ipv4_pools": [f"133.0.0.{draw(st.integers(0, 7)) << 3}/{32 - pool_bits}"],
+        "sharing": {
+            "customers_per_address": 1 << k,
+            "reserved_ports": draw(st.sampled_from([1024, 2048, 4096])),
+            "allocation": draw(st.sampled_from(["dynamic", "blocks"])),
+        },
+        "gateway": {
+            "address": "2400:5000::1",
+            "translation_prefix": draw(st.sampled_from(["2400:5000:64::/64", "2400:5000:64::/96"])),
+            "anycast": True,
+        },
+        "backbone_mtu": draw(st.sampled_from([1280, 1500, 1540])),
+        "minimum_ports": 1,
+        "topology": "hub",
+    }
+    numbers = draw(st.lists(st.integers(0, count - 1), min_size=2, max_size=5, unique=True))
+    prefixes = [IPv6Network((BASE + (number << (128 - length)), length)) for number in numbers]
+    return service, prefixes
+
+
+def fleet(service, technique, prefixes):
+    common = {
+        "ipv4aas_services": {"town": service | {"technique": technique}},
+        "ipv4aas_platform": "linux",
+        "ipv4aas_carries": ["town"],
+    }
+    edges = {
+        f"ce{index}": common
+        | {
+            "ipv4aas_role": "edge",
+            "ipv4aas_customer_prefix": str(prefix),
+            "ipv4aas_lan": ["192.168.1.0/24"],
+        }
+        for index, prefix in enumerate(prefixes)
+    }
+    gateways = {name: common | {"ipv4aas_role": "gateway"} for name in ("gw1", "gw2")}
+    return build_plan(gateways | edges, FEATURES)
+
+
+def nodes_of(plan):
+    """Each node with what it was planned for."""
+    return {
+        name: (node.services[0], build_node(node.services[0], rng=Random(name)))
+        for name, node in plan.nodes.items()
+    }
+
+
+def attracted(nodes, packet):
+    """The nodes that the domain routes a packet to; longest match."""
+    destination = IPv6Address(packet[24:40])
+    found = [
+        (prefix.prefixlen, name)
+        for name, (service, _) in nodes.items()
+        for prefix in ipv6_prefixes(service)
+        if destination in prefix
+    ]
+    longest = max(found, default=(0, ""))[0]
+    return sorted(name for length, name in found if length == longest)
+
+
+@settings(max_examples=40, deadline=None)
+@given(town=towns(), technique=st.sampled_from(SWITCH), sport=st.integers(1024, 65535))
+def test_the_plan_agrees_with_its_packets(town, technique, sport):
+    service, prefixes = town
+    plan = fleet(service, technique, prefixes)
+    nodes, row = nodes_of(plan), TECHNIQUES[technique]
+    seen = {}
+    for index in range(len(prefixes)):
+        name = f"ce{index}"
+        planned, edge = nodes[name]
+        for at, inside in enumerate((LAN_HOST, "192.168.1.11")):
+            outer = kit.one(edge, kit.udp(inside, sport, SERVER, 53), NATIVE)
+            # To the gateways, whichever of them has the packet.
+            assert attracted(nodes, outer) == ["gw1", "gw2"]
+            carrier = ("gw1", "gw2")[(index + at) % 2]
+            gateway_service, gateway = nodes[carrier]
+            out = kit.one(gateway, outer, SOFTWIRE)
+            source, port = IPv4Address(kit.field(out, "src")), kit.field(out, "sport")
+            if row.napt == "edge":
+                customer = planned.customer
+                assert source in customer.ipv4 and port in customer.ports
+            else:
+                assert any(source in network for network in gateway_service.pool.ipv4)
+                assert port >= service["sharing"]["reserved_ports"]
+            assert any(source in network for network in ipv4_networks(gateway_service))
+            # Nobody else has it, whatever gateway it came by.
+            assert seen.setdefault((source, port), (name, inside)) == (name, inside)
+            answer = kit.udp(SERVER, 53, str(source), port)
+            back = kit.one(gateway, answer, NATIVE)
+            assert attracted(nodes, back) == [name]
+            home = kit.one(edge, back, SOFTWIRE)
+            assert (kit.field(home, "dst"), kit.field(home, "dport")) == (inside, sport)
+
+
+@settings(max_examples=25, deadline=None)
+@given(town=towns(), technique=st.sampled_from(["map-e", "map-t", "lw4o6"]))
+def test_whoever_writes_from_outside_finds_the_owner(town, technique):
+    """Every port of an address: to the edge that the plan says owns it, or to nobody."""
+    service, prefixes = town
+    nodes = nodes_of(fleet(service, technique, prefixes))
+    _, gateway = nodes["gw1"]
+    owners = {name: planned.customer for name, (planned, _) in nodes.items() if name.startswith("ce")}
+    for address in IPv4Network(service["ipv4_pools"][0]):
+        for port in (0, 1023, 1024, 4095, 4096, 30000, 65535):
+            owner = [name for name, own in owners.items() if address in own.ipv4 and port in own.ports]
+            assert len(owner) <= 1
+            out, _ = kit.run(gateway, kit.udp(SERVER, 53, str(address), port), NATIVE)
+            assert [attracted(nodes, packet) for packet in out if attracted(nodes, packet)] == (
+                [owner] if owner else []
+            )
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    plane_id=st.integers(0, (1 << 32) - 1),
+    stubs=st.lists(st.integers(1, 250), min_size=4, max_size=6, unique=True),
+    last=st.integers(1, 254),
+)
+def test_planes_agree_with_their_packets(plane_id, stubs, last):
+    """FP, PR and the translator between them: from every stub network to every other one."""
+    half = len(stubs) // 2
+    prefix = "2400:5000:0:46::/64"
+    services = {
+        "campus": {"technique": "sa46t", "plane": {"prefix": prefix, "id": plane_id}},
+        "hall": {"technique": "sa46t-pr", "plane": {"id": plane_id}},
+        "seam": {"technique": "sa46t-pt", "plane": {"prefix": prefix, "id": plane_id}},
+    }
+    common = {"ipv4aas_services": services, "ipv4aas_platform": "linux"}
+    hosts = {
+        "pt": common
+        | {
+            "ipv4aas_role": "gateway",
+            "ipv4aas_carries": ["seam"],
+            "ipv4aas_customer_prefix": "2400:5000:0:ff::/64",
+        }
+    }
+    for index, stub in enumerate(stubs):
+        hosts[f"stub{stub}"] = common | {
+            "ipv4aas_role": "edge" if index else "gateway",
+            "ipv4aas_carries": ["campus" if index < half else "hall"],
+            "ipv4aas_customer_prefix": f"2400:5000:1:{stub:x}::/64",
+            "ipv4aas_lan": [f"10.1.{stub}.0/24"],
+        }
+        if index < half:
+            del hosts[f"stub{stub}"]["ipv4aas_customer_prefix"]
+    nodes = nodes_of(build_plan(hosts, FEATURES))
+    for source in stubs:
+        for target in set(stubs) - {source}:
+            sent = kit.udp(f"10.1.{source}.{last}", 1000, f"10.1.{target}.{last}", 2000)
+            packet = kit.one(nodes[f"stub{source}"][1], sent, NATIVE)
+            across = (stubs.index(source) < half) != (stubs.index(target) < half)
+            if across:
+                assert attracted(nodes, packet) == ["pt"]
+                packet = kit.one(nodes["pt"][1], packet, SOFTWIRE)
+            assert attracted(nodes, packet) == [f"stub{target}"]
+            home = kit.one(nodes[f"stub{target}"][1], packet, SOFTWIRE)
+            assert home[12:] == sent[12:]
