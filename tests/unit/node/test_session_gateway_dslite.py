@@ -135,7 +135,7 @@ def test_native_packets_for_nobody_are_dropped() -> None:
 
 
 def test_df_too_big_towards_the_customer_is_told() -> None:
-    """RFC 2473 s7.2; vectors encap-1460-df1, encap-1461-df1."""
+    """RFC4787-REQ-13, RFC 2473 s7.2; vectors encap-1460-df1, encap-1461-df1."""
     gateway, one = single()
     address, port = one.open()
     vectors = {v["id"]: v for v in json.loads((VECTORS / "mtu_mss.json").read_text())["vectors"]}
