@@ -53,6 +53,7 @@ class PrefixTranslator(Node):
             super()._tunnel(packet, work)
             return
         work.outer, work.peer, work.near = packet.data, outer.source, self.address
+        packet = Packet(packet.data[: outer.end], packet.offload)  # nothing behind the payload crosses
         for whole in self._segments(outer, packet):
             work.outputs.append((self._cross(whole), Link.SOFTWIRE))
         work.events.append("prefix_rewritten")
