@@ -77,8 +77,8 @@ bench: $(VENV)/.dev zipapp ## throughput beside kernel routing and tayga
 	python bench/run.py
 	python bench/translation.py
 
-fuzz: $(VENV)/.dev ## a million random and mutated packets through the core
-	FUZZ_PACKETS=1000000 python -m pytest tests/fuzz
+fuzz: $(VENV)/.dev ## a million random and mutated packets through the core; FUZZ_PACKETS=10000000 for more
+	FUZZ_PACKETS=$${FUZZ_PACKETS:-1000000} python -m pytest -n 2 tests/fuzz
 
 build: $(VENV)/.dev zipapp ## collection tarball and wheel, under dist/
 	ansible-galaxy collection build --force --output-path dist
