@@ -13,6 +13,7 @@ from ..intent.wording import all_of
 from ..techniques import Technique
 from ..techniques.service import GATEWAY
 from .compile import Fleet
+from .pools import addresses_in
 
 Said = Iterator[tuple[str, str, str]]
 
@@ -60,9 +61,15 @@ def no_continuity_clash(fleet: Fleet) -> Said:
 def sessions_stay(fleet: Fleet) -> Said:
     """FLT003."""
     for name, figures in fleet.plan.services.items():
+        one = fleet.drawn[name]
         deployed = [node for node in figures.gateways if fleet.plan.nodes[node].deploy]
-        if len(deployed) > 1 and fleet.drawn[name].intent.row.napt == GATEWAY:
-            wrong = (
-                f"{all_of(deployed)} share no sessions: those of one end when its traffic moves to another"
-            )
-            yield f"{SERVICES}.{name}.gateway", wrong, "prefer one by route metric for each customer"
+        if len(deployed) < 2 or one.intent.row.napt != GATEWAY:
+            continue
+        place = f"{SERVICES}.{name}.gateway"
+        wrong = f"{all_of(deployed)} share no sessions: those of one end when its traffic moves to another"
+        yield place, wrong, "prefer one by route metric for each customer"
+        assert one.pool is not None
+        blocks = addresses_in(one.pool.ipv4) // len(deployed) * figures.customers_per_address
+        if one.pool.block_size and not one.pool.deterministic and blocks < figures.customers:
+            wrong = f"each of {all_of(deployed)} has blocks for {blocks:,} of {figures.customers:,} customers"
+            yield place, wrong, "lead customers to all of them alike, or use more addresses"
