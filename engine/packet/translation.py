@@ -66,7 +66,8 @@ class Translation:
         ipv4_mtu: int = 65535,
     ) -> None:
         self.ipv6_mtu = ipv6_mtu
-        self._ends, self._rng = ends, rng
+        self._ends = ends
+        self._ident = rng.getrandbits(16)
         self._cut_to = min(lowest_ipv6_mtu, ipv6_mtu)
         self._udp_zero = udp_zero_checksum
         self._mtus = ipv4_mtu, ipv6_mtu
@@ -79,9 +80,12 @@ class Translation:
 
     def fit(self, d: Datagram) -> None:
         """DF=1 and too big is an error with what would have fitted (RFC 7915 s4); errors are cut instead."""
-        if d.fragment & DF and d.wire_size > self.ipv6_mtu - GROWTH - _FRAGMENT_HEADER:
+        self._fit(d, d.wire_size)
+
+    def _fit(self, d: Datagram, wire: int) -> None:
+        if d.fragment & DF and wire > self.ipv6_mtu - GROWTH - _FRAGMENT_HEADER:
             mtu = self.ipv6_mtu - GROWTH - (_FRAGMENT_HEADER if d.is_fragment else 0)
-            if d.wire_size > mtu and not d.is_icmp_error:
+            if wire > mtu and not d.is_icmp_error:
                 raise Drop("drop_too_big", IcmpError(*FRAGMENTATION_NEEDED, mtu))
 
     def wrap(self, d: Datagram, source: int, destination: int) -> list[Packet]:
@@ -89,17 +93,17 @@ class Translation:
 
         TTL and TOS as they are, flow label 0. The datagram is used up.
         """
-        self.fit(d)
+        wire, protocol = d.wire_size, d.protocol
+        self._fit(d, wire)
         if d.header > 20:
             _check_options(d)
-        protocol = d.protocol
         if protocol == ICMP:
             return self._send(self._icmp6(d, source, destination), ipv6.ICMPV6, d, source, destination)
         if protocol in _NOT_IN_IPV6:
             raise Drop("drop_protocol_untranslatable")
         offload, buf, header = d.offload, d.buf, d.header
         if offload is not None:
-            if d.wire_size - header + ipv6.HEADER > self._limit(d):
+            if wire - header + ipv6.HEADER > self._limit(d):
                 if d.is_super:
                     return self._wrap_segments(d, offload, source, destination)
                 d.finish()
@@ -208,7 +212,8 @@ class Translation:
         wire = total
         if offload is not None and offload.gso_size:
             wire = min(total, _headers(buf, protocol) + offload.gso_size)
-        ident, fragment = fragment_fields(piece, wire, self._rng.getrandbits(16))
+        self._ident = self._ident + 1 & 0xFFFF  # in turn: none comes again soon (RFC 6864 s4.3)
+        ident, fragment = fragment_fields(piece, wire, self._ident)
         buf[:20] = ipv4.write(
             outer.traffic_class, total, ident, fragment, outer.hop_limit, protocol, source, destination
         )
