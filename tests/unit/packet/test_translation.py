@@ -8,10 +8,13 @@ from __future__ import annotations
 import json
 import struct
 from dataclasses import replace
+from ipaddress import IPv4Address, IPv6Address, IPv6Network
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
+from ansible_collections.ipv4aas.fleet.engine.mapping.rfc6052 import Embedding
 from ansible_collections.ipv4aas.fleet.engine.node.reasons import REASONS
 from ansible_collections.ipv4aas.fleet.engine.packet import translation, translation_embedded
 from ansible_collections.ipv4aas.fleet.engine.packet.buffer import (
@@ -58,6 +61,30 @@ def test_vectors_6_to_4(name: str) -> None:
         assert bytes(d.buf) == expected
     else:  # the generator's Identification, and the checksum over it
         assert (d.buf[:4], d.buf[6:10], d.buf[12:]) == (expected[:4], expected[6:10], expected[12:])
+
+
+class Nat64Ends(tk.PrefixEnds):
+    """RFC 6146 s1.2.2: the IPv6 host is 192.0.0.2 until the NAPT has given it an address."""
+
+    host, prefix = int(IPv6Address("2001:db8::1")), Embedding(IPv6Network("64:ff9b::/96"))
+
+    def to4(self, ipv6: int) -> int:
+        return 0xC0000002 if ipv6 == self.host else self.prefix.extract(ipv6)
+
+
+def test_vectors_of_nat64() -> None:
+    ends = Nat64Ends()
+    translator = tk.Translation(1500, ends=ends, rng=Random(1))
+    syn, answer = (PACKETS[name] for name in ("nat64-syn", "nat64-synack"))
+    d = tk.to4(bytes.fromhex(syn["input"]["hex"]), translator)
+    d.hop()
+    d.set_source(int(IPv4Address("203.0.113.1")), 2000)
+    expected = bytes.fromhex(syn["expect"]["hex"])
+    assert (d.buf[:4], d.buf[6:10], d.buf[12:]) == (expected[:4], expected[6:10], expected[12:])
+    back = hopped(bytes.fromhex(answer["input"]["hex"]))
+    back.set_destination(0xC0000002, 1500)
+    (packet,) = translator.wrap(back, ends.prefix.embed(back.source), ends.host)
+    assert packet.data.hex() == answer["expect"]["hex"]
 
 
 def test_identification_comes_from_a_generator() -> None:
