@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import ipaddress
 import types
 import typing
@@ -73,16 +74,11 @@ def _decode(hint: Any, value: Any, path: str) -> Any:
 def _decode_dataclass(cls: Any, value: Any, path: str) -> Any:
     if not isinstance(value, dict):
         raise CodecError(f"{path}: expected a mapping, got {value!r}")
-    hints = typing.get_type_hints(cls)
-    fields = {f.name: f for f in dataclasses.fields(cls)}
-    unknown = sorted(set(value) - set(fields))
+    hints, needed = _fields(cls)
+    unknown = sorted(set(value) - set(hints))
     if unknown:
         raise CodecError(f"{path}: unknown {', '.join(unknown)}")
-    absent = [
-        name
-        for name, f in fields.items()
-        if name not in value and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
-    ]
+    absent = [name for name in needed if name not in value]
     if absent:
         raise CodecError(f"{path}: missing {', '.join(absent)}")
     return _convert(
@@ -90,6 +86,15 @@ def _decode_dataclass(cls: Any, value: Any, path: str) -> Any:
         {name: _decode(hints[name], item, f"{path}.{name}") for name, item in value.items()},
         path,
     )
+
+
+@functools.cache
+def _fields(cls: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Types of all fields, and the names of those without a default: a service may have a million values."""
+    hints, fields = typing.get_type_hints(cls), dataclasses.fields(cls)
+    absent = dataclasses.MISSING
+    needed = tuple(f.name for f in fields if f.default is absent and f.default_factory is absent)
+    return {f.name: hints[f.name] for f in fields}, needed
 
 
 def _convert(make: Any, value: Any, path: str) -> Any:

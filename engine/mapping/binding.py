@@ -137,6 +137,8 @@ def binding_problems(bindings: Iterable[Binding]) -> Iterator[str]:
 
 
 def _overlaps(group: list[Binding]) -> Iterator[str]:
+    if len({(b.psid_offset, b.psid_len) for b in group}) == 1 and len({b.psid for b in group}) == len(group):
+        return  # the usual case: equal parts, each given once
     ranges = sorted((low, high, str(b.softwire)) for b in group for low, high in b.ports.ranges())
     _, end, holder = ranges[0]
     said = set()
