@@ -155,7 +155,7 @@ def _ask(fleet: Fleet, question: Callable[[Seat], Iterable[Holder]]) -> tuple[li
 
 
 def _most_exact(found: Sequence[Holder]) -> tuple[Holder, ...]:
-    """In a plane the longest prefix; a default of it has only what is nobody else's."""
+    """In a plane the longest prefix."""
     best: dict[str, int] = {}
     for holder in found:
         best[holder.service] = max(best.get(holder.service, 0), holder.ipv4.prefixlen)
@@ -389,10 +389,13 @@ def holder_in_plane(seat: Seat, network: IPv4Network) -> Holder:
 
 
 def _plane_seats(fleet: Fleet, service: Service) -> Iterator[tuple[Seat, IPv4Network]]:
-    """The nodes that this very service is of, with their stub networks; a PT has none."""
+    """The nodes that this very service is of, with their stub networks.
+
+    A PT has none, and what is behind the way out of a plane is nobody's in it.
+    """
     for seat in fleet.seats:
         if seat.service == service and _mapping(seat) != "plane-rewrite":
-            yield from ((seat, network) for network in service.inside)
+            yield from ((seat, network) for network in service.inside if network.prefixlen)
 
 
 def _plane_owner(

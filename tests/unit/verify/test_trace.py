@@ -317,14 +317,20 @@ class TestPlanes:
         ]
         assert str(found[0].customer) == "2001:db8:0:46:0:1:a00:0/120"
 
-    def test_the_way_out_has_the_rest(self) -> None:
-        (found,) = owners(self.plan(), IPv4Address("203.0.113.9"))
-        assert found.node == "exit"
+    def test_what_is_behind_the_way_out_is_nobodys(self) -> None:
+        assert "belongs to no service" in refused(owners, self.plan(), IPv4Address("203.0.113.9"))[0]
+
+    def test_the_longest_prefix_counts(self) -> None:
+        part = replace(self.plan().nodes["red2"].services[0], inside=(IPv4Network("10.0.0.128/25"),))
+        nodes = self.plan().nodes
+        plan = replace(self.plan(), nodes=nodes | {"red2": replace(nodes["red2"], services=(part,))})
+        found = owners(plan, IPv4Address("10.0.0.200"))
+        assert [holder.node for holder in found] == ["red2", "blue1"]
 
     def test_back(self) -> None:
         plane = Plane(self.FIXED, 1)
-        (found, other) = holdings(self.plan(), plane.route(IPv4Network("10.0.1.0/24")))
-        assert {found.node, other.node} == {"red2", "exit"}
+        (found,) = holdings(self.plan(), plane.route(IPv4Network("10.0.1.0/24")))
+        assert (found.node, found.ipv4) == ("red2", IPv4Network("10.0.1.0/24"))
 
 
 @given(st.lists(st.integers(0, 65535), unique=True))
