@@ -158,9 +158,17 @@ class Holder:
         self.blocks: list[Block | None] = []
         self.room: dict[int, int] = {}  # protocol -> which of the blocks have a free port, as bits
 
+    def _room(self, protocol: int) -> int:
+        """A protocol seen for the first time has room in every block."""
+        room = self.room.get(protocol)
+        if room is None:
+            room = sum(1 << slot for slot, block in enumerate(self.blocks) if block is not None)
+            self.room[protocol] = room
+        return room
+
     def first(self, protocol: int) -> Block | None:
         """The first block that has a free port."""
-        room = self.room.get(protocol, 0)
+        room = self._room(protocol)
         return self.blocks[(room & -room).bit_length() - 1] if room else None
 
     def add(self, block: Block) -> None:
@@ -179,10 +187,7 @@ class Holder:
 
     def note(self, block: Block, protocol: int) -> None:
         """Something of a block was taken or given back."""
-        room = self.room.get(protocol)
-        if room is None:
-            # A protocol seen for the first time: every block has room for it.
-            room = sum(1 << slot for slot, other in enumerate(self.blocks) if other is not None)
+        room = self._room(protocol)
         bit = 1 << block.slot
         self.room[protocol] = room | bit if block.left(protocol) else room & ~bit
 
