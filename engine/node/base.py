@@ -158,6 +158,13 @@ class Node(ABC):
         """Let time pass for the tables."""
         return self.reassembler.chains.expire(now) + self.fragments.chains.expire(now)
 
+    def overdue(self, now: float) -> tuple[list[Output], list[str]]:
+        """What leaves only because time has passed, and what happened; nothing usually."""
+        return [], []
+
+    def stop(self) -> None:  # noqa: B027  most have nothing to do
+        """The node ends; no packet comes after this."""
+
     def sessions(self) -> list[SessionView]:
         """Sessions for display; a node without NAPT has none."""
         return []

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import gc
 import os
@@ -27,6 +28,7 @@ from .coalesce import coalesce
 from .namespace import HOME, NamespaceError, entered
 from .port import Port
 from .services import Services
+from .session_log import SessionLogs
 from .store import EMPTY, Store
 from .tun import TunError
 
@@ -51,7 +53,8 @@ class Daemon:
         self._lock = _lock(state)
         self._started = time.monotonic()
         self._store = Store(state)
-        self._services = Services(rng=SystemRandom())
+        self._session_logs = SessionLogs(state / "sessions", _since_1970)
+        self._services = Services(rng=SystemRandom(), log=self._session_logs.write)
         self._folder = socket_path.parent
         self._ports: dict[str, Port] = {}  # by namespace
         self._active: NodeConfiguration | None = None  # None: to be brought about
@@ -118,7 +121,12 @@ class Daemon:
 
     def _tick(self) -> None:
         now = time.monotonic()
-        self._services.expire(now)
+        for packet, namespace in self._services.expire(now):
+            port = self._ports.get(namespace)
+            if port is not None:
+                with contextlib.suppress(TunError):  # told when it is read
+                    port.tun.write([packet])
+        self._session_logs.flush()
         if self._store.trial is not None:
             self._store.tick(now)
             if self._store.trial is None:
@@ -201,6 +209,8 @@ class Daemon:
     def _close(self) -> None:
         for port in list(self._ports.values()):
             self._drop(port)
+        self._services.stop()
+        self._session_logs.close()
         # In this order: who waits for the end of this node may start the next one at once.
         os.close(self._lock)
         self._control.close()
@@ -310,6 +320,11 @@ def _lock(state: Path) -> int:
         os.close(descriptor)
         raise DaemonError(f"{state}: another node uses this folder; stop it, or give --state") from error
     return descriptor
+
+
+def _since_1970(moment: float) -> float:
+    """Seconds since 1970 at a time of the monotonic clock."""
+    return time.time() - time.monotonic() + moment
 
 
 def _log(message: str) -> None:

@@ -18,7 +18,7 @@ from ..packet.buffer import Packet
 from ..packet.napt import SessionView
 from ..techniques.reach import ipv4_networks, ipv6_prefixes
 from ..techniques.service import EDGE, NodeConfiguration, Service
-from .core import Limits, Link, Node, build_node
+from .core import Limits, Link, Node, Output, SessionLog, build_node
 from .namespace import HOME
 
 # Beside the names of reasons.py: what happens before any service has the packet.
@@ -101,8 +101,8 @@ def _by_network(seats: Iterable[Seat]) -> LongestMatch[Seat]:
 class Services:
     """All services of a node. Pure but for the nodes' own tables: the clock comes from outside."""
 
-    def __init__(self, *, rng: Random, limits: Limits | None = None) -> None:
-        self._rng, self._limits = rng, limits
+    def __init__(self, *, rng: Random, limits: Limits | None = None, log: SessionLog | None = None) -> None:
+        self._rng, self._limits, self._log = rng, limits, log
         self._seats: dict[str, Seat] = {}
         self._ends = Ends(())
         self._natives: dict[str, Natives] = {}  # by namespace
@@ -125,12 +125,12 @@ class Services:
                     seat.reload(service)
             else:
                 if seat is not None:
-                    self.counters += seat.counters
+                    self._retire(seat)
                 seat = Seat(service, self._build(service))
             seat.node.icmp_source = icmp_source(service)
             self._seats[service.name] = seat
         for seat in before.values():
-            self.counters += seat.counters
+            self._retire(seat)
         seats = list(self._seats.values())
         self._ends = Ends(seats)
         self._natives = {
@@ -138,9 +138,18 @@ class Services:
             for namespace in {seat.service.namespace for seat in seats}
         }
 
+    def stop(self) -> None:
+        """All services end."""
+        for seat in self._seats.values():
+            seat.node.stop()
+
+    def _retire(self, seat: Seat) -> None:
+        self.counters += seat.counters
+        seat.node.stop()
+
     def _build(self, service: Service) -> Node:
         # The kernel forwards before and after: it counts the hop.
-        return build_node(service, rng=self._rng, decrement_ttl=False, limits=self._limits)
+        return build_node(service, rng=self._rng, decrement_ttl=False, limits=self._limits, log=self._log)
 
     def process(self, packet: Packet, now: float, namespace: str = HOME) -> list[Sent]:
         """What goes to which kernel because of one packet from that of a namespace."""
@@ -165,6 +174,9 @@ class Services:
             if seat.counters[FAULT] <= 10:
                 traceback.print_exc(file=sys.stderr)
             return []
+        return self._count(seat, outputs, events)
+
+    def _count(self, seat: Seat, outputs: list[Output], events: list[str]) -> list[Sent]:
         counters = seat.counters
         for event in events:
             counters[event] += 1
@@ -178,10 +190,13 @@ class Services:
             packets.append((sent, to))
         return packets
 
-    def expire(self, now: float) -> None:
-        """Let time pass for all tables."""
+    def expire(self, now: float) -> list[Sent]:
+        """Let time pass for all tables; what goes to which kernel because of it."""
+        packets = []
         for seat in self._seats.values():
             seat.counters.update(seat.node.expire(now))
+            packets += self._count(seat, *seat.node.overdue(now))
+        return packets
 
     def sessions(self, now: float, limit: int) -> dict[str, Any]:
         """NAPT sessions as JSON values, at most ``limit`` of the ``total``; expiry in seconds from now."""

@@ -14,7 +14,7 @@ from ..packet.ipv4 import DF, Datagram
 from ..packet.napt import NUMBERS, PROTOCOLS, Napt, SessionView, StaticBinding
 from ..packet.verdict import Drop, Icmp6Error, IcmpError
 from ..techniques.service import B4_ADDRESS, Service
-from .base import Node, Work
+from .base import Node, Output, Work
 from .networks import Networks
 
 PROTOCOL_UNREACHABLE = IcmpError(3, 2)
@@ -97,9 +97,22 @@ class SessionGateway(Node):
         """Fragments and sessions."""
         return super().expire(now) + ["session_expired"] * self.napt.expire(now)
 
+    def overdue(self, now: float) -> tuple[list[Output], list[str]]:
+        """Answers to unsolicited SYNs."""
+        work = Work(now, [], [])
+        self._answer_syns(work)
+        return work.outputs, work.events
+
+    def stop(self) -> None:
+        """All ports are given back."""
+        self.napt.close()
+
     def _let_time_pass(self, work: Work) -> None:
-        """Before each packet: sessions end, and unsolicited SYNs get their answer (RFC 5382 REQ-4)."""
         work.events += ["session_expired"] * self.napt.expire(work.now)
+        self._answer_syns(work)
+
+    def _answer_syns(self, work: Work) -> None:
+        """After 6 s, unless a connection came of it (RFC 5382 REQ-4)."""
         for syn in self.napt.unanswered(work.now):
             error = self.make_error(icmp.PORT_UNREACHABLE, syn, self.icmp_source, work)
             if error is not None:

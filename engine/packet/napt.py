@@ -480,6 +480,12 @@ class Napt:
         self._drop(binding)
         return len(ended)
 
+    def close(self) -> None:
+        """The translator ends: all ports are given back, which the log tells."""
+        for binding in list(self._outside.values()):
+            self._end(binding)
+        self.allocator.retire(self._now)
+
     def _add(self, binding: Binding) -> None:
         self._inside[binding.inner] = binding
         self._outside[binding.outer] = binding

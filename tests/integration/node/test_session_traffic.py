@@ -9,11 +9,15 @@ phone (IPv6 only) - core, beside the customer's edge; the rest as in conftest.
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 import struct
+import time
 from collections.abc import Iterator
 from dataclasses import replace
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network
+from pathlib import Path
+from typing import Any
 
 import pytest
 import traffic
@@ -61,6 +65,11 @@ def network(request, program, tmp_path_factory) -> Iterator[Network]:
     edge, gateway = services(request.param)
     with Net("session") as net:
         yield build(net, program, tmp_path_factory.mktemp("nodes"), edge, gateway)
+
+
+def lines(log: Path) -> list[dict[str, Any]]:
+    """Records of a session log."""
+    return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
 
 
 @pytest.fixture
@@ -259,12 +268,32 @@ class TestLifecycle:
         finally:
             network.br.configure()
 
+    def test_the_log_says_whose_port_it_was(self, network, opened):
+        log = network.br.folder / "state" / "sessions" / "hall7.log"
+        deadline = time.monotonic() + traffic.PATIENCE
+        while not (found := [r for r in lines(log) if (r["outside"], r["first_port"]) == opened]):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert found[-1]["event"] == "port_assigned"
+        assert IPv6Address(found[-1]["realm"]) in network.ce.service.end_user_prefix
+        assert abs(found[-1]["time"] - time.time()) < 60
+        assert INTERNET not in log.read_text()
+
     def test_sessions_are_shown(self, network, opened):
         shown = network.br.ok("sessions")["sessions"]
         assert f"{opened[0]}:{opened[1]}" in {session["outside"] for session in shown}
 
 
 class TestNegative:
+    def test_an_unsolicited_connection_is_refused_after_six_seconds(self, network):
+        """RFC 5382 REQ-4; the node is idle all the while."""
+        with network.inet.socket(socket.AF_INET, socket.SOCK_STREAM) as caller:
+            caller.settimeout(15)
+            begin = time.monotonic()
+            with pytest.raises(ConnectionRefusedError):
+                caller.connect((str(POOL[1]), 1))
+            assert 5.9 < time.monotonic() - begin < 10
+
     def test_a_source_that_is_not_the_customers_is_dropped(self, network):
         """From a host that is not in the LAN, through the edge's own tunnel."""
         packet = traffic.pieces(

@@ -1,0 +1,50 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The session logs of a node on disk (RFC 6888 section 4): packet/natlog.py says what is in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+from urllib.parse import quote
+
+from ..packet.natlog import Record, to_line
+from ..techniques.service import Service
+
+
+class SessionLogs:
+    """A file a service, which grows; where somebody moved it away (log rotation), a new one is begun."""
+
+    def __init__(self, folder: Path, since_1970: Callable[[float], float]) -> None:
+        """`since_1970` makes seconds since 1970 of a time of the packets' clock."""
+        self._folder, self._since_1970 = folder, since_1970
+        self._files: dict[Path, IO[str]] = {}
+
+    def write(self, service: Service, record: Record) -> None:
+        """One line, on disk at the next flush() at the latest."""
+        path = self.path(service.name)
+        file = self._files.get(path)
+        if file is None:
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            file = self._files[path] = path.open("a", encoding="ascii")
+        file.write(to_line(record._replace(time=round(self._since_1970(record.time), 3))) + "\n")
+
+    def path(self, name: str) -> Path:
+        """The file of a service."""
+        return self._folder / f"{quote(name, safe='')}.log"
+
+    def flush(self) -> None:
+        """Everything is in the files; to be called every second."""
+        for path, file in list(self._files.items()):
+            file.flush()
+            if not path.exists():
+                file.close()
+                del self._files[path]
+
+    def close(self) -> None:
+        """The end."""
+        for file in self._files.values():
+            file.close()
+        self._files.clear()
