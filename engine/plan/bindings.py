@@ -10,11 +10,12 @@ for one customer, with an explicit PSID.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from ..intent.model import SERVICES, ServiceIntent, Subscriber
 from ..mapping.binding import Binding
-from ..mapping.rule import Customer, MapRule
+from ..mapping.iid import RFC7597, map_address
+from ..mapping.rule import Customer, MapRule, split_ea
 from ..problem import Problem
 from .rules import RuleDraft
 
@@ -57,7 +58,15 @@ def whole_table(rules: Iterable[MapRule]) -> tuple[Binding, ...]:
 
 
 def _of_rule(rule: MapRule) -> Iterator[Binding]:
-    return (binding_of(rule.customer(rule.nth_prefix(number))) for number in range(rule.customer_count))
+    """As binding_of() of each customer, on integers: tables are long."""
+    length = rule.customer_prefix_len
+    first, step = int(rule.ipv6_prefix.network_address), 1 << (128 - length)
+    offset = rule.psid_offset if rule.psid_len else 0
+    for number in range(rule.customer_count):
+        prefix = first + number * step
+        ipv4, psid = split_ea(rule, prefix)
+        softwire = IPv6Address(map_address(prefix, length, ipv4, psid, RFC7597))
+        yield Binding(softwire, IPv4Address(ipv4), offset, rule.psid_len, psid)
 
 
 def binding_of(customer: Customer) -> Binding:

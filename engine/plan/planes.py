@@ -31,15 +31,15 @@ def routes_of(
         inside = dict.fromkeys(_networks([service], hosts))
         yield from (PlaneRoute(n, prefix) for n in inside if prefix is not None and n.prefixlen)
         return
-    for host in _carriers(alike(service, services, "plane-table"), hosts):
+    for host, networks in _behind(alike(service, services, "plane-table"), hosts):
         if host.customer_prefix is not None:
-            yield from (PlaneRoute(network, host.customer_prefix) for network in host.lan)
+            yield from (PlaneRoute(network, host.customer_prefix) for network in networks)
     if mapping == "plane-table":
         for translator in alike(service, services, "plane-rewrite"):
-            networks = tuple(_networks(alike(translator, services, "plane"), hosts))
-            for host in _carriers([translator], hosts):
+            fixed = tuple(_networks(alike(translator, services, "plane"), hosts))
+            for host, _nothing in _behind([translator], hosts):
                 if host.customer_prefix is not None:
-                    yield from (PlaneRoute(network, host.customer_prefix) for network in networks)
+                    yield from (PlaneRoute(network, host.customer_prefix) for network in fixed)
 
 
 def alike(service: ServiceIntent, services: Services, mapping: str) -> list[ServiceIntent]:
@@ -55,14 +55,19 @@ def alike(service: ServiceIntent, services: Services, mapping: str) -> list[Serv
     ]
 
 
-def _carriers(services: Iterable[ServiceIntent], hosts: Iterable[HostIntent]) -> Iterator[HostIntent]:
-    names = {service.name for service in services}
-    return (host for host in hosts if names & set(host.carries or ()))
+def _behind(
+    services: Iterable[ServiceIntent], hosts: Iterable[HostIntent]
+) -> Iterator[tuple[HostIntent, tuple[IPv4Network, ...]]]:
+    """Hosts that carry one of the services, and the networks that it has behind them."""
+    for service in services:
+        for host in hosts:
+            if service.name in (host.carries or ()):
+                yield host, host.lan_of(service.name)
 
 
 def _networks(services: Iterable[ServiceIntent], hosts: Iterable[HostIntent]) -> Iterator[IPv4Network]:
-    for host in _carriers(services, hosts):
-        yield from host.lan
+    for _host, networks in _behind(services, hosts):
+        yield from networks
 
 
 def plane_problems(service: ServiceIntent, hosts: Iterable[HostIntent]) -> Iterator[Problem]:
@@ -70,13 +75,14 @@ def plane_problems(service: ServiceIntent, hosts: Iterable[HostIntent]) -> Itera
     if service.row.mapping == "plane-rewrite":
         return
     owners: dict[IPv4Network, tuple[IPv6Network | None, str]] = {}
-    for host in _carriers([service], hosts):
-        if not host.lan:
+    for host, networks in _behind([service], hosts):
+        if not networks:
             right = "give the IPv4 networks behind it, or 0.0.0.0/0 for the way out of the plane"
             yield Problem(host.place("lan"), f"is missing: {service.row.title} carries whole networks", right)
-        for index, network in enumerate(host.lan):
+        for index, network in enumerate(networks):
             first = owners.setdefault(network, (host.customer_prefix, host.name))
             if service.row.mapping == "plane-table" and first[0] != host.customer_prefix:
-                place = f"{host.place('lan')}[{index}]"
+                seated = host.plane_seat(service.name) is not None
+                place = host.place("planes") if seated else f"{host.place('lan')}[{index}]"
                 wrong = f"{network} is behind {first[1]} too, under {first[0]}"
                 yield Problem(place, wrong, "remove one of the two, or give both one customer_prefix")

@@ -161,7 +161,13 @@ def service_of_edge(service: Service, host: HostIntent, rule: MapRule | None) ->
 def _in_plane(service: Service, host: HostIntent) -> Service:
     """A node of the SA46T family. One of SA46T-PR makes its addresses in a prefix of its own, a PT those
     that it has in the PR domain."""
-    service = replace(service, end_user_prefix=host.customer_prefix, inside=host.lan)
+    seat = host.plane_seat(service.name)
+    service = replace(
+        service,
+        end_user_prefix=host.customer_prefix,
+        inside=host.lan_of(service.name),
+        namespace="" if seat is None else seat.namespace,
+    )
     assert service.plane is not None
     if service.gateway_address != NOWHERE or host.customer_prefix is None:
         return service

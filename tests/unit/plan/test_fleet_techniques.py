@@ -12,11 +12,15 @@ import yaml
 from ansible_collections.ipv4aas.fleet.engine.codec import decode, encode
 from ansible_collections.ipv4aas.fleet.engine.mapping.binding import Binding
 from ansible_collections.ipv4aas.fleet.engine.mapping.plane import Plane, PlaneRoute
+from ansible_collections.ipv4aas.fleet.engine.mapping.rule import MapRule
+from ansible_collections.ipv4aas.fleet.engine.plan.bindings import binding_of, own_binding, whole_table
 from ansible_collections.ipv4aas.fleet.engine.plan.build import build_plan
 from ansible_collections.ipv4aas.fleet.engine.plan.model import FleetPlan
 from ansible_collections.ipv4aas.fleet.engine.techniques import TECHNIQUES
 from ansible_collections.ipv4aas.fleet.engine.techniques.service import Delegation, Dns64
 from fleet_samples import FEATURES, hostvars_of
+from hypothesis import given
+from hypothesis import strategies as st
 
 # One inventory for the five techniques that a customer edge can have: only the word changes.
 SMALL = """
@@ -210,6 +214,21 @@ def test_sa46t_planes():
     assert {route.ipv4 for route in pt.plane_routes} == {
         IPv4Network(network) for network in ("10.1.3.0/24", "10.1.13.0/24", "10.1.4.0/24")
     }
+
+
+@given(
+    length=st.integers(40, 100),
+    pool=st.integers(29, 32),
+    psid_len=st.integers(0, 5),
+    offset=st.sampled_from([0, 4, 6]),
+)
+def test_a_table_has_what_each_customer_computes(length, pool, psid_len, offset):
+    ea = 32 - pool + psid_len
+    rule = MapRule(IPv6Network(("2400::", length - ea)), IPv4Network(("133.0.0.8", pool)), ea, offset)
+    table = whole_table([rule])
+    prefixes = [rule.nth_prefix(number) for number in range(rule.customer_count)]
+    assert table == tuple(binding_of(rule.customer(prefix)) for prefix in prefixes)
+    assert table == tuple(own_binding(rule, prefix) for prefix in prefixes)
 
 
 def test_explicit_bindings():
