@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from .checksum import checksum
 from .verdict import Drop
@@ -68,8 +68,7 @@ class Offload:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Packet:
+class Packet(NamedTuple):
     """One IP packet without link header, with its offload work if any."""
 
     data: bytes

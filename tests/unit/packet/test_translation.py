@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import struct
-from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, IPv6Network
 from pathlib import Path
 from random import Random
@@ -406,7 +405,7 @@ def test_super_packets_cross_whole(size: int, proto: int, congested: bool) -> No
         back6 = tk.udp6(HOST6, 1, PEER6, 2, data)
     flag = GSO_ECN if congested and proto == 6 else 0
     four = kit.partial(packet, 1000)
-    four = replace(four, offload=tk.plain(four.offload, gso_type=four.offload.gso_type | flag))  # type: ignore[union-attr]
+    four = four._replace(offload=tk.plain(four.offload, gso_type=four.offload.gso_type | flag))
     (there,) = tk.to6(four)
     kind = GSO_TCP6 if proto == 6 else GSO_UDP
     assert there.offload == Offload(True, 40, 16 if proto == 6 else 6, kind | flag, 1000, 60)
@@ -414,7 +413,7 @@ def test_super_packets_cross_whole(size: int, proto: int, congested: bool) -> No
     assert there.data == tk.partial6(there.data, 1000).data
     assert tk.wrong6(kit.finished(there)) == []
     six = tk.partial6(back6, 1000)
-    six = replace(six, offload=tk.plain(six.offload, gso_type=six.offload.gso_type | flag))  # type: ignore[union-attr]
+    six = six._replace(offload=tk.plain(six.offload, gso_type=six.offload.gso_type | flag))
     d = tk.to4(six)
     kind = GSO_TCP4 if proto == 6 else GSO_UDP
     assert d.offload == Offload(True, 20, 16 if proto == 6 else 6, kind | flag, 1000, 40)
