@@ -30,7 +30,7 @@ from .model import (
 )
 from .wording import all_of, any_of, closest, use_known
 
-_EDGE_ONLY = ("customer_prefix", "lan", "port_forwards")
+_EDGE_ONLY = ("customer_prefix", "lan", "planes", "port_forwards")
 _INHERITED = ("role", "carries", *_EDGE_ONLY)
 PORTS = 1 << PORT_BITS
 Services = Mapping[str, ServiceIntent | None]  # None for one that could not be read
@@ -228,6 +228,7 @@ def host_problems(
         yield from _carried(host, services)
         rows = [service.row for service in map(services.get, host.carries or ()) if service is not None]
         yield from (_edge if host.role == EDGE else _not_an_edge)(host, rows)
+        yield from _plane_seats(host, services)
         yield from _its_fallback(host, hosts, seats)
 
 
@@ -263,7 +264,8 @@ def _edge(host: HostIntent, rows: Sequence[Technique]) -> Iterator[Problem]:
         own = any(row.mapping in OWN_PREFIX for row in rows)
         right = _REACHED if own else "give the edge its End-user prefix, inside customers.ipv6"
         yield Problem(host.place("customer_prefix"), "is missing", right)
-    if host.carries is not None and len(set(host.carries)) > 1:
+    planes = all(row.mapping.startswith("plane") for row in rows)
+    if host.carries is not None and len(set(host.carries)) > 1 and not planes:
         yield Problem(
             host.place("carries"),
             f"an edge has one End-user prefix, which belongs to one service, not to {all_of(host.carries)}",
@@ -279,6 +281,29 @@ def _edge(host: HostIntent, rows: Sequence[Technique]) -> Iterator[Problem]:
             wrong = f"an edge of {row.title} translates no ports: its NAPT is {where}"
             able = [other.name for other in TECHNIQUES.values() if other.napt == EDGE]
             yield Problem(host.place("port_forwards"), wrong, f"remove them, or use {any_of(able)}")
+
+
+def _plane_seats(host: HostIntent, services: Services) -> Iterator[Problem]:
+    """Planes that are in a namespace each."""
+    if host.planes and host.platform not in (None, LINUX) and host.fallback is None:
+        yield Problem(host.place("planes"), f"{host.platform} has no network namespaces", f"use {LINUX}")
+    seen: dict[tuple[str, str], str] = {}
+    for index, seat in enumerate(host.planes):
+        place = f"{host.place('planes')}[{index}]"
+        service = services.get(seat.service)
+        if host.carries is not None and seat.service not in host.carries:
+            right = use_known(seat.service, host.carries)
+            yield Problem(f"{place}.service", f"{seat.service} is none that the host carries", right)
+        elif service is not None and service.row.napt != "nowhere":
+            able = any_of(row.name for row in TECHNIQUES.values() if row.mapping.startswith("plane"))
+            yield Problem(
+                f"{place}.service", f"{service.row.title} has no planes", f"remove it, or use {able}"
+            )
+        for what in ("service", "namespace"):
+            first = seen.setdefault((what, getattr(seat, what)), place)
+            if first != place:
+                wrong = f"{getattr(seat, what)} is that of {first} too"
+                yield Problem(f"{place}.{what}", wrong, f"give each {what} once")
 
 
 _REACHED = "give the prefix under which the others of its domain reach it"
@@ -304,7 +329,7 @@ def _not_an_edge(host: HostIntent, rows: Sequence[Technique]) -> Iterator[Proble
     """A gateway of the SA46T family has networks behind it as an edge has, others have none."""
     allowed = set()
     if host.role == GATEWAY and any(row.napt == "nowhere" for row in rows):
-        allowed = {"lan", "customer_prefix"}
+        allowed = {"lan", "planes", "customer_prefix"}
     for variable in _EDGE_ONLY:
         if getattr(host, variable) and variable not in allowed:
             yield Problem(

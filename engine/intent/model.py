@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -315,6 +316,18 @@ class Forward(Model):
     inside_port: Annotated[int, whole(1, 65535)] = Field(description="port of that host", examples=[8080])
 
 
+class PlaneSeat(Model):
+    """What is a host's own of one plane, where it has several with the same IPv4 addresses."""
+
+    service: Name = Field(description="one that the host carries", examples=["freewifi"])
+    namespace: Name = Field(
+        description="Linux network namespace of the IPv4 side, as of ip netns", examples=["red"]
+    )
+    lan: Annotated[tuple[Prefix4, ...], FilledItems] = Field(
+        description="IPv4 networks of the plane behind the host", examples=[["192.168.1.0/24"]]
+    )
+
+
 class HostIntent(Model):
     """The ipv4aas_ variables of one host."""
 
@@ -337,6 +350,9 @@ class HostIntent(Model):
     lan: Annotated[tuple[Prefix4, ...], Items] = Field(
         default=(), description="edge, SA46T: IPv4 networks behind it", examples=[["192.168.1.0/24"]]
     )
+    planes: Annotated[tuple[PlaneSeat, ...], Items] = Field(
+        default=(), description="SA46T: planes in a network namespace each, in place of ipv4aas_lan"
+    )
     port_forwards: Annotated[tuple[Forward, ...], Items] = Field(
         default=(), description="edge: ports that lead to a host of the LAN"
     )
@@ -354,6 +370,15 @@ class HostIntent(Model):
         default=None, description="layout that this device really uses, where it differs (lint MAP007)"
     )
     deploy: Flag = Field(default=True, description="false: plan and render only")
+
+    def plane_seat(self, service: str) -> PlaneSeat | None:
+        """What is its own of a plane; None where the plane is in the host's own network namespace."""
+        return next((seat for seat in self.planes if seat.service == service), None)
+
+    def lan_of(self, service: str) -> tuple[IPv4Network, ...]:
+        """IPv4 networks that a service has behind it."""
+        seat = self.plane_seat(service)
+        return self.lan if seat is None else seat.lan
 
     def place(self, variable: str) -> str:
         """Path of one of its variables in the inventory."""

@@ -13,9 +13,9 @@ from ansible_collections.ipv4aas.fleet.engine.codec import encode
 from ansible_collections.ipv4aas.fleet.engine.node.check import configuration
 from ansible_collections.ipv4aas.fleet.engine.plan.build import build_plan
 from ansible_collections.ipv4aas.fleet.engine.plan.model import FleetPlan
-from ansible_collections.ipv4aas.fleet.engine.platforms.registry import features
 from ansible_collections.ipv4aas.fleet.engine.problem import Refused
 from ansible_collections.ipv4aas.fleet.engine.techniques.service import NodeConfiguration
+from fleet_samples import FEATURES
 
 PREFIX = "2001:db8:0:46::/64"
 
@@ -44,7 +44,7 @@ def hostvars(technique: str, **west: Any) -> dict[str, dict[str, Any]]:
 
 
 def plan(technique: str, **west: Any) -> FleetPlan:
-    return build_plan(hostvars(technique, **west), features())
+    return build_plan(hostvars(technique, **west), FEATURES)
 
 
 @pytest.mark.parametrize("technique", ["sa46t", "sa46t-pr"])
@@ -99,5 +99,5 @@ def test_other_techniques_and_platforms_have_none() -> None:
     values = hostvars("sa46t", ipv4aas_platform="seil_x86")
     values["west"]["ipv4aas_services"]["red"]["technique"] = "ds-lite"
     with pytest.raises(Refused) as refused:
-        build_plan(values, features())
+        build_plan(values, FEATURES)
     assert "hosts.west.ipv4aas_planes: seil_x86 has no network namespaces; use linux" in str(refused.value)
