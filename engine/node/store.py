@@ -12,6 +12,8 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,10 @@ from . import check
 
 NAME = "running.json"
 LEASE = 30.0  # seconds of silence after which another proposer may take over
+
+_CONTEXT = 3
+_MOST_LINES = 20_000  # shown of a difference; difflib needs seconds for as many
+_HUNK = re.compile(r"@@ -(\d+)(,\d+)? \+(\d+)(,\d+)? @@")
 
 EMPTY = NodeConfiguration(node="", services=())
 
@@ -137,16 +143,61 @@ class Store:
 
 
 def text(configuration: NodeConfiguration) -> str:
-    """The one way a configuration is written."""
-    return json.dumps(encode(configuration), indent=2) + "\n"
+    """The one way a configuration is written: entries of a table a line each, there may be a million."""
+    return "\n".join(_lines(encode(configuration), "")) + "\n"
+
+
+def _lines(value: Any, indent: str) -> Iterator[str]:
+    """JSON, indented where it has something nested."""
+    deeper = indent + "  "
+    if isinstance(value, dict) and any(isinstance(item, (dict, list)) for item in value.values()):
+        yield "{"
+        members = [(f"{json.dumps(key)}: ", item) for key, item in value.items()]
+        closing = "}"
+    elif isinstance(value, list) and any(isinstance(item, (dict, list)) for item in value):
+        yield "["
+        members = [("", item) for item in value]
+        closing = "]"
+    else:
+        yield json.dumps(value)
+        return
+    for number, (name, item) in enumerate(members, 1):
+        lines = list(_lines(item, deeper))
+        lines[-1] += "," if number < len(members) else ""
+        yield deeper + name + lines[0]
+        yield from lines[1:]
+    yield indent + closing
 
 
 def difference(before: NodeConfiguration, after: NodeConfiguration) -> str:
     """Unified diff, empty where both are equal."""
-    lines = difflib.unified_diff(
-        text(before).splitlines(keepends=True), text(after).splitlines(keepends=True), "running", "proposed"
+    if before == after:
+        return ""
+    old, new = text(before).splitlines(keepends=True), text(after).splitlines(keepends=True)
+    head = _alike(old, new)
+    tail = _alike(old[: head - 1 if head else None : -1], new[: head - 1 if head else None : -1])
+    # What is alike around the change is left out: difflib would be long about it.
+    start, old_end, new_end = max(0, head - _CONTEXT), len(old) - tail + _CONTEXT, len(new) - tail + _CONTEXT
+    if max(old_end, new_end) - start > _MOST_LINES:
+        return f"{old_end - start} lines of {len(old)} become {new_end - start} other ones\n"
+    lines = difflib.unified_diff(old[start:old_end], new[start:new_end], "running", "proposed")
+    return "".join(_moved(line, start) for line in lines)
+
+
+def _alike(one: list[str], other: list[str]) -> int:
+    """How many lines at the beginning are the same."""
+    return next(
+        (n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
     )
-    return "".join(lines)
+
+
+def _moved(line: str, by: int) -> str:
+    """A line of a diff whose numbers count from line `by`."""
+    found = _HUNK.match(line)
+    if found is None:
+        return line
+    old, old_size, new, new_size = found.groups(default="")
+    return f"@@ -{int(old) + by}{old_size} +{int(new) + by}{new_size} @@\n"
 
 
 def load(path: Path) -> NodeConfiguration:

@@ -5,15 +5,20 @@
 
 from __future__ import annotations
 
+import difflib
+import json
 import os
 from dataclasses import replace
+from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 from ansible_collections.ipv4aas.fleet.engine.codec import encode
+from ansible_collections.ipv4aas.fleet.engine.node import check
 from ansible_collections.ipv4aas.fleet.engine.node import store as module
 from ansible_collections.ipv4aas.fleet.engine.node.store import EMPTY, LEASE, Store, StoreError
 from ansible_collections.ipv4aas.fleet.engine.problem import Refused
 from node_samples import GATEWAY_SERVICE, configuration
+from technique_samples import LW4O6
 
 FIRST = configuration(GATEWAY_SERVICE)
 SECOND = configuration(replace(GATEWAY_SERVICE, ipv6_mtu=1400))
@@ -169,3 +174,37 @@ def test_left_over_of_a_crash_while_writing_does_no_harm(store, tmp_path):
     store.propose("a", encode(SECOND), 0)
     store.accept("a", None, 0)
     assert Store(tmp_path).running == SECOND
+
+
+def lw4o6(*ends: int):
+    """A gateway with bindings."""
+    bindings = tuple(replace(LW4O6.bindings[2], softwire=IPv6Address(n), ipv4=IPv4Address(n)) for n in ends)
+    return configuration(replace(LW4O6, bindings=bindings))
+
+
+def test_text_is_a_line_a_binding_and_says_the_same():
+    wanted = lw4o6(*range(1, 51))
+    written = module.text(wanted)
+    assert len(written.splitlines()) < 120
+    assert check.configuration(json.loads(written)) == wanted
+
+
+@pytest.mark.parametrize("gone", [1, 2, 25, 49, 50])
+def test_difference_is_what_difflib_says_about_the_whole(gone):
+    before, after = lw4o6(*range(1, 51)), lw4o6(*(n for n in range(1, 51) if n != gone))
+    whole = difflib.unified_diff(
+        module.text(before).splitlines(keepends=True),
+        module.text(after).splitlines(keepends=True),
+        "running",
+        "proposed",
+    )
+    assert module.difference(before, after) == "".join(whole)
+    assert module.difference(before, before) == ""
+    assert module.difference(EMPTY, before).startswith("--- running\n+++ proposed\n@@ -1,")
+
+
+def test_a_difference_that_nobody_reads_is_summed_up(monkeypatch):
+    monkeypatch.setattr(module, "_MOST_LINES", 20)
+    found = module.difference(lw4o6(*range(1, 51)), lw4o6(*range(101, 151)))
+    assert len(found.splitlines()) == 1
+    assert "become" in found
