@@ -42,7 +42,8 @@ class Gateway(Node):
 
     def near(self, d: Datagram, far: int) -> int:
         """The subscriber's own gateway address, or where the IPv4 source is."""
-        return self.mapping.gateway(far) or self._internet.end6(d.source)
+        own = self.mapping.gateway(far) if self.mapping.gateways else None
+        return own or self._internet.end6(d.source)
 
     def to6(self, ipv4: int, port: int | None) -> int:
         """Customers see everybody through the gateway (RFC 7599 s5.1)."""
