@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 Network = TypeVar("Network", IPv4Network, IPv6Network)
 
@@ -80,21 +80,32 @@ class EamTable:
         return None if found is None else found[0] | found[2] >> found[1]
 
 
-def overlaps(entries: Iterable[Eam]) -> list[tuple[Eam, Eam]]:
-    """Pairs (wider, narrower) that share addresses of either version: worth a warning (section 3.2)."""
-    rows = list(entries)
-    pairs = {
-        *_nested([(e.ipv4, number) for number, e in enumerate(rows)]),
-        *_nested([(e.ipv6, number) for number, e in enumerate(rows)]),
+class Pair(Protocol):
+    """Two prefixes, whether they can be a mapping or not."""
+
+    @property
+    def ipv4(self) -> IPv4Network:
+        """The one side."""
+
+    @property
+    def ipv6(self) -> IPv6Network:
+        """The other."""
+
+
+def overlaps(entries: Sequence[Pair]) -> list[tuple[int, int]]:
+    """Numbers (lower, higher) of entries that share addresses of either version (section 3.2)."""
+    found = {
+        *_nested([(entry.ipv4, number) for number, entry in enumerate(entries)]),
+        *_nested([(entry.ipv6, number) for number, entry in enumerate(entries)]),
     }
-    return [(rows[wide], rows[narrow]) for wide, narrow in sorted(pairs)]
+    return sorted(found)
 
 
 def _nested(networks: list[tuple[Network, int]]) -> Iterator[tuple[int, int]]:
-    """Pairs of numbers of which the first's network contains the second's."""
+    """Of networks that overlap, one contains the other: sorted, it comes before."""
     around: list[tuple[Network, int]] = []
     for network, number in sorted(networks):
         while around and not network.subnet_of(around[-1][0]):
             around.pop()
-        yield from ((outer, number) for _, outer in around)
+        yield from ((min(number, other), max(number, other)) for _, other in around)
         around.append((network, number))

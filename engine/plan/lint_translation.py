@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from ipaddress import IPv6Network
-from itertools import combinations
 
 from ..intent.model import SERVICES, ServiceIntent
+from ..mapping.eam import overlaps
 from ..mapping.rfc6052 import LENGTHS, NON_GLOBAL, WELL_KNOWN, prefix_problem
 from .compile import Fleet
 from .draw import Drawn
@@ -85,12 +85,14 @@ def prefix_beside_lan(fleet: Fleet) -> Said:
 def no_overlap(fleet: Fleet) -> Said:
     """X011."""
     for place, service in _with_mappings(fleet):
-        for (i, one), (j, other) in combinations(enumerate(service.eam), 2):
-            for mine, theirs in ((other.ipv4, one.ipv4), (other.ipv6, one.ipv6)):
-                if mine.overlaps(theirs):  # type: ignore[arg-type]
-                    wrong = f"{mine} overlaps {theirs} of [{i}]"
-                    yield f"{place}.eam[{j}]", wrong, "let each address be in one mapping"
-                    break
+        for i, j in overlaps(service.eam):
+            one, other = service.eam[i], service.eam[j]
+            wrong = (
+                f"{other.ipv4} overlaps {one.ipv4} of [{i}]"
+                if other.ipv4.overlaps(one.ipv4)
+                else f"{other.ipv6} overlaps {one.ipv6} of [{i}]"
+            )
+            yield f"{place}.eam[{j}]", wrong, "let each address be in one mapping"
 
 
 def suffixes_fit(fleet: Fleet) -> Said:
