@@ -51,6 +51,8 @@ _ENDS: Mapping[str, type[TunnelEnd | TranslatorEnd]] = MappingProxyType(
 class Node(ABC):
     """A gateway or an edge. Pure but for its own tables: clock and random source come from outside."""
 
+    LIMITS = Limits()  # where none are given
+
     def __init__(
         self,
         service: Service,
@@ -61,7 +63,7 @@ class Node(ABC):
         icmp_source: int = DUMMY_ADDRESS,
         log: SessionLog | None = None,
     ) -> None:
-        limits = limits or Limits()
+        limits = limits or self.LIMITS
         self.limits, self.rng, self.decrement_ttl = limits, rng, decrement_ttl
         self.icmp_source, self.log = icmp_source, log
         self._bucket = TokenBucket(limits.icmp_per_second, limits.icmp_burst)

@@ -14,7 +14,7 @@ from ..packet.ipv4 import DF, Datagram
 from ..packet.napt import NUMBERS, PROTOCOLS, Napt, SessionView, StaticBinding
 from ..packet.verdict import Drop, Icmp6Error, IcmpError
 from ..techniques.service import B4_ADDRESS, Service
-from .base import Node, Output, Work
+from .base import Limits, Node, Output, Work
 from .networks import Networks
 
 PROTOCOL_UNREACHABLE = IcmpError(3, 2)
@@ -26,6 +26,16 @@ class SessionGateway(Node):
 
     That is the softwire of an AFTR (RFC 6333 s6.6) and the host of a NAT64: the realm of its bindings.
     """
+
+    # Of all subscribers together; a session costs 0.4 KB (tests/unit/node/test_session_requirements.py).
+    LIMITS = Limits(
+        sessions=1 << 20,
+        unsolicited_syns=1 << 14,
+        fragment_packets=1 << 14,
+        fragment_octets=64 << 20,
+        icmp_per_second=1000.0,
+        icmp_burst=500,
+    )
 
     _napt: Napt | None = None
     _allocator: PoolAllocator | None = None

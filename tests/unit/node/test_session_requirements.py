@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+import tracemalloc
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from itertools import pairwise
@@ -497,6 +498,21 @@ def test_a_full_table_refuses_and_keeps(make: Make) -> None:
         assert (events[0], line.refusal(out[0])) == ("drop_session_limit", line.EXHAUSTED)
     assert all(one.hears(answer(outside)) for outside in opened)
     assert other.open(now=302)
+
+
+def test_a_million_sessions_fit_in_half_a_gigabyte(make: Make) -> None:
+    """RFC6888-REQ-5: the bound in LIMITS, from what 10,000 bindings with one session each cost."""
+    gateway = make.gateway(pool=pool(ipv4=(IPv4Network("203.0.113.0/28"),)))
+    lines = [make.kind(gateway, f"2001:db8:2:{n:x}::1") for n in range(1, 501)]
+    packets = [line.udp(5000 + n, SERVER, 53) for line in lines for n in range(20)]
+    tracemalloc.start()
+    before, _peak = tracemalloc.get_traced_memory()
+    for packet in packets:
+        kit.run(gateway, packet, SOFTWIRE)
+    used = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert gateway.session_count() == len(packets)
+    assert used / len(packets) * gateway.LIMITS.sessions < 512 << 20
 
 
 def test_freed_ports_wait(make: Make) -> None:
