@@ -52,7 +52,8 @@ class Helper:
             for name in PRIVATE
         )
         # An overlay cannot lie on another one, which /tmp may be on; memory can hold it.
-        script = f"set -e\nmount -t tmpfs tmpfs {folder}\n{layers}mount -t tmpfs tmpfs /run\necho ready\nexec sleep infinity\n"
+        private = f"mount -t tmpfs tmpfs {folder}\n{layers}mount -t tmpfs tmpfs /run\n"
+        script = f"set -e\n{private}echo ready\nexec sleep infinity\n"
         self._holder = host.start(
             "unshare",
             "--mount",
