@@ -28,8 +28,10 @@ class CodecError(ValueError):
 
 def encode(value: Any) -> Any:
     """JSON value of a dataclass tree: fields in order, addresses as text."""
+    if value is None or isinstance(value, (str, int, float)):
+        return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: encode(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {name: encode(getattr(value, name)) for name in _fields(type(value))[0]}
     if isinstance(value, (tuple, list)):
         return [encode(item) for item in value]
     if isinstance(value, dict):

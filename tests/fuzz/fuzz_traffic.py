@@ -82,7 +82,9 @@ def render6(rng: Random, flow: Flow) -> bytes:
 
 
 def flow4(packet: bytes) -> Flow | None:
-    """The flow of an IPv4 packet; None of later pieces and of what has no ports."""
+    """The flow of an IPv4 packet; None of stumps, later pieces and what has no ports."""
+    if len(packet) < 20:
+        return None
     header = (packet[0] & 15) * 4
     source, target = str(IPv4Address(packet[12:16])), str(IPv4Address(packet[16:20]))
     if struct.unpack_from("!H", packet, 6)[0] & 0x1FFF:
