@@ -167,8 +167,8 @@ class Node(ABC):
     def stop(self) -> None:  # noqa: B027  most have nothing to do
         """The node ends; no packet comes after this."""
 
-    def sessions(self) -> list[SessionView]:
-        """Sessions for display; a node without NAPT has none."""
+    def sessions(self, limit: int | None = None) -> list[SessionView]:
+        """Sessions for display, at most `limit`; a node without NAPT has none."""
         return []
 
     def session_count(self) -> int:

@@ -112,9 +112,9 @@ class Edge(Node):
         assert self._napt is not None
         return self._napt
 
-    def sessions(self) -> list[SessionView]:
-        """NAPT sessions."""
-        return self.napt.sessions()
+    def sessions(self, limit: int | None = None) -> list[SessionView]:
+        """NAPT sessions, at most `limit`."""
+        return self.napt.sessions(limit)
 
     def session_count(self) -> int:
         """NAPT sessions, counted."""

@@ -200,8 +200,12 @@ class Services:
 
     def sessions(self, now: float, limit: int) -> dict[str, Any]:
         """NAPT sessions as JSON values, at most ``limit`` of the ``total``; expiry in seconds from now."""
-        views = [(name, view) for name, seat in self._seats.items() for view in seat.node.sessions()]
-        return {"total": len(views), "sessions": [_session(name, view, now) for name, view in views[:limit]]}
+        shown: list[dict[str, Any]] = []
+        for name, seat in self._seats.items():
+            views = seat.node.sessions(limit - len(shown))
+            shown += [_session(name, view, now) for view in views]
+        total = sum(seat.node.session_count() for seat in self._seats.values())
+        return {"total": total, "sessions": shown}
 
     def status(self) -> dict[str, Any]:
         """Services, what crossed the device, and all counters, as JSON values."""

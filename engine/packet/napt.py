@@ -16,7 +16,7 @@ import math
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, islice
 
 from ..mapping.portset import PortSet
 from . import icmp, tcp
@@ -445,8 +445,9 @@ class Napt:
         """One look at a time, soon enough for any shortened life: as many timers as sessions."""
         self._timers.put(session, min(session.expires, now + tcp.TRANSITORY_TIME), now)
 
-    def sessions(self) -> list[SessionView]:
-        """All sessions, for display."""
+    def sessions(self, limit: int | None = None) -> list[SessionView]:
+        """Sessions for display, at most `limit`."""
+        every = ((b, session) for b in self._outside.values() for session in b.sessions())
         return [
             SessionView(
                 PROTOCOLS[b.protocol],
@@ -458,8 +459,7 @@ class Napt:
                 session.expires,
                 b.realm,
             )
-            for b in self._outside.values()
-            for session in b.sessions()
+            for b, session in islice(every, limit)
         ]
 
     def _close(self, session: Session) -> None:
