@@ -5,23 +5,32 @@
 
 from __future__ import annotations
 
+from ..mapping.eam import EamTable
 from ..packet import ipv6
+from ..packet.buffer import Packet
 from ..packet.ipv4 import Datagram
 from ..packet.verdict import Drop
+from ..techniques.reach import explicit_hosts
 from ..techniques.service import B4_ADDRESS, Service
 from .places import internet
 from .session_gateway import SessionGateway
+from .work import Work
 
 # Every IPv6 host is this one of its own realm; the address never leaves the node.
 _HOST = B4_ADDRESS
 
 
 class Nat64(SessionGateway):
-    """IPv6 hosts find the IPv4 Internet in a prefix: stateless headers, and a NAPT for their side."""
+    """IPv6 hosts find the IPv4 Internet in a prefix: stateless headers, and a NAPT for their side.
+
+    Hosts with an explicit mapping keep their IPv4 address, without NAPT or state (RFC 7757). Packets
+    from one of them to another turn round here: the sender is seen in the prefix, the receiver gets
+    them at its own address (section 4.2, simple hairpinning).
+    """
 
     def apply(self, service: Service) -> list[str]:
         """Take over a service."""
-        self._internet = internet(service)
+        self._internet, self._explicit = internet(service), EamTable(explicit_hosts(service))
         return super().apply(service)
 
     def owns(self, address: int) -> bool:
@@ -37,8 +46,61 @@ class Nat64(SessionGateway):
         return self._internet.end6(ipv4)
 
     def to4(self, ipv6: int) -> int:
-        """The address in the prefix; every other one gets an address from the NAPT."""
+        """The mapped address, or the one in the prefix; every other one gets an address from the NAPT."""
+        mapped = self._explicit.to4(ipv6)
+        if mapped is not None:
+            return mapped
         return self._internet.end4(ipv6) if self._internet.holds(ipv6) else _HOST
+
+    def from_native(self, packet: Packet, work: Work) -> None:
+        """To a host with a mapping, or to a subscriber."""
+        host = self._explicit.to6(int.from_bytes(packet.data[16:20], "big"))
+        if host is None:
+            super().from_native(packet, work)
+            return
+        d = Datagram(packet.data, packet.offload)
+        self.check_addresses(d)
+        self.route(d, work)
+        self.send(d, host, work)
+
+    def from_softwire(self, outer: ipv6.Outer, packet: Packet, work: Work) -> None:
+        """From a host with a mapping, or from a subscriber."""
+        if self._explicit.to4(outer.source) is None:
+            super().from_softwire(outer, packet, work)
+            return
+        self.admit(outer)
+        self._from_explicit(self.carriage.unwrap(outer, packet.offload), work)
+
+    def from_router(self, outer: ipv6.Outer, packet: Packet, far: int, work: Work) -> None:
+        """About a packet to a host with a mapping, or to a subscriber."""
+        if self._explicit.to4(far) is None:
+            super().from_router(outer, packet, far, work)
+            return
+        self.admit(outer)
+        known = self._explicit.to4(outer.source) is not None
+        self._from_explicit(self.unwrap_error(outer, packet, known=known), work)
+
+    def _from_explicit(self, d: Datagram, work: Work) -> None:
+        self.check_addresses(d)
+        if d.destination in self.pool:
+            pieces = self.fragments.resolve(d, d.source, work.now, work.events)
+            self.each(pieces, work, self._take_in)
+            work.events.append("hairpinned")
+        else:
+            self.route(d, work)
+            self.emit(d, work)
+        work.events.append("decapsulated")
+
+    def emit(self, d: Datagram, work: Work) -> None:  # type: ignore[override]
+        """Out to the Internet, or back to a host that has a mapping."""
+        host = self._explicit.to6(d.destination)
+        if host is None:
+            super().emit(d, work)
+            return
+        if not self.service.hairpinning:
+            raise Drop("drop_hairpin_disabled")
+        self.send(d, host, work)
+        work.events.append("hairpinned")
 
     def admit(self, outer: ipv6.Outer) -> int:
         """Any host, but none that stands for an Internet host: its packets would go round (RFC 6146 s3.5)."""

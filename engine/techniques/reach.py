@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network
 from types import MappingProxyType
 
+from ..mapping.eam import Eam
 from ..mapping.rfc6052 import Embedding
 from . import TECHNIQUES
 from .planes import plane_of, resolved_routes, resolved_side
@@ -33,6 +34,14 @@ def ipv4_networks(service: Service) -> tuple[IPv4Network, ...]:
         return service.inside or (EVERYTHING,)
     find = _NETWORKS.get(TECHNIQUES[service.technique].mapping)
     return tuple(dict.fromkeys(find(service))) if find and service.role == GATEWAY else ()
+
+
+def explicit_hosts(service: Service) -> tuple[Eam, ...]:
+    """IPv6 hosts of the domain that a gateway knows by an IPv4 address of their own (RFC 7757).
+
+    Where there are CLATs, explicit mappings are for hosts behind them.
+    """
+    return service.eam if TECHNIQUES[service.technique].edge is None else ()
 
 
 def _gateway(service: Service) -> Iterator[IPv6Network]:
@@ -123,8 +132,10 @@ def _binding_networks(service: Service) -> Iterator[IPv4Network]:
     return aggregated(int(binding.ipv4) for binding in service.bindings)
 
 
-def _pool_networks(service: Service) -> Iterable[IPv4Network]:
-    return service.pool.ipv4 if service.pool is not None else ()
+def _pool_networks(service: Service) -> Iterator[IPv4Network]:
+    if service.pool is not None:
+        yield from service.pool.ipv4
+    yield from (entry.ipv4 for entry in explicit_hosts(service))
 
 
 def _plane_networks(service: Service) -> Iterable[IPv4Network]:
