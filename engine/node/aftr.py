@@ -36,9 +36,10 @@ class Aftr(SessionGateway):
         return super().apply(service)
 
     def admit(self, outer: ipv6.Outer) -> int:
-        """Any host: the operator's IPv6 network keeps strangers and spoofed sources out (RFC 6333 s11)."""
+        """Any customer: the operator's IPv6 network keeps spoofed sources out (RFC 6333 s11)."""
         if not ipv6.is_unicast(outer.source) or self.owns(outer.source):
             raise Drop("drop_softwire_source")
+        self.check_subscriber(outer.source)
         return outer.source
 
     def check_inner(self, outer: ipv6.Outer, d: Datagram) -> None:

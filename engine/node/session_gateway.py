@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from functools import partial
+from ipaddress import IPv6Network
 
 from ..packet import icmp, ipv6
 from ..packet.allocation import PoolAllocator
@@ -76,6 +77,10 @@ class SessionGateway(Node):
             )
         self._allocator = allocator
         self.pool = Networks(allocator.pool.ipv4)
+        # Without their prefix everybody is a customer.
+        customers = allocator.pool.subscribers or IPv6Network("::/0")
+        self._beside_customers = 128 - customers.prefixlen
+        self._customers = int(customers.network_address) >> self._beside_customers
         self._ident = self.rng.getrandbits(16)
         return super().apply(service) + ["session_lost_on_reload"] * lost
 
@@ -157,6 +162,7 @@ class SessionGateway(Node):
         """To the Internet, or to another subscriber."""
         self._let_time_pass(work)
         self.admit(outer)
+        self.check_subscriber(outer.source)
         d = self.carriage.unwrap(outer, packet.offload)
         self.check_addresses(d)
         self.check_inner(outer, d)
@@ -171,6 +177,11 @@ class SessionGateway(Node):
         self._let_time_pass(work)
         self.admit(outer)
         self._send_out(self.unwrap_error(outer, packet, known=outer.source == far), work, far)
+
+    def check_subscriber(self, address: int) -> None:
+        """Raise Drop for who is no customer: a gateway is not open to the world (RFC 6908)."""
+        if address >> self._beside_customers != self._customers:
+            raise Drop("drop_no_subscriber")
 
     def check_inner(self, outer: ipv6.Outer, d: Datagram) -> None:
         """Raise Drop for a packet that must not be in that one: a translator made it of that one."""

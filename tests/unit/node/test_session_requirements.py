@@ -546,6 +546,20 @@ def test_deterministic_ports_follow_from_the_subscriber(make: Make) -> None:
     assert stranger.run(stranger.udp(5000, SERVER, 53))[1][0] == "drop_no_subscriber"
 
 
+def test_strangers_are_not_served(make: Make) -> None:
+    """RFC 6908: a gateway is not open to the world; routers on the way are no customers, and may speak."""
+    gateway = make.gateway(pool=pool(subscribers=IPv6Network("2001:db8:1:100::/56")))
+    line, stranger = make.kind(gateway), make.kind(gateway, AWAY)
+    outside = line.open()
+    assert stranger.run(stranger.udp(5000, SERVER, 53)) == ([], ["drop_no_subscriber"])
+    for piece in kit.cut6(stranger.udp(5000, SERVER, 53), 16):
+        assert stranger.run(piece) == ([], ["drop_no_subscriber"])
+    (came,), _events = kit.run(gateway, answer(outside), NATIVE)
+    to = kit.outer(came)[0]
+    (error,), _events = stranger.run(kit6.icmp6("2001:db8:9::9", to, 1, 0, 0, came))
+    assert (kit.field(error, "icmp"), kit.field(error, "dst")) == ((3, 1), SERVER)
+
+
 # What is shown where
 
 _ELSEWHERE = {
