@@ -68,6 +68,7 @@ CHECKS: Mapping[str, Callable[[Fleet], Iterator[tuple[str, str, str]]]] = Mappin
         "FLT003": sessions.sessions_stay,
         "FLT004": translation.usual_length,
         "FLT005": helpers.computed_softwires,
+        "FLT006": devices.services_apart,
     }
 )
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import combinations
 
-from ..intent.model import OFF, SERVICES, VARIABLE
+from ..intent.model import LINUX, OFF, SERVICES, VARIABLE
 from ..intent.wording import all_of
 from ..techniques import TECHNIQUES
 from ..techniques.service import EDGE, GATEWAY, Service
@@ -92,6 +93,34 @@ def one_identifier_layout(fleet: Fleet) -> Said:
                     f" {name} carries nothing between them",
                     f"set the device to {first[1]}",
                 )
+
+
+def services_apart(fleet: Fleet) -> Said:
+    """FLT006. Only of the engine: other platforms may know customers by their interfaces."""
+    for node in fleet.plan.nodes.values():
+        if node.role != GATEWAY or node.platform != LINUX:
+            continue
+        host = fleet.intent.hosts[node.seat_of or node.name]
+        for first, other in combinations(node.services, 2):
+            same = _same_end(first, other)
+            if same is not None:
+                place = f"{host.place('carries')}[{(host.carries or ()).index(other.name)}]"
+                wrong = (
+                    f"{other.name} has {same} of {first.name}: {node.name} cannot tell their packets apart"
+                )
+                yield place, wrong, "give each service its own, or one service all customers"
+
+
+def _same_end(first: Service, other: Service) -> str | None:
+    """What two services have in common that customers send to."""
+    if TECHNIQUES[first.technique].napt == "nowhere" or TECHNIQUES[other.technique].napt == "nowhere":
+        return None  # every plane has addresses of its own
+    if first.gateway_address == other.gateway_address:
+        return "the gateway address"
+    prefixes = first.translation_prefix, other.translation_prefix
+    if prefixes[0] is not None and prefixes[1] is not None and prefixes[0].overlaps(prefixes[1]):
+        return "a part of the translation prefix"
+    return None
 
 
 def one_gateway_a_packet(fleet: Fleet) -> Said:

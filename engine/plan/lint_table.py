@@ -274,6 +274,12 @@ _ALL = (
         "RFC 7596 s5.1",
         "a softwire that is provisioned has the identifier that the lwB4 computes",
     ),
+    LintRule(
+        "FLT006",
+        ERROR,
+        "this collection",
+        "a gateway tells its services apart: by an address, or a translation prefix, of their own",
+    ),
 )
 
 RULES: Mapping[str, LintRule] = MappingProxyType({rule.id: rule for rule in _ALL})

@@ -409,6 +409,26 @@ CASES = [
         [("5000:64::/64", "5000:64::/96")],
         ("/96", "/64"),
     ),
+    (
+        "FLT006",
+        "hosts.gw.ipv4aas_carries[1]",
+        DS_LITE,
+        [
+            beside("map-e", ADDRESS),
+            ("linux\n    ipv4aas_carries: [town]\n\n", "linux\n    ipv4aas_carries: [town, village]\n\n"),
+        ],
+        (f"{ADDRESS}}}\n    backbone_mtu: 1540\nhosts", f"{BR_VILLAGE}}}\n    backbone_mtu: 1540\nhosts"),
+    ),
+    (
+        "FLT006",
+        "hosts.gw.ipv4aas_carries[1]",
+        NAT64.replace(DNS, "\n"),
+        [
+            beside("nat64", 'translation_prefix: "2400:5000:64::/96"'),
+            ("linux\n    ipv4aas_carries: [town]\n\n", "linux\n    ipv4aas_carries: [town, village]\n\n"),
+        ],
+        ("2400:5000:64::/96", "2400:5000:65::/96"),
+    ),
     ("FLT005", f"{SERVICE}.bindings[0].softwire", BOUND, [(':9:3"', ':9:4"')], (DHCP, "")),
 ]
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from random import Random
 
 import pytest
 import yaml
@@ -13,11 +14,13 @@ from ansible_collections.ipv4aas.fleet.engine.codec import decode, encode
 from ansible_collections.ipv4aas.fleet.engine.mapping.binding import Binding
 from ansible_collections.ipv4aas.fleet.engine.mapping.plane import Plane, PlaneRoute
 from ansible_collections.ipv4aas.fleet.engine.mapping.rule import MapRule
+from ansible_collections.ipv4aas.fleet.engine.node.check import configuration
+from ansible_collections.ipv4aas.fleet.engine.node.core import build_node
 from ansible_collections.ipv4aas.fleet.engine.plan.bindings import binding_of, own_binding, whole_table
 from ansible_collections.ipv4aas.fleet.engine.plan.build import build_plan
 from ansible_collections.ipv4aas.fleet.engine.plan.model import FleetPlan
 from ansible_collections.ipv4aas.fleet.engine.techniques import TECHNIQUES
-from ansible_collections.ipv4aas.fleet.engine.techniques.service import Delegation, Dns64
+from ansible_collections.ipv4aas.fleet.engine.techniques.service import Delegation, Dns64, NodeConfiguration
 from fleet_samples import FEATURES, hostvars_of
 from hypothesis import given
 from hypothesis import strategies as st
@@ -288,3 +291,14 @@ hosts:
         Delegation(IPv6Network("2400:4000:1::/56"), 56),
         Delegation(IPv6Network("2400:4000:7:100::/56"), 56),
     )
+
+
+@pytest.mark.parametrize("text", [*(SMALL.replace("map-e", technique) for technique in SWITCH), CAMPUS])
+def test_the_engine_runs_what_is_planned(text):
+    """Every gateway and edge: its configuration passes the node's own check, and a node can be built."""
+    for node in planned(text).nodes.values():
+        if node.platform == "linux":
+            document = encode(NodeConfiguration(node=node.name, services=node.services))
+            assert configuration(document).services == node.services
+            for service in node.services:
+                assert build_node(service, rng=Random(1))
