@@ -80,6 +80,9 @@ class Node(ABC):
         self.carriage: Carriage = self.end.carriage()
         return []
 
+    def prepare(self, service: Service) -> None:  # noqa: B027  most need nothing
+        """Make ready what a reload with a service needs; packets may be processed meanwhile."""
+
     def reload(self, service: Service) -> list[str]:
         """Swap the rules under traffic; returns what was lost by it."""
         return self.apply(service)

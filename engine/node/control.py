@@ -19,9 +19,9 @@ from typing import Any
 
 Handler = Callable[[dict[str, Any]], Any]
 
-_LARGEST_REQUEST = 16 << 20
+_LARGEST_REQUEST = 512 << 20  # a million bindings are 130 MB
 _MOST_CLIENTS = 32
-_CHUNK = 1 << 16
+_CHUNK = 1 << 20
 
 
 class ControlError(Exception):
@@ -104,7 +104,9 @@ class _Client:
         self._received += chunk
         if len(self._received) > _LARGEST_REQUEST:
             raise ControlError("request too long")
-        while (end := self._received.find(b"\n")) >= 0:
+        start = len(self._received) - len(chunk)
+        while (end := self._received.find(b"\n", start)) >= 0:
+            start = 0
             line = bytes(self._received[:end])
             del self._received[: end + 1]
             self._to_send += answer(line, self._handle)
@@ -155,7 +157,7 @@ def _answers(path: Path) -> bool:
     return True
 
 
-def ask(path: Path, command: str, *, timeout: float = 60, until_gone: bool = False, **arguments: Any) -> Any:
+def ask(path: Path, command: str, *, timeout: float = 300, until_gone: bool = False, **arguments: Any) -> Any:
     """The node's answer to a command. Raises NotRunning or ControlError.
 
     ``until_gone`` waits until the node has hung up, which it does as its last act.

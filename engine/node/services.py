@@ -51,6 +51,10 @@ class Seat:
         self.service, self.node = service, node
         self.counters: Counter[str] = Counter()
 
+    def goes_on_as(self, service: Service) -> bool:
+        """Whether the same kind of node runs it."""
+        return (self.service.technique, self.service.role) == (service.technique, service.role)
+
     def reload(self, service: Service) -> None:
         """Other values for the same service: tables and sessions live on."""
         self.counters.update(self.node.reload(service))
@@ -112,15 +116,19 @@ class Services:
     def __len__(self) -> int:
         return len(self._seats)
 
+    def prepare(self, configuration: NodeConfiguration) -> None:
+        """Make ready what a reload with it needs; packets may be processed meanwhile, by another thread."""
+        for service in configuration.services:
+            seat = self._seats.get(service.name)
+            if seat is not None and seat.goes_on_as(service) and seat.service != service:
+                seat.node.prepare(service)
+
     def reload(self, configuration: NodeConfiguration, icmp_source: Callable[[Service], int]) -> None:
         """Run other services. Those that stay keep their tables and sessions; counters never go back."""
         before, self._seats = self._seats, {}
         for service in configuration.services:
             seat = before.pop(service.name, None)
-            if seat is not None and (seat.service.technique, seat.service.role) == (
-                service.technique,
-                service.role,
-            ):
+            if seat is not None and seat.goes_on_as(service):
                 if seat.service != service:
                     seat.reload(service)
             else:
