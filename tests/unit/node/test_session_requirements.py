@@ -20,11 +20,15 @@ from typing import Any
 import pytest
 from ansible_collections.ipv4aas.fleet.engine.node.core import Limits
 from ansible_collections.ipv4aas.fleet.engine.packet import napt, tcp
+from ansible_collections.ipv4aas.fleet.engine.techniques import TECHNIQUES
 from session_samples import (
     AFTR6,
     AFTR_SERVICE,
+    B4_SERVICE,
+    CLAT_SERVICE,
     INSIDE,
     NAT64_SERVICE,
+    PLAT_SERVICE,
     SERVER,
     SERVER2,
     echo6,
@@ -560,10 +564,44 @@ def test_strangers_are_not_served(make: Make) -> None:
     assert (kit.field(error, "icmp"), kit.field(error, "dst")) == ((3, 1), SERVER)
 
 
+# Sizes
+
+
+MTUS = [
+    v
+    for v in json.loads((FOLDER.parents[1] / "vectors" / "mtu_mss.json").read_text())["vectors"]
+    if v["input"].get("mode", "").split(" ")[0] in ("encap", "translation") and "ipv4_mtu" in v["expect"]
+]
+
+
+@pytest.mark.parametrize("vector", MTUS, ids=lambda v: v["id"])
+def test_largest_packet_and_segment(vector: dict[str, Any]) -> None:
+    """RFC4787-REQ-13 from both sides: vectors of mtu_mss.json, at gateway and edge."""
+    ipv6_mtu, wanted = vector["input"]["ipv6_mtu"], vector["expect"]
+    encap = vector["input"]["mode"].startswith("encap")
+    gateways = (AFTR_SERVICE,) if encap else (NAT64_SERVICE, PLAT_SERVICE)
+    edge, kind = (B4_SERVICE, Softwire) if encap else (CLAT_SERVICE, Ipv6Host)
+    for service in gateways:
+        assert TECHNIQUES[service.technique].ipv4_mtu(ipv6_mtu) == wanted["ipv4_mtu"]
+        assert TECHNIQUES[service.technique].tcp_mss(ipv6_mtu) == wanted["tcp_mss"]
+        line = kind(node(service, ipv6_mtu=ipv6_mtu))
+        _judge_sizes(line.gateway, line.open(), wanted["ipv4_mtu"], ipv6_mtu)
+    home = node(edge, ipv6_mtu=ipv6_mtu)
+    _judge_sizes(home, (SERVER, 53), wanted["ipv4_mtu"], ipv6_mtu, source=INSIDE)
+
+
+def _judge_sizes(at: Any, to: Pair, ipv4_mtu: int, ipv6_mtu: int, source: str = SERVER) -> None:
+    for octets in (ipv4_mtu, ipv4_mtu + 1):
+        (out,), _events = kit.run(at, kit.udp(source, 53, *to, bytes(octets - 28)), NATIVE)
+        if octets == ipv4_mtu:
+            assert (out[0] >> 4, len(out)) == (6, ipv6_mtu)
+        else:
+            assert (kit.field(out, "icmp"), kit.field(out, "mtu")) == ((3, 4), ipv4_mtu)
+
+
 # What is shown where
 
 _ELSEWHERE = {
-    "RFC4787-REQ-13": "test_session_gateway_dslite.py, test_session_gateway_nat64.py",
     "RFC4787-REQ-14": "test_session_gateway_dslite.py, test_session_gateway_nat64.py",
     "RFC5508-REQ-4/5": "test_session_gateway_dslite.py, test_session_gateway_nat64.py",
     "RFC5508-REQ-7": "test_session_gateway_dslite.py, test_session_gateway_nat64.py",
