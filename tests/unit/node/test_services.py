@@ -6,16 +6,19 @@
 from __future__ import annotations
 
 import struct
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, IPv6Network
 from random import Random
 
 import pytest
 import technique_samples
+from ansible_collections.ipv4aas.fleet.engine.mapping.binding import Binding
 from ansible_collections.ipv4aas.fleet.engine.node.services import Services
 from ansible_collections.ipv4aas.fleet.engine.packet.buffer import Packet
 from ansible_collections.ipv4aas.fleet.engine.packet.checksum import checksum
 from ansible_collections.ipv4aas.fleet.engine.packet.ipv4 import build
+from ansible_collections.ipv4aas.fleet.engine.techniques.service import Service
 from node_samples import EDGE_SERVICE, GATEWAY_SERVICE, OTHER_RULE, configuration
 from unit.packet import translationkit as kit6
 
@@ -201,3 +204,59 @@ def test_edge_of_one_technique_beside_the_gateway_of_another():
     assert out.data[8:24] == edge.customer.address.packed
     (out,) = services.process(udp4("198.51.100.2", "192.0.2.18", 53, 1232), NOW)
     assert out.data[6] == 17 and out.data[24:40] == edge.customer.address.packed
+
+
+def test_a_table_is_made_ready_beside_and_swapped_at_once(monkeypatch):
+    """Packets go by the old table until the reload, which compiles nothing."""
+    before = technique_samples.LW4O6
+    moved = replace(before.bindings[1], softwire=IPv6Address("2001:db8:15::1"))
+    after = replace(before, bindings=(before.bindings[0], moved, before.bindings[2]))
+    services = running(before)
+    packet = udp4("198.51.100.2", "192.0.2.19", 53, 1368)
+    services.prepare(configuration(after))
+    (out,) = services.process(packet, NOW)
+    assert out.data[24:40] == before.bindings[1].softwire.packed
+    with monkeypatch.context() as patch:
+        patch.setattr(Service, "address_table", lambda service: 1 / 0)
+        services.reload(configuration(after), lambda service: 0)
+    (out,) = services.process(packet, NOW)
+    assert out.data[24:40] == moved.softwire.packed
+    services.reload(configuration(before), lambda service: 0)
+    (out,) = services.process(packet, NOW)
+    assert out.data[24:40] == before.bindings[1].softwire.packed
+
+
+def test_many_bindings_are_swapped_under_traffic_without_loss():
+    """Another thread makes the table ready while packets go on: none is lost, none is misdirected."""
+    count = 30_000
+    base = technique_samples.LW4O6
+    first, second = (
+        replace(base, bindings=tuple(_binding(kind, n) for n in range(count))) for kind in (1, 2)
+    )
+    services = running(first)
+    with ThreadPoolExecutor(1) as pool:
+        for wanted in (second, first, second):
+            old = {1: 2, 2: 1}[wanted.bindings[0].softwire.packed[15]]
+            done = pool.submit(services.prepare, configuration(wanted))
+            seen = 0
+            while not done.done() or not seen:
+                seen += 1
+                assert _way(services, seen % count) == old
+            done.result()
+            services.reload(configuration(wanted), lambda service: 0)
+            assert {_way(services, n) for n in range(0, count, 100)} == {3 - old}
+    drops = {name for name in counters(services)["lw4o6"] if name.startswith("drop_")}
+    assert not drops
+
+
+def _binding(kind: int, number: int) -> Binding:
+    softwire = IPv6Address(int(IPv6Address("2001:db8::")) | number << 64 | kind)
+    return Binding(softwire, IPv4Address(0xC6120000 + number // 64), 0, 6, number % 64)
+
+
+def _way(services: Services, number: int) -> int:
+    """Last octet of the softwire that a packet for a subscriber goes to."""
+    owner = str(IPv4Address(0xC6120000 + number // 64))
+    (packet,) = services.process(udp4("198.51.100.2", owner, 53, number % 64 * 1024 + 7), NOW)
+    assert packet.data[24:39] == _binding(0, number).softwire.packed[:15]
+    return packet.data[39]
