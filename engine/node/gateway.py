@@ -65,7 +65,7 @@ class Gateway(Node):
         assert isinstance(self.mapping, TranslatedRuleTable)
         ipv4 = self.mapping.ipv4_of(ipv6)
         if ipv4 is None:
-            raise Drop(self._stranger)
+            raise Drop("drop_untranslatable")
         return ipv4
 
     def from_native(self, packet: Packet, work: Work) -> None:
