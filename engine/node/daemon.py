@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from random import SystemRandom
@@ -25,11 +26,11 @@ from ..packet.buffer import Packet
 from ..techniques.service import NodeConfiguration, Service
 from . import control, kernel
 from .coalesce import coalesce
-from .namespace import HOME, NamespaceError, entered
+from .namespace import HOME, NamespaceError
 from .port import Port
 from .services import Services
 from .session_log import SessionLogs
-from .store import EMPTY, Store
+from .store import Store
 from .tun import TunError
 
 BATCH = 128  # packets between two looks at the other events
@@ -111,12 +112,13 @@ class Daemon:
     def _forward(self, port: Port) -> int:
         now, process = time.monotonic(), self._services.process
         packets = port.read(BATCH)
-        outputs: dict[str, list[Packet]] = {namespace: [] for namespace in self._ports}
+        outputs: defaultdict[str, list[Packet]] = defaultdict(list)
         for packet in coalesce(packets):
             for output, namespace in process(packet, now, port.namespace):
                 outputs[namespace].append(output)
         for namespace, sent in outputs.items():
-            self._ports[namespace].tun.write(sent)
+            if namespace in self._ports:  # one may be gone for a while
+                self._ports[namespace].write(sent)
         return len(packets)
 
     def _tick(self) -> None:
@@ -125,12 +127,16 @@ class Daemon:
             port = self._ports.get(namespace)
             if port is not None:
                 with contextlib.suppress(TunError):  # told when it is read
-                    port.tun.write([packet])
+                    port.write([packet])
         self._session_logs.flush()
         if self._store.trial is not None:
             self._store.tick(now)
             if self._store.trial is None:
                 _log("not confirmed in time: going back")
+        for port in [port for port in self._ports.values() if port.abandoned]:
+            _log(f"network namespace {port.namespace} was deleted")
+            self._drop(port)
+            self._active = None
         self._settle()
 
     def _settle(self) -> None:
@@ -151,12 +157,16 @@ class Daemon:
     # Configuration
 
     def _activate(self, configuration: NodeConfiguration) -> None:
-        """Run other services; the device stays open where it is the same. On failure nothing is different."""
+        """Run other services; the device stays open where it is the same. On failure nothing is different.
+
+        Where a device or namespace was lost, what does not need it goes on.
+        """
         before, self._active = self._active, None
         try:
             self._run(configuration)
         except Exception:
-            self._run(before or EMPTY)
+            if before is not None:
+                self._run(before)
             self._active = before
             raise
         self._active = configuration
@@ -166,14 +176,6 @@ class Daemon:
     def _run(self, configuration: NodeConfiguration) -> None:
         services, device = configuration.services, configuration.device
         places = {HOME, *(service.namespace for service in services)} if services else set()
-        addresses = {}
-        for namespace in places:
-            with entered(namespace):
-                addresses[namespace] = kernel.own_addresses()
-
-        def icmp_source(service: Service) -> int:
-            return kernel.error_source(service, addresses[service.namespace])
-
         # New doors are open before somebody sends through them, old ones until nobody does.
         renamed = {port.namespace for port in self._ports.values() if port.device != device}
         for namespace in renamed:
@@ -182,6 +184,11 @@ class Daemon:
             self._open(device, namespace)
         for namespace in sorted(set(self._ports) - places):
             self._drop(self._ports[namespace])
+        addresses = {namespace: port.own_addresses() for namespace, port in self._ports.items()}
+
+        def icmp_source(service: Service) -> int:
+            return kernel.error_source(service, addresses[service.namespace])
+
         self._services.reload(configuration, icmp_source)
         for namespace, port in self._ports.items():
             port.apply(kernel.wanted(services, device, namespace))
