@@ -11,46 +11,61 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 HOME = ""  # the one that the node runs in
-FOLDER = "/run/netns"
+_FOLDER = "/run/netns"
+_OWN = "/proc/thread-self/ns/net"
 _CLONE_NEWNET = 0x40000000  # linux/sched.h
 
 
-class NamespaceError(OSError):
+class NamespaceError(Exception):
     """There is no such namespace, or it cannot be entered."""
 
 
-@contextmanager
-def entered(name: str) -> Iterator[None]:
-    """What is opened, run or read in the block, /proc/sys too, belongs to the namespace. For one thread.
+class Namespace:
+    """One namespace, which lives at least as long as this object is open. Raises NamespaceError."""
 
-    Raises NamespaceError.
-    """
-    if name == HOME:
-        yield
-        return
-    with open("/proc/thread-self/ns/net") as home:
-        _enter(f"{FOLDER}/{name}", name)
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._path = f"{_FOLDER}/{name}" if name != HOME else _OWN
         try:
+            self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError as error:
+            raise NamespaceError(
+                f"network namespace {name} does not exist; make it: ip netns add {name}"
+            ) from error
+        except OSError as error:
+            raise NamespaceError(f"network namespace {name}: {error.strerror}") from error
+
+    def abandoned(self) -> bool:
+        """Whether it was deleted, or another has its name: only who has it open still keeps it alive."""
+        if self.name == HOME:
+            return False
+        try:
+            return not os.path.samestat(os.stat(self._path), os.fstat(self._descriptor))
+        except FileNotFoundError:
+            return True
+
+    @contextmanager
+    def entered(self) -> Iterator[None]:
+        """What one thread opens, runs and reads in the block, /proc/sys too, belongs to the namespace."""
+        if self.name == HOME:
             yield
+            return
+        home = os.open(_OWN, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            self._enter(self._descriptor)
+            try:
+                yield
+            finally:
+                self._enter(home)
         finally:
-            _set(home.fileno())
+            os.close(home)
 
+    def _enter(self, descriptor: int) -> None:
+        # os.setns() came with Python 3.12.
+        library = ctypes.CDLL(None, use_errno=True)
+        if library.setns(descriptor, _CLONE_NEWNET):
+            raise NamespaceError(f"network namespace {self.name}: {os.strerror(ctypes.get_errno())}")
 
-def _enter(path: str, name: str) -> None:
-    try:
-        with open(path) as there:
-            _set(there.fileno())
-    except FileNotFoundError as error:
-        raise NamespaceError(
-            error.errno, f"network namespace {name} does not exist; make it: ip netns add {name}"
-        ) from error
-    except OSError as error:
-        raise NamespaceError(error.errno, f"network namespace {name}: {error.strerror}") from error
-
-
-def _set(descriptor: int) -> None:
-    # os.setns() came with Python 3.12.
-    library = ctypes.CDLL(None, use_errno=True)
-    if library.setns(descriptor, _CLONE_NEWNET):
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
+    def close(self) -> None:
+        """Let go of it."""
+        os.close(self._descriptor)

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
@@ -264,6 +265,41 @@ class TestPathMtu:
 
     def test_tcp_finds_its_way(self, planes: Planes) -> None:
         assert transfer(planes.near["blue"], planes.far["blue"], FAR, 3_000_000)
+
+
+def eventually(question: Callable[[], bool]) -> bool:
+    """Whether it comes true in time."""
+    deadline = time.monotonic() + traffic.PATIENCE
+    while not question() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return question()
+
+
+def test_a_namespace_that_is_deleted_ends_only_its_plane(planes: Planes) -> None:
+    planes.configure("sa46t")
+    spare = f"{planes.west.host.name}_spare"
+    services = (in_plane("red", "west", spare, "sa46t"),
+                in_plane("blue", "west", f"{planes.west.host.name}_blue", "sa46t"))  # fmt: skip
+
+    def status() -> dict[str, Any]:
+        return planes.west.ok("status")
+
+    try:
+        subprocess.run(["ip", "netns", "add", spare], check=True)
+        planes.west.ok("propose", feed=NodeConfiguration(node="west", services=services))
+        planes.west.ok("apply")
+        assert spare in status()["namespaces"]
+        subprocess.run(["ip", "netns", "del", spare], check=True)
+        assert eventually(lambda: "does not exist" in status().get("fault", ""))
+        assert list(status()["namespaces"]) == [f"{planes.west.host.name}_blue"]
+        assert traffic.ping(planes.near["blue"], FAR) == bytes(range(56))
+        subprocess.run(["ip", "netns", "add", spare], check=True)
+        assert eventually(lambda: "fault" not in status() and spare in status()["namespaces"])
+        links = subprocess.run(["ip", "-n", spare, "link"], check=True, capture_output=True, text=True).stdout
+        assert "ipv4aas0" in links
+    finally:
+        planes.configure("sa46t")
+        subprocess.run(["ip", "netns", "del", spare], check=False)
 
 
 def test_one_namespace_that_does_not_exist_is_said(planes: Planes) -> None:

@@ -15,7 +15,7 @@ from ansible_collections.ipv4aas.fleet.engine.codec import encode
 from ansible_collections.ipv4aas.fleet.engine.mapping.plane import Plane, PlaneRoute
 from ansible_collections.ipv4aas.fleet.engine.node.check import configuration
 from ansible_collections.ipv4aas.fleet.engine.node.kernel import Wanted, wanted
-from ansible_collections.ipv4aas.fleet.engine.node.namespace import NamespaceError, entered
+from ansible_collections.ipv4aas.fleet.engine.node.namespace import Namespace, NamespaceError
 from ansible_collections.ipv4aas.fleet.engine.node.services import Services
 from ansible_collections.ipv4aas.fleet.engine.packet.buffer import Packet
 from ansible_collections.ipv4aas.fleet.engine.problem import Refused
@@ -132,5 +132,5 @@ def test_joint_routes() -> None:
 
 
 def test_a_namespace_that_is_not_there() -> None:
-    with pytest.raises(NamespaceError, match="ip netns add no-such-one"), entered("no-such-one"):
-        pass
+    with pytest.raises(NamespaceError, match=r"^network namespace no-such-one .* ip netns add no-such-one$"):
+        Namespace("no-such-one")
