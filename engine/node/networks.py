@@ -19,4 +19,7 @@ class Networks:
         return len(self._masks)
 
     def __contains__(self, address: int) -> bool:
-        return any(address & mask == network for network, mask in self._masks)
+        for network, mask in self._masks:  # noqa: SIM110  any() takes twice as long
+            if address & mask == network:
+                return True
+        return False

@@ -173,7 +173,8 @@ class Datagram:
 
     def set_dscp(self, dscp: int) -> None:
         """Write another DSCP (RFC 2474 s3)."""
-        self._set_tos(dscp << 2 | self.tos & 3)
+        if dscp != self.tos >> 2:
+            self._set_tos(dscp << 2 | self.tos & 3)
 
     def _set_tos(self, tos: int) -> None:
         self._fix_header(tos - self.tos)
