@@ -75,6 +75,7 @@ REASONS: Mapping[str, Reason] = MappingProxyType(
         "drop_protocol_untranslatable": Reason(
             "number means something else in the other IP version", "RFC 7915 s4.1, s5.1"
         ),
+        "drop_igmp": Reason("multicast membership, of one hop", "RFC 7915 s4.2"),
         "drop_icmp_untranslatable": Reason("ICMP that only one IP version has", "RFC 7915 s4.2, s5.2"),
         "drop_fragment_extension": Reason("extension header behind a Fragment header", "RFC 7915 s5.1.1"),
         # Mapping
