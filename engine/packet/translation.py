@@ -12,6 +12,7 @@ from random import Random
 from . import ipv4, ipv6
 from .buffer import GSO_ECN, GSO_TCP4, GSO_TCP6, GSO_UDP, Offload, Packet, complete
 from .checksum import ONES, checksum, pseudo6
+from .icmp import PROHIBITED
 from .ipv4 import DF, ICMP, MF, OFFSET, TCP, UDP, Datagram
 from .translation_embedded import (
     CHECKSUM_AT,
@@ -38,6 +39,7 @@ _AH, _MOBILITY, _HIP, _SHIM6 = 51, 135, 139, 140
 _SKIPPED = frozenset({ipv6.HOP_BY_HOP, ipv6.ROUTING, ipv6.FRAGMENT, ipv6.DESTINATION})
 # RFC 7915 s5.1.1: not behind a Fragment header.
 _EXTENSIONS = _SKIPPED | {_AH, _MOBILITY, _HIP, _SHIM6}
+_IGMP = 2  # of one hop, or between multicast routers (RFC 7915 s4.2)
 # Numbers that would mean something else in the other version: headers and errors made up by the sender.
 _NOT_IN_IPV6 = _SKIPPED | {ipv6.ICMPV6}
 _LOOSE_ROUTE, _STRICT_ROUTE = 131, 137  # RFC 791 s3.1
@@ -48,6 +50,8 @@ _U16 = struct.Struct("!H")
 
 class Translation:
     """One header for the other; stateless. A node makes a new one to change the settings.
+
+    What is refused where RFC 7915 does not ask for silence is "administratively prohibited" (s4.4, s5.4).
 
     `lowest_ipv6_mtu`: octets that packets without DF are cut to. `udp_zero_checksum`: compute, forward
     or drop. `ipv4_mtu`, of the IPv4 network next to the node, bounds what a Packet Too Big becomes.
@@ -99,8 +103,10 @@ class Translation:
             _check_options(d)
         if protocol == ICMP:
             return self._send(self._icmp6(d, source, destination), ipv6.ICMPV6, d, source, destination)
+        if protocol == _IGMP:
+            raise Drop("drop_igmp")
         if protocol in _NOT_IN_IPV6:
-            raise Drop("drop_protocol_untranslatable")
+            raise Drop("drop_protocol_untranslatable", PROHIBITED)
         offload, buf, header = d.offload, d.buf, d.header
         if offload is not None:
             if wire - header + ipv6.HEADER > self._limit(d):
@@ -159,7 +165,7 @@ class Translation:
         if self._udp_zero == FORWARD:
             return
         if self._udp_zero == DROP or d.is_fragment:
-            raise Drop("drop_udp_no_checksum")
+            raise Drop("drop_udp_no_checksum", PROHIBITED)
         at = d.header
         (length,) = _U16.unpack_from(d.buf, at + 4)
         if not 8 <= length <= len(d.buf) - at:
@@ -185,7 +191,7 @@ class Translation:
         if kind in _SKIPPED:
             kind, at, piece = ipv6.payload(data, kind, at, end)
             if piece is not None and kind in _EXTENSIONS:
-                raise Drop("drop_fragment_extension")
+                raise Drop("drop_fragment_extension", PROHIBITED)
         if not ipv6.is_unicast(outer.source):
             raise Drop("drop_martian_source")
         size = end - at
@@ -202,7 +208,9 @@ class Translation:
             message, source = self._icmp4(outer, memoryview(buf)[20:], piece)
             buf, protocol, size = bytearray(20) + message, ICMP, len(message)
         elif kind == ICMP:
-            raise Drop("drop_protocol_untranslatable")
+            raise Drop("drop_protocol_untranslatable", PROHIBITED)
+        elif kind == _IGMP:
+            raise Drop("drop_igmp")
         else:
             protocol, source = kind, self._ends.to4(outer.source)
             if piece is None or not piece.offset:

@@ -31,6 +31,7 @@ from unit.packet import packetkit as kit
 from unit.packet import translationkit as tk
 from unit.packet.translationkit import HOST4, HOST6, PEER4, PEER6
 
+PROHIBITED = IcmpError(3, 13)  # RFC 7915 s4.4
 VECTORS = Path(__file__).parents[2] / "vectors"
 PACKETS = {v["id"]: v for v in json.loads((VECTORS / "packets.json").read_text(encoding="utf-8"))["vectors"]}
 MTUS = {v["id"]: v for v in json.loads((VECTORS / "mtu_mss.json").read_text(encoding="utf-8"))["vectors"]}
@@ -113,13 +114,23 @@ def test_checksums_of_dccp_and_udp_lite_follow(proto: int) -> None:
 def test_numbers_that_would_be_ipv6_headers_do_not_cross(proto: int) -> None:
     with pytest.raises(Drop) as drop:
         tk.to6(kit.ip(HOST4, PEER4, proto, bytes(40)))
-    assert drop.value.reason == "drop_protocol_untranslatable"
+    assert (drop.value.reason, drop.value.error) == ("drop_protocol_untranslatable", PROHIBITED)
+
+
+def test_igmp_is_dropped_silently() -> None:
+    for refused in (
+        lambda: tk.to6(kit.ip(HOST4, PEER4, 2, bytes(8))),
+        lambda: tk.to4(tk.ip6(HOST6, PEER6, 2, bytes(8))),
+    ):
+        with pytest.raises(Drop) as drop:
+            refused()
+        assert (drop.value.reason, drop.value.error) == ("drop_igmp", None)
 
 
 def test_icmpv4_in_ipv6_does_not_cross() -> None:
     with pytest.raises(Drop) as drop:
         tk.to4(tk.ip6(HOST6, PEER6, 1, kit.echo(HOST4, PEER4, 1)[20:]))
-    assert drop.value.reason == "drop_protocol_untranslatable"
+    assert (drop.value.reason, drop.value.error) == ("drop_protocol_untranslatable", PROHIBITED)
 
 
 def test_hop_limit_and_traffic_class_are_taken_over() -> None:
@@ -257,7 +268,7 @@ def test_missing_udp_checksum_is_dropped_or_forwarded() -> None:
     packet = without_sum(kit.udp(HOST4, 1, PEER4, 2))
     with pytest.raises(Drop) as drop:
         tk.to6(packet, tk.translator(udp_zero_checksum="drop"))
-    assert drop.value.reason == "drop_udp_no_checksum"
+    assert (drop.value.reason, drop.value.error) == ("drop_udp_no_checksum", PROHIBITED)
     there = tk.one6(packet, tk.translator(udp_zero_checksum="forward"))
     assert there[46:48] == b"\0\0"
     assert bytes(tk.to4(there).buf[26:28]) == b"\0\0"
@@ -352,7 +363,8 @@ def test_route_with_stops_left() -> None:
 def test_extension_header_behind_a_fragment_header(kind: int) -> None:
     with pytest.raises(Drop) as drop:
         tk.to4(tk.ip6(HOST6, PEER6, 44, bytes(64), before=tk.fragment(kind, 0, True, 1)))
-    assert drop.value.reason == "drop_fragment_extension"
+    assert (drop.value.reason, drop.value.error) == ("drop_fragment_extension", PROHIBITED)
+    assert translation.icmp6_error(PROHIBITED) == Icmp6Error(1, 1)
 
 
 def test_esp_behind_a_fragment_header_crosses() -> None:

@@ -28,8 +28,8 @@ from unit.packet.translationkit import HOST4, HOST6, PEER4, PEER6, ROUTER4, ROUT
 BYTE = st.integers(0, 255)
 PORT = st.integers(0, 0xFFFF)
 DATA = st.binary(max_size=80) | st.integers(1150, 1440).map(lambda n: bytes(k % 253 for k in range(n)))
-# Neither with a checksum over addresses nor an extension header of IPv6.
-OTHERS = sorted({*range(256)} - {0, 1, 6, 17, 33, 43, 44, 51, 58, 60, 135, 136, 139, 140})
+# Neither with a checksum over addresses nor an extension header of IPv6, nor IGMP.
+OTHERS = sorted({*range(256)} - {0, 1, 2, 6, 17, 33, 43, 44, 51, 58, 60, 135, 136, 139, 140})
 
 
 @st.composite
