@@ -238,8 +238,7 @@ class Node(ABC):
         work.events.append("encapsulated")
         work.outputs += [(packet, Link.SOFTWIRE) for packet in packets]
 
-    @staticmethod
-    def emit(d: Datagram, work: Work) -> None:
+    def emit(self, d: Datagram, work: Work) -> None:
         """Out on the IPv4 side, offload work kept."""
         work.outputs.append((Packet(bytes(d.buf), d.offload), Link.NATIVE))
 

@@ -91,7 +91,7 @@ class Nat64(SessionGateway):
             self.emit(d, work)
         work.events.append("decapsulated")
 
-    def emit(self, d: Datagram, work: Work) -> None:  # type: ignore[override]
+    def emit(self, d: Datagram, work: Work) -> None:
         """Out to the Internet, or back to a host that has a mapping."""
         host = self._explicit.to6(d.destination)
         if host is None:
