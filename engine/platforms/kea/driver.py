@@ -47,7 +47,15 @@ class Kea:
         if problems:
             raise Refused(problems)
         customers = node.options.get("subscribers", {})
-        subnets = [_subnet(service, links[service.name], customers) for service in node.services]
+        subnets = []
+        for service in node.services:
+            try:
+                subnets.append(_subnet(service, links[service.name], customers))
+            except OptionError as error:
+                place = f"ipv4aas_services.{service.name}"
+                problems.append(Problem(place, f"DHCPv6 cannot tell it: {error}", "another provisioner"))
+        if problems:
+            raise Refused(problems)
         return {"document": own_list.write(subnets)}
 
     def owned(self, text: str, dialect: str) -> str:
@@ -90,9 +98,6 @@ def _problems(node: NodePlan, service: Service) -> Iterator[Problem]:
     place = f"ipv4aas_services.{service.name}"
     if not service.delegations:
         yield Problem(place, "no End-user prefix can be delegated", "give customers, or rules with a prefix")
-    if service.rules and not options.same_ports(service.rules):
-        wrong = f"kea {node.name} writes the same port parameters into every rule of a service"
-        yield Problem(f"{place}.rules", wrong, "use one PSID offset and no PSID, or a service for each rule")
     if service.bindings and len(service.delegations) > 1:
         yield Problem(place, "bindings of several prefixes", "one prefix of customers for a service")
     elif service.delegations:
@@ -101,13 +106,6 @@ def _problems(node: NodePlan, service: Service) -> Iterator[Problem]:
             if unbindable:
                 right = "the address of RFC 7596 section 5.1 in a prefix of customers"
                 yield Problem(f"{place}.bindings[{index}].softwire", unbindable, right)
-    if service.technique == "ds-lite":
-        try:
-            options.aftr_name(service.aftr_name)
-        except OptionError as error:
-            yield Problem(
-                f"{place}.aftr_name", str(error), "a name with an AAAA record, such as aftr.example.net"
-            )
 
 
 def _unbindable(service: Service, binding: Binding) -> str | None:

@@ -4,19 +4,29 @@
 """S46 options as Kea writes them: entries of ``option-data`` with name, space and text.
 
 A container is an option without data; what is in it is listed beside it in the container's own space. Kea
-puts everything of a space into each option that encapsulates it: all rules of a list have the same port
-parameters.
+2.2 puts one option of a kind from there into the container, so that several rules are written as the octets
+of the whole container.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any
 
 from ...mapping.portset import PortSet
 from ...mapping.rule import MapRule
-from ...provision.dhcpv6 import MECHANISMS, Bound, Container, encode_aftr_name, encode_priority
+from ...provision.dhcpv6 import (
+    CONTAINERS,
+    MECHANISMS,
+    Bound,
+    Container,
+    decode,
+    encode_aftr_name,
+    encode_container,
+    encode_priority,
+    option,
+    split,
+)
 from ..driver import ParseError
 
 Options = list[dict[str, Any]]
@@ -26,16 +36,13 @@ _RULE_SPACE, _BIND_SPACE = "s46-rule-options", "s46-v4v6bind-options"
 _PORTS, _AFTR = "s46-portparams", "aftr-name"
 # Kea's manual writes 128 for an FMR, but it is the last bit of the octet (RFC 7598 section 4.1).
 _FORWARDING = 1
-_PRIORITY = 111  # Kea 2.2 has no name for it
-_HEADER = 4
 
 
 def priority(technique: str) -> Options:
     """Option 111 with the one mechanism of a service; none for one that DHCPv6 does not know."""
     if technique not in MECHANISMS:
         return []
-    octets = encode_priority((MECHANISMS[technique],))[_HEADER:]
-    return [{"code": _PRIORITY, "csv-format": False, "data": octets.hex()}]
+    return [_octets(encode_priority((MECHANISMS[technique],)))]
 
 
 def aftr_name(name: str) -> Options:
@@ -45,13 +52,17 @@ def aftr_name(name: str) -> Options:
 
 
 def container(found: Container) -> Options:
-    """The entries of a container. Raises ValueError for rules whose port parameters differ."""
+    """The entries of a container. Raises OptionError where a value does not fit in its field."""
+    octets = encode_container(found)
+    if len(found.rules) > 1:
+        return [_octets(octets)]
     name = _CONTAINERS[found.technique]
     space = f"{name}-options"
     options: Options = [{"name": name}]
-    options += [_entry(space, "s46-rule", _rule_text(rule)) for rule in found.rules]
-    if found.rules:
-        options.append(_entry(_RULE_SPACE, _PORTS, _ports_text(_common_ports(found.rules))))
+    for rule in found.rules:
+        ports = PortSet(rule.psid_offset, rule.explicit_psid_len, rule.explicit_psid)
+        options.append(_entry(space, "s46-rule", _rule_text(rule)))
+        options.append(_entry(_RULE_SPACE, _PORTS, _ports_text(ports)))
     if found.translation_prefix is not None:
         options.append(_entry(space, "s46-dmr", str(found.translation_prefix)))
     if found.bound is not None:
@@ -61,19 +72,9 @@ def container(found: Container) -> Options:
     return options + [_entry(space, "s46-br", str(address)) for address in found.gateways]
 
 
-def same_ports(rules: Iterable[MapRule]) -> bool:
-    """Whether Kea can write the rules into one container."""
-    return len({_ports(rule) for rule in rules}) == 1
-
-
-def _common_ports(rules: tuple[MapRule, ...]) -> PortSet:
-    if not same_ports(rules):
-        raise ValueError("Kea writes the same port parameters into every rule")
-    return _ports(rules[0])
-
-
-def _ports(rule: MapRule) -> PortSet:
-    return PortSet(rule.psid_offset, rule.explicit_psid_len, rule.explicit_psid)
+def _octets(option: bytes) -> dict[str, Any]:
+    [(code, body)] = split(option)
+    return {"code": code, "csv-format": False, "data": body.hex()}
 
 
 def _entry(space: str, name: str, data: str) -> dict[str, Any]:
@@ -104,14 +105,18 @@ class Found:
     def __init__(self, options: Options, place: str) -> None:
         self.place = place
         self._data: dict[tuple[str, str], list[str]] = {}
-        for option in options:
-            key = option.get("space", ""), option.get("name") or str(option.get("code"))
-            self._data.setdefault(key, []).append(str(option.get("data", "")))
+        for entry in options:
+            key = entry.get("space", ""), entry.get("name") or str(entry.get("code"))
+            self._data.setdefault(key, []).append(str(entry.get("data", "")))
 
     @property
     def technique(self) -> str | None:
         """What the options announce; None for nothing."""
-        known = [name for name, option in _CONTAINERS.items() if ("", option) in self._data]
+        known = [
+            technique
+            for technique, name in _CONTAINERS.items()
+            if ("", name) in self._data or ("", str(CONTAINERS[technique])) in self._data
+        ]
         known += ["ds-lite"] if ("", _AFTR) in self._data else []
         if len(known) > 1:
             raise ParseError(f"{self.place}: announces {' and '.join(known)}, one was expected")
@@ -126,6 +131,10 @@ class Found:
         """What is in the container of a technique. Raises ParseError."""
         space = f"{_CONTAINERS[technique]}-options"
         try:
+            octets = self._one("", str(CONTAINERS[technique]))
+            if octets is not None:
+                whole: Container = decode(option(CONTAINERS[technique], bytes.fromhex(octets)))
+                return whole
             dmr, bind = self._one(space, "s46-dmr"), self._one(space, "s46-v4v6bind")
             rule_ports = _parse_ports(self._one(_RULE_SPACE, _PORTS) or "6, 0/0")
             return Container(

@@ -8,12 +8,11 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv6Address, IPv6Network
 
 import helper_samples as samples
 import pytest
 from ansible_collections.ipv4aas.fleet.engine.mapping.portset import PortSet
-from ansible_collections.ipv4aas.fleet.engine.mapping.rule import MapRule
 from ansible_collections.ipv4aas.fleet.engine.platforms.driver import ParseError
 from ansible_collections.ipv4aas.fleet.engine.platforms.kea.driver import subnet_id
 from ansible_collections.ipv4aas.fleet.engine.platforms.registry import driver
@@ -64,7 +63,8 @@ def test_service_that_nobody_planned(technique):
 def test_rules_there_and_back(data):
     length = data.draw(st.integers(0, 8))
     ports = data.draw(st.integers(0, 8)), length, data.draw(st.integers(0, (1 << length) - 1))
-    rules = data.draw(st.lists(samples.map_rules(ports), min_size=1, max_size=4).map(tuple))
+    rule = st.one_of(samples.map_rules(), samples.map_rules(ports))
+    rules = data.draw(st.lists(rule, min_size=1, max_size=4).map(tuple))
     for technique in ("map-e", "map-t"):
         round_trip(samples.provisioner_service(technique, rules=rules))
 
@@ -114,7 +114,6 @@ def test_whole_files_change_and_go_back():
     assert BOX.change("{", first, "json").undo == "{"
 
 
-EXPLICIT = MapRule(IPv6Network("2001:db8:60::/64"), IPv4Network("192.0.2.1/32"), 0, 6, 8, 52)
 MAP_E, LIGHTWEIGHT = samples.provisioner_service("map-e"), samples.provisioner_service("lw4o6")
 
 
@@ -133,12 +132,9 @@ MAP_E, LIGHTWEIGHT = samples.provisioner_service("map-e"), samples.provisioner_s
             ("helper.ipv4aas_options.link: customers of two services are at one place",),
         ),
         (
-            (replace(MAP_E, delegations=(), rules=(samples.HALL7_RULE, EXPLICIT)),),
+            (replace(MAP_E, delegations=()),),
             {},
-            (
-                "ipv4aas_services.hall7: no End-user prefix can be delegated; give customers",
-                "ipv4aas_services.hall7.rules: kea helper writes the same port parameters into every rule",
-            ),
+            ("ipv4aas_services.hall7: no End-user prefix can be delegated; give customers",),
         ),
         (
             (
@@ -166,7 +162,18 @@ MAP_E, LIGHTWEIGHT = samples.provisioner_service("map-e"), samples.provisioner_s
         (
             (samples.provisioner_service("ds-lite", aftr_name=""),),
             {},
-            ("ipv4aas_services.hall7.aftr_name: '' has a label that is empty",),
+            ("ipv4aas_services.hall7: DHCPv6 cannot tell it: '' has a label that is empty",),
+        ),
+        (
+            (
+                replace(MAP_E, rules=(replace(samples.HALL7_RULE, ea_len=2, psid_offset=16),)),
+                samples.provisioner_service("ds-lite", name="hall8", aftr_name="a"),
+            ),
+            {"link": {"hall7": "lan7", "hall8": "lan8"}},
+            (
+                "ipv4aas_services.hall7: DHCPv6 cannot tell it: PSID offset 16 is outside 0..15",
+                "ipv4aas_services.hall8: DHCPv6 cannot tell it: 'a' has 3 octets on the wire",
+            ),
         ),
     ],
 )
@@ -178,6 +185,7 @@ def test_refused_with_everything_at_once(services, options, messages):
     assert len(error.value.problems) == len(messages)
 
 
+TWO_RULES = rendered(replace(MAP_E, rules=MAP_E.rules * 2))
 MAP_TEXT, LW_TEXT = rendered(MAP_E), rendered(LIGHTWEIGHT)
 
 
@@ -203,6 +211,8 @@ MAP_TEXT, LW_TEXT = rendered(MAP_E), rendered(LIGHTWEIGHT)
             '"name": "s46-cont-mape"}, {"name": "aftr-name"',
             "announces map-e and",
         ),
+        (TWO_RULES, '"data": "0059', '"data": "0099', "[0].option-data: map-e: option 153 has no place"),
+        (TWO_RULES, '"data": "0059', '"data": "x059', "[0].option-data: non-hexadecimal"),
         (LW_TEXT, '"s46-v4v6bind"', '"v4v6bind"', "[0].pd-pools[0].option-data: expected one binding"),
         (LW_TEXT, '"0, 2/6"', '"0, 64/6"', "[0].pd-pools[1].option-data: PSID 64 does not fit"),
     ],
