@@ -29,6 +29,8 @@ from topology import MANAGEMENT, ROOT, Link, Node, Topology, topology
 PREFIX = os.environ.get("IPV4AAS_LAB_PREFIX", "sn-")
 # Hosts must not share what a node keeps on a real host.
 PRIVATE = ("/run/ipv4aas", "/var/lib/ipv4aas", "/opt/ipv4aas", "/run/frr", "/run/sshd")
+# What a host with daemons of Debian packages writes to.
+LAYERED = ("/etc", "/var")
 MANAGEMENT_PREFIX = 64
 CONTROLLER = "fd5e:2013::1"
 FRR = Path("/usr/lib/frr")
@@ -176,8 +178,9 @@ class Lab:
     def _hold(self) -> None:
         """A process per host that keeps its mount namespace, with private state folders."""
         mounts = " && ".join(f"mount -t tmpfs -o mode=755 tmpfs {path}" for path in PRIVATE)
-        script = f"{mounts} && echo $$ >$0.new && mv $0.new $0 && exec sleep infinity"
-        for name in self.plan.nodes:
+        for name, node in self.plan.nodes.items():
+            own = self._layers(name) if node.daemons else ""
+            script = f"{own}{mounts} && echo $$ >$0.new && mv $0.new $0 && exec sleep infinity"
             argv = ["unshare", "-m", "sh", "-c", script, str(self._pid_file(name))]
             subprocess.Popen(
                 ["ip", "netns", "exec", self.namespace(name), *argv],
@@ -186,6 +189,21 @@ class Lab:
                 start_new_session=True,
             )
         self._await("namespaces", lambda: all(self._pid_file(name).exists() for name in self.plan.nodes))
+
+    def _layers(self, host: str) -> str:
+        """Folders that look as on this machine, but what is written there is the host's own."""
+        # An overlay cannot lie on another one, which the folder may be on; memory can hold it.
+        memory = self.folder / f"{host}.layers"
+        memory.mkdir()
+        lines = [f"mount -t tmpfs tmpfs {memory}"]
+        for path in LAYERED:
+            upper, work = (f"{memory}/{path.strip('/')}-{kind}" for kind in ("new", "work"))
+            lines += [
+                f"mkdir {upper} {work}",
+                f"mount -t overlay overlay -o lowerdir={path},upperdir={upper},workdir={work} {path}",
+            ]
+        lines += ["mount -t tmpfs -o mode=755 tmpfs /run", f"mkdir -p {' '.join(PRIVATE)}"]
+        return "".join(f"{line} && " for line in lines)
 
     def _pid_file(self, host: str) -> Path:
         return self.folder / f"{host}.pid"

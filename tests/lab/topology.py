@@ -38,6 +38,7 @@ class Node:
 
     name: str
     forwards: bool = False
+    daemons: bool = False  # runs daemons of Debian packages: it has folders of its own for them
     management: str | None = None  # its ansible_host; such a node runs an sshd
     addresses: list[tuple[str, str]] = field(default_factory=list)  # (interface, address/length)
     routes: list[tuple[str, str]] = field(default_factory=list)  # (prefix, next hop)
@@ -116,6 +117,8 @@ class _Network:
         beside = [name for name in roles if name not in (*self._gateways, *self._edges)]
         for number, name in enumerate((*self._gateways, *beside), start=FIRST_GATEWAY):
             self._add_between(name, number)
+        for name in beside:
+            self.nodes[name].daemons = True
         for number, name in enumerate(self._edges, start=FIRST_EDGE):
             self._add_edge(name, number)
         for name, variables in hosts.items():

@@ -41,7 +41,7 @@ CHECKS: dict[str, Check] = {
     "fragments": lambda task, more: fragments.check(task, more.get("enough")),
     "tcp_udp": lambda task, more: flows.check(task),
     "icmp": lambda task, more: icmp.check(task),
-    "web": lambda task, more: web.check(task),
+    "web": lambda task, more: web.check(task, more.get("enough")),
     "p2p_mapping": lambda task, more: p2p.mapping(task),
     "p2p_peer": p2p.peer,
     "p2p_inbound": lambda task, more: p2p.inbound(task),
@@ -64,6 +64,7 @@ def main(argv: list[str] | None = None) -> int:
     responder.add_argument("--name", default="", help="what it says it is")
     responder.add_argument("--control-port", type=int, default=CONTROL_PORT)
     responder.add_argument("--web-port", type=int, default=WEB_PORT, help="0: no web server")
+    responder.add_argument("--dns-port", type=int, default=0, help="0: no name server (default)")
     responder.add_argument("--lifetime", type=float, default=3600.0, help="seconds (default %(default)s)")
     responder.add_argument(
         "--detach",
@@ -121,6 +122,7 @@ def _respond(options: argparse.Namespace, argv: list[str]) -> int:
                 name=options.name,
                 control_port=options.control_port,
                 web_port=options.web_port or None,
+                dns_port=options.dns_port or None,
                 lifetime=options.lifetime,
             )
         )

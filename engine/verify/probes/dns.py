@@ -1,31 +1,49 @@
 # Copyright: (c) 2026, ipv4aas.fleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""As much of DNS as probes need (RFC 1035): one question over UDP, and the addresses in its answer."""
+"""As much of DNS as probes need (RFC 1035): one question over UDP, addresses in its answer, and a server."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
 import struct
-from ipaddress import IPv6Address
+from ipaddress import IPv4Address, IPv6Address
 
 from .control import NoAnswer
 from .endpoint import family_of
 
 PORT = 53
-AAAA = 28
+A, AAAA = 1, 28
 PATIENCE = 2.0
 TRIES = 3
 _HEADER = struct.Struct("!HHHHHH")
 _RECORD = struct.Struct("!HHIH")
 _RECURSE, _IN, _POINTER = 0x0100, 1, 0xC0
+_ANSWER = 0x8400  # authoritative
+_TTL = 60  # seconds
 
 
 def question(ident: int, name: str, kind: int) -> bytes:
     """A query that asks for recursion, without EDNS: CD and DO are clear (RFC 7050 section 3)."""
     labels = b"".join(bytes([len(part)]) + part.encode() for part in name.rstrip(".").split("."))
     return _HEADER.pack(ident, _RECURSE, 1, 0, 0, 0) + labels + struct.pack("!BHH", 0, kind, _IN)
+
+
+def answer(message: bytes, address: IPv4Address) -> bytes | None:
+    """What a server says that has this address for every name, and nothing else; None to no question."""
+    try:
+        ident, flags, questions, *_ = _HEADER.unpack_from(message)
+        end = _after_name(message, _HEADER.size) + 4
+        (kind,) = struct.unpack_from("!H", message, end - 4)
+    except (struct.error, IndexError):
+        return None
+    if flags & 0x8000 or questions != 1:
+        return None
+    name = struct.pack("!H", _POINTER << 8 | _HEADER.size)
+    record = name + _RECORD.pack(A, _IN, _TTL, 4) + address.packed if kind == A else b""
+    head = _HEADER.pack(ident, _ANSWER | flags & _RECURSE, 1, 1 if record else 0, 0, 0)
+    return head + message[_HEADER.size : end] + record
 
 
 def addresses(message: bytes) -> list[IPv6Address]:
@@ -58,11 +76,28 @@ def _after_name(message: bytes, at: int) -> int:
 class _Asked(asyncio.DatagramProtocol):
     def __init__(self, ident: int) -> None:
         self._ident = ident.to_bytes(2, "big")
-        self.answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self.heard: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
     def datagram_received(self, data: bytes, addr: object) -> None:
-        if data[:2] == self._ident and not self.answer.done():
-            self.answer.set_result(data)
+        if data[:2] == self._ident and not self.heard.done():
+            self.heard.set_result(data)
+
+
+class NameServer(asyncio.DatagramProtocol):
+    """Answers every name with one address."""
+
+    def __init__(self, address: str) -> None:
+        self._address = IPv4Address(address)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See asyncio."""
+        assert isinstance(transport, asyncio.DatagramTransport)
+        self._transport = transport
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        """A question."""
+        if told := answer(data, self._address):
+            self._transport.sendto(told, addr)
 
 
 async def ask(resolver: str, name: str) -> list[IPv6Address]:
@@ -79,7 +114,7 @@ async def ask(resolver: str, name: str) -> list[IPv6Address]:
         for _ in range(TRIES):
             transport.sendto(question(ident, name, AAAA))
             try:
-                return addresses(await asyncio.wait_for(asyncio.shield(protocol.answer), PATIENCE))
+                return addresses(await asyncio.wait_for(asyncio.shield(protocol.heard), PATIENCE))
             except TimeoutError:
                 continue
     except (OSError, ValueError) as error:

@@ -13,6 +13,7 @@ from .ownership import ownership
 from .pair import OUT, Pair
 
 HOPS = 16
+NOBODY = "*"  # a hop that does not answer
 SILENT = 3  # hops in a row that end a traceroute
 PER_HOP = 0.7  # seconds
 TRIES = 3
@@ -26,7 +27,9 @@ async def check(task: Assignment) -> Verdict:
     details: dict[str, Any] = {}
     async with Pair(task) as pair:
         details["echo"] = await _echo(task, pair, causes)
-        details["traceroute"] = list(map(task.ipv4_of, await _traceroute(pair, causes)))
+        details["traceroute"] = [
+            hop if hop == NOBODY else task.ipv4_of(hop) for hop in await _traceroute(pair, causes)
+        ]
         larger = await pair.ship(OUT, Shipment("icmp", mtu + 1, df=True), fits=False)
         details["too_big"] = larger.text
         if larger.too_big != mtu:
@@ -58,12 +61,12 @@ async def _traceroute(pair: Pair, causes: list[str]) -> list[str]:
     hops: list[str] = []
     for ttl in range(1, HOPS + 1):
         hop = await _hop(pair.endpoint, pair.reference, ttl)
-        hops.append(hop or "*")
-        if hop == pair.reference or hops[-SILENT:] == ["*"] * SILENT:
+        hops.append(hop or NOBODY)
+        if hop == pair.reference or hops[-SILENT:] == [NOBODY] * SILENT:
             break
     if hops[-1] != pair.reference:
         causes.append(f"traceroute does not reach {pair.reference}: {' '.join(hops)}")
-    elif "*" in hops:
+    elif NOBODY in hops:
         causes.append(f"traceroute has silent hops: {' '.join(hops)}")
     return hops
 

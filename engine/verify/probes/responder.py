@@ -15,7 +15,7 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from . import web
+from . import dns, web
 from .control import UDP_PORT, Control, NoAnswer, keep_syn, syn_mss
 from .endpoint import Endpoint, Shipment, forget_learned_mtus
 
@@ -28,10 +28,17 @@ class Responder:
     """One address: control, labelled packets, web. Used with ``async with``."""
 
     def __init__(
-        self, address: str, token: str, *, name: str, control_port: int, web_port: int | None
+        self,
+        address: str,
+        token: str,
+        *,
+        name: str,
+        control_port: int,
+        web_port: int | None,
+        dns_port: int | None,
     ) -> None:
         self.address, self._token, self._name = address, token, name
-        self._control_port, self._web_port = control_port, web_port
+        self._control_port, self._web_port, self._dns_port = control_port, web_port, dns_port
         self._stack = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Responder:
@@ -40,6 +47,12 @@ class Responder:
             await self._listen(self._serve, self._control_port)
             if self._web_port is not None:
                 await self._listen(web.serve, self._web_port)
+            if self._dns_port is not None:
+                loop = asyncio.get_running_loop()
+                transport, _ = await loop.create_datagram_endpoint(
+                    lambda: dns.NameServer(self.address), local_addr=(self.address, self._dns_port)
+                )
+                self._stack.callback(transport.close)
         except BaseException:
             await self._stack.aclose()
             raise
@@ -134,12 +147,15 @@ async def respond(
     name: str,
     control_port: int,
     web_port: int | None,
+    dns_port: int | None,
     lifetime: float,
 ) -> None:
     """Answer for ``lifetime`` seconds: a responder that was forgotten ends by itself."""
     async with contextlib.AsyncExitStack() as stack:
         for address in addresses:
-            made = Responder(address, token, name=name, control_port=control_port, web_port=web_port)
+            made = Responder(
+                address, token, name=name, control_port=control_port, web_port=web_port, dns_port=dns_port
+            )
             await stack.enter_async_context(made)
         print(json.dumps({"listening": addresses}), flush=True)
         await asyncio.sleep(lifetime)

@@ -76,25 +76,33 @@ async def get(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: 
     return length
 
 
-async def check(task: Assignment) -> Verdict:
-    """Hold as many connections open at once as the customer must be able to have."""
+async def check(task: Assignment, enough: int | None = None) -> Verdict:
+    """Hold as many connections open at once as the customer must be able to have.
+
+    Where the first of them show ``enough`` faults, the others are not tried.
+    """
     reference = task.targets[0]
     own = own_address(reference)
     owner = ownership(task, own)
     gate = asyncio.Semaphore(AT_ONCE)
     connections: list[asyncio.StreamWriter] = []
+    failures: list[str] = []
 
-    async def fetch(local_port: int) -> tuple[str, int] | str:
+    async def fetch(local_port: int) -> tuple[str, int] | None:
         try:
-            async with gate, asyncio.timeout(PATIENCE * 3):
-                local = (own, local_port)
-                reader, writer = await asyncio.open_connection(reference, WEB_PORT, local_addr=local)
-                connections.append(writer)
-                page = json.loads(await reader.readexactly(await get(reader, writer, "/who")))
+            async with gate:
+                return None if enough and len(failures) >= enough else await page_seen(local_port)
         except (OSError, ValueError, TimeoutError, asyncio.IncompleteReadError) as error:
-            return f"{type(error).__name__} {error}".strip()
+            failures.append(f"{type(error).__name__} {error}".strip())
+            return None
+
+    async def page_seen(local_port: int) -> tuple[str, int]:
+        async with asyncio.timeout(PATIENCE * 3):
+            reader, writer = await asyncio.open_connection(reference, WEB_PORT, local_addr=(own, local_port))
+            connections.append(writer)
+            page = json.loads(await reader.readexactly(await get(reader, writer, "/who")))
         if page["page"] != filling(COOKIE, PAGE).hex():
-            return "page changed on its way"
+            raise ValueError("page changed on its way")
         return page["address"], page["port"]
 
     local_ports = range(FIRST_LOCAL_PORT, FIRST_LOCAL_PORT + owner.connections)
@@ -102,12 +110,7 @@ async def check(task: Assignment) -> Verdict:
     for writer in connections:
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ABORT)
         writer.close()
-    failures = [result for result in results if isinstance(result, str)]
-    seen = {
-        local: result
-        for local, result in zip(local_ports, results, strict=True)
-        if not isinstance(result, str)
-    }
+    seen = {local: source for local, source in zip(local_ports, results, strict=True) if source}
     foreign = [fault for local, source in seen.items() if (fault := owner.fault(source, local))]
     causes = []
     if failures:
