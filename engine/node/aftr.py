@@ -32,8 +32,9 @@ class Aftr(SessionGateway):
 
     def apply(self, service: Service) -> list[str]:
         """Take over a service; what its `inside` names may be a source too (RFC 6333 s11)."""
+        events = super().apply(service)
         self._sources = Networks((*CUSTOMER_NETWORKS, *service.inside))
-        return super().apply(service)
+        return events
 
     def admit(self, outer: ipv6.Outer) -> int:
         """Any customer: the operator's IPv6 network keeps spoofed sources out (RFC 6333 s11)."""

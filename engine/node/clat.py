@@ -25,8 +25,8 @@ class Clat(PlainEdge):
 
     def apply(self, service: Service) -> list[str]:
         """Take over a service."""
-        self._explicit = EamTable(service.eam)
-        self._own, self._internet = Embedding(service.clat_prefix), internet(service)
+        own, outside = Embedding(service.clat_prefix), internet(service)
+        self._own, self._internet, self._explicit = own, outside, EamTable(service.eam)
         return super().apply(service)
 
     def owns(self, address: int) -> bool:

@@ -18,6 +18,7 @@ from ansible_collections.ipv4aas.fleet.engine.node.kernel import (
     wanted,
 )
 from node_samples import EDGE_SERVICE, GATEWAY_SERVICE, OTHER_RULE, RULE
+from technique_samples import NAT64, XLAT464, edge_of
 
 MINE = "dev tun7 proto 46"
 
@@ -48,6 +49,24 @@ def test_edge_without_networks_takes_all_that_the_host_forwards():
         "pref 4640 not from all iif lo lookup main suppress_prefixlength 0 protocol 46",
         "pref 4641 not from all iif lo lookup 4640 protocol 46",
     )
+
+
+def test_nat64_takes_its_prefix_and_its_pool():
+    assert wanted([NAT64], "tun7") == Wanted(
+        (f"2001:db8:fffe::1/128 {MINE}", f"2001:db8:64::/96 {MINE}", f"203.0.113.0/28 {MINE}")
+    )
+
+
+def test_clat_takes_its_networks_and_their_default():
+    """Not its whole prefix: other hosts may have addresses there."""
+    found = wanted([edge_of(XLAT464)], "tun7")
+    assert found.routes == (
+        f"2001:db8:12:34c0:0:2::/128 {MINE}",
+        f"2001:db8:12:34c0:a8::/80 {MINE}",
+        f"default {MINE} table 4640",
+        f"default {MINE} metric 4640",
+    )
+    assert len(found.rules) == 2
 
 
 def test_nothing_for_nothing():

@@ -21,6 +21,7 @@ import pytest
 from ansible_collections.ipv4aas.fleet.engine.node.core import Limits
 from ansible_collections.ipv4aas.fleet.engine.packet import napt, tcp
 from ansible_collections.ipv4aas.fleet.engine.techniques import TECHNIQUES
+from ansible_collections.ipv4aas.fleet.engine.techniques.service import StaticBinding
 from session_samples import (
     AFTR6,
     AFTR_SERVICE,
@@ -528,6 +529,22 @@ def test_freed_ports_wait(make: Make) -> None:
         assert one.gateway.expire(300.0) == ["session_expired"]
         assert other.run(other.udp(5001, SERVER, 53), 300.0 + wait)[1][0] == "drop_ports_exhausted"
         assert other.open(sport=5001, now=300.0 + wait + 2)
+
+
+def test_a_static_binding_serves_all(make: Make) -> None:
+    """RFC 6146 s3.1: a static BIB entry; only a router needs to know where the host is."""
+    bound = StaticBinding(
+        protocol="udp",
+        outside_address=IPv4Address("203.0.113.1"),
+        outside_port=53,
+        subscriber=IPv6Address(HOME),
+        inside_address=IPv4Address(INSIDE) if make.kind is Softwire else None,
+        inside_port=5300,
+    )
+    line = make.line(static_bindings=(bound,))
+    assert line.hears(answer(("203.0.113.1", 53), server=SERVER2, port=9))
+    assert line.open(sport=5300, remote=SERVER2, dport=9) == ("203.0.113.1", 53)
+    assert line.hears(answer(("203.0.113.1", 53)), 100_000)
 
 
 def test_deterministic_ports_follow_from_the_subscriber(make: Make) -> None:
