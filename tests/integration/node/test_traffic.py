@@ -1,22 +1,67 @@
 # Copyright: (c) 2026, ipv4aas.fleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Real traffic of a customer through edge, IPv6 backbone and gateway."""
+"""Real traffic where edges have port sets: MAP-E, MAP-T, lw4o6; customer, edge, IPv6 backbone, gateway."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
+from collections.abc import Iterator
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv6Address, IPv6Network
 
 import pytest
 import traffic
-from conftest import EDGE_SERVICE, FORWARDED, INTERNET, LAN, SHARED
+from ansible_collections.ipv4aas.fleet.engine.mapping.binding import Binding
+from ansible_collections.ipv4aas.fleet.engine.techniques import TECHNIQUES
+from ansible_collections.ipv4aas.fleet.engine.techniques.service import Service
+from conftest import EDGE_SERVICE, FORWARDED, GATEWAY_SERVICE, INTERNET, LAN, SHARED, Network, build
+from netns import Net
 
 pytestmark = pytest.mark.root
 
 PORTS = EDGE_SERVICE.customer.ports
-TUNNEL_MTU = 1460
+IPV6_MTU = 1500
 IP_RECVTTL = 12
+HOPS = {"encapsulation": 3, "translation": 6}  # from the customer to the internet
+DMR = IPv6Network("2001:3e8:0:64::/64")
+OWN = EDGE_SERVICE.customer
+BINDING = Binding(OWN.address, IPv4Address(SHARED), PORTS.offset, PORTS.psid_len, PORTS.psid)
+
+
+def service(of: Service, technique: str) -> Service:
+    """The same customers, with another technique."""
+    row = TECHNIQUES[technique]
+    bound = row.mapping == "binding"
+    return replace(
+        of,
+        technique=technique,
+        rules=() if bound else of.rules,
+        bindings=(BINDING,) if bound else (),
+        translation_prefix=DMR if row.carriage == "translation" else None,
+        mss_clamp=row.tcp_mss(IPV6_MTU),
+    )
+
+
+@pytest.fixture(scope="module", params=["map-e", "map-t", "lw4o6"])
+def network(request, program, tmp_path_factory) -> Iterator[Network]:
+    """One network for all tests of a technique."""
+    edge, gateway = service(EDGE_SERVICE, request.param), service(GATEWAY_SERVICE, request.param)
+    with Net("traffic") as net:
+        yield build(net, program, tmp_path_factory.mktemp("nodes"), edge, gateway)
+
+
+@pytest.fixture
+def row(network):
+    """The technique."""
+    return TECHNIQUES[network.br.service.technique]
+
+
+@pytest.fixture
+def mtu(row) -> int:
+    """Largest IPv4 packet that crosses whole."""
+    return row.ipv4_mtu(IPV6_MTU)
 
 
 class TestUdp:
@@ -45,7 +90,7 @@ class TestUdp:
 
 
 class TestIcmp:
-    @pytest.mark.parametrize("size", [0, 56, 1432, 1433, 1472, 3000, 20000])
+    @pytest.mark.parametrize("size", [0, 56, 1432, 1433, 1452, 1453, 1472, 3000, 20000])
     def test_echo(self, network, size):
         assert traffic.ping(network.lan, INTERNET, size) == bytes(i % 251 for i in range(size))
 
@@ -59,42 +104,48 @@ class TestIcmp:
                     break
             assert (data[4:], peer[0]) == (b"\x12\x34\0\x01hello", "2001:3e8:0:2900::1")
 
-    @pytest.mark.parametrize(("hops", "who"), [(1, "192.168.192.1"), (2, "198.51.100.1")])
-    def test_traceroute_sees_edge_then_gateway(self, network, client, hops, who):
+    def test_traceroute_sees_edge_then_gateway(self, network, row, client):
+        """Routers of the domain show where it is translated: the edge speaks for them (RFC 6791)."""
+        client.bind((LAN, 0))
+        seen = []
         with network.lan.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as errors:
             errors.settimeout(traffic.PATIENCE)
-            client.bind((LAN, 0))
-            client.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, hops)
-            client.sendto(b"probe", (INTERNET, 33434))
-            found = traffic.icmp_error(errors)
-        assert (found.type, found.code, found.source) == (11, 0, who)
-        # The host must recognise its own packet.
-        assert found.about[12:16] == socket.inet_aton(LAN)
-        assert int.from_bytes(found.about[20:22]) == client.getsockname()[1]
+            for hops in range(1, HOPS[row.carriage]):
+                client.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, hops)
+                client.sendto(b"probe", (INTERNET, 33434))
+                found = traffic.icmp_error(errors)
+                assert (found.type, found.code) == (11, 0)
+                # The host must recognise its own packet.
+                assert found.about[12:16] == socket.inet_aton(LAN)
+                assert int.from_bytes(found.about[20:22]) == client.getsockname()[1]
+                seen.append(found.source)
+        assert seen == ["192.168.192.1"] * (len(seen) - 1) + ["198.51.100.1"]
 
-    @pytest.mark.parametrize(("hops", "who"), [(1, "198.51.100.1"), (2, SHARED)])
-    def test_traceroute_from_the_internet_sees_gateway_then_customer(self, network, hops, who):
-        with (
-            network.inet.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as errors,
-            network.inet.socket(socket.AF_INET, socket.SOCK_STREAM) as caller,
-        ):
+    def test_traceroute_from_the_internet_sees_gateway_then_customer(self, network, row):
+        seen = []
+        with network.inet.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as errors:
             errors.settimeout(traffic.PATIENCE)
-            caller.setblocking(False)
-            caller.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, hops)
-            caller.connect_ex((SHARED, FORWARDED))
-            found = traffic.icmp_error(errors)
-        assert (found.type, found.code, found.source) == (11, 0, who)
-        assert found.about[16:20] == socket.inet_aton(SHARED)
-        assert int.from_bytes(found.about[22:24]) == FORWARDED
+            for hops in range(1, HOPS[row.carriage]):
+                with network.inet.socket(socket.AF_INET, socket.SOCK_STREAM) as caller:
+                    caller.setblocking(False)
+                    caller.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, hops)
+                    caller.connect_ex((SHARED, FORWARDED))
+                    found = traffic.icmp_error(errors)
+                assert (found.type, found.code) == (11, 0)
+                assert found.about[16:20] == socket.inet_aton(SHARED)
+                assert int.from_bytes(found.about[22:24]) == FORWARDED
+                seen.append(found.source)
+        assert seen == ["198.51.100.1"] * (len(seen) - 1) + [SHARED]
 
     def test_edge_itself_reaches_the_internet(self, network):
         assert traffic.ping(network.ce_host, INTERNET) is not None
 
-    def test_each_node_counts_one_hop(self, network, opened, server, client):
+    def test_hops_are_counted(self, row, opened, server, client):
+        """A tunnel is one hop; a translator's kernel forwards before and after it, and routers count too."""
         server.setsockopt(socket.IPPROTO_IP, IP_RECVTTL, 1)
         client.sendto(b"ttl", (INTERNET, 5000))
         _, ancillary, _, _ = server.recvmsg(100, 100)
-        assert [int.from_bytes(value, "little") for _, _, value in ancillary] == [64 - 2]
+        assert [int.from_bytes(value, "little") for _, _, value in ancillary] == [65 - HOPS[row.carriage]]
 
     def test_port_unreachable_comes_back_to_the_socket(self, network, client):
         client.connect((INTERNET, 9))
@@ -110,24 +161,24 @@ class TestTooBig:
         for host in (network.lan, network.inet):
             host.ip("route flush cache")
 
-    def test_customer_learns_the_tunnel_mtu(self, network, client):
+    def test_customer_learns_the_tunnel_mtu(self, mtu, client):
         client.connect((INTERNET, 5999))
         traffic.do_not_fragment(client)
         assert traffic.path_mtu(client) == 1500
         client.send(bytes(1472))
         with pytest.raises(OSError, match=r"Message too long|Connection refused"):
             client.recv(1)
-        assert traffic.path_mtu(client) == TUNNEL_MTU
+        assert traffic.path_mtu(client) == mtu
 
-    def test_internet_learns_the_tunnel_mtu(self, network, opened, server, client):
+    def test_internet_learns_the_tunnel_mtu(self, mtu, opened, server, client):
         server.connect(opened)
         traffic.do_not_fragment(server)
         server.send(bytes(1472))
         with pytest.raises(OSError, match="Message too long"):
             server.recv(1)
-        assert traffic.path_mtu(server) == TUNNEL_MTU
-        server.send(bytes(TUNNEL_MTU - 28))
-        assert len(client.recv(2000)) == TUNNEL_MTU - 28
+        assert traffic.path_mtu(server) == mtu
+        server.send(bytes(mtu - 28))
+        assert len(client.recv(2000)) == mtu - 28
 
 
 class TestFragments:
@@ -157,11 +208,14 @@ class TestFragments:
         server.sendto(payload, opened)
         assert client.recv(65535) == payload
 
-    def test_full_packets_are_cut_outside_where_the_service_says_so(self, network, opened, server, client):
+    def test_full_packets_are_cut_outside_where_the_service_says_so(
+        self, network, row, opened, server, client
+    ):
+        """What is translated has no outside: its pieces stay pieces."""
         before = network.br.counters().get("reassembled", 0)
         client.sendto(bytes(1472), (INTERNET, 5000))
         assert len(server.recv(2000)) == 1472
-        assert network.br.counters()["reassembled"] == before + 1
+        assert network.br.counters().get("reassembled", 0) == before + (row.carriage == "encapsulation")
 
 
 class TestTcp:
@@ -187,11 +241,11 @@ class TestTcp:
         assert octets > 10_000_000
         assert octets / (after["packets_in"] - before["packets_in"]) > 4000
 
-    def test_mss_is_clamped(self, network):
+    def test_mss_is_clamped(self, network, row):
         near, far, _ = network.connected()
         with near, far:
             # TCP_MAXSEG is what the peer announced, less 12 octets of timestamps.
-            assert far.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG) == 1420 - 12
+            assert far.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG) == row.tcp_mss(IPV6_MTU) - 12
 
     def test_port_forward(self, network):
         with (
@@ -218,21 +272,23 @@ class TestTcp:
 
 
 class TestNegative:
-    def test_packet_outside_the_port_set_is_dropped_at_the_gateway(self, network):
-        """A customer who uses the port of another: encapsulated by hand, since the edge would not."""
+    def test_packet_outside_the_port_set_is_dropped_at_the_gateway(self, network, row):
+        """A customer who uses the port of another: made by hand, since the edge would not."""
         wrong = next(p for p in range(5000, 6000) if p not in PORTS)
-        inner = traffic.pieces(
-            SHARED, INTERNET, traffic.datagram(SHARED, INTERNET, wrong, 5000, b"spoof"), ident=1, size=1024
-        )[0]
-        address = str(EDGE_SERVICE.customer.address)
+        body = traffic.datagram(SHARED, INTERNET, wrong, 5000, b"spoof")
+        address, target = str(OWN.address), str(EDGE_SERVICE.gateway_address)
+        kind, payload = 4, traffic.pieces(SHARED, INTERNET, body, ident=1, size=1024)[0]
+        if row.carriage == "translation":
+            octets = DMR.network_address.packed[:9] + socket.inet_aton(INTERNET) + bytes(3)
+            kind, payload, target = 17, body, str(IPv6Address(octets))
         network.ce_host.ip(f"addr add {address}/128 dev lo")
         try:
             with (
                 network.br.one_more("drop_spoofed_source"),
-                network.ce_host.socket(socket.AF_INET6, socket.SOCK_RAW, 4) as sock,
+                network.ce_host.socket(socket.AF_INET6, socket.SOCK_RAW, kind) as sock,
             ):
                 sock.bind((address, 0))
-                sock.sendto(inner, (str(EDGE_SERVICE.gateway_address), 0))
+                sock.sendto(payload, (target, 0))
         finally:
             network.ce_host.ip(f"addr del {address}/128 dev lo")
 
