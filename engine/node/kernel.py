@@ -211,9 +211,13 @@ def own_addresses() -> list[IPv4Address]:
 
 
 def error_source(service: Service, own: Iterable[IPv4Address]) -> int:
-    """Source of the node's own ICMP errors: an edge's inside address, any of a gateway's, else the dummy."""
+    """Source of the node's own ICMP errors: an edge's inside address, any of a gateway's, else the dummy.
+
+    In a plane others believe only addresses that are behind the node.
+    """
+    bound = service.role == EDGE or (service.plane is not None and service.inside)
     for address in own:
-        if service.role != EDGE or any(address in network for network in service.inside):
+        if not bound or any(address in network for network in service.inside):
             return int(address)
     return DUMMY_ADDRESS
 

@@ -126,7 +126,7 @@ def _meanings_to(fleet: Fleet, seat: Seat, address: IPv6Address) -> Iterator[Mea
         ipv4_address = IPv4Address(Embedding(prefix).extract(int(address)))
         yield Meaning(address=address, service=service.name, what=TRANSLATED, ipv4=ipv4_address)
     if row.mapping in ("rule", "binding"):
-        table = service.address_table()
+        table = fleet.table(service)
         entitlement = table.entitlement(int(address))
         if entitlement is not None:
             yield _customer(fleet, service, address, table, entitlement)

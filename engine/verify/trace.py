@@ -87,6 +87,14 @@ class Fleet:
             for service in node.services
             if service.role in (GATEWAY, EDGE)
         ]
+        self._tables: dict[int, RuleTable | BindingTable] = {}  # by id of the service, which the plan keeps
+
+    def table(self, service: Service) -> RuleTable | BindingTable:
+        """Its rules or bindings, compiled once: there may be a million."""
+        found = self._tables.get(id(service))
+        if found is None:
+            found = self._tables[id(service)] = service.address_table()
+        return found
 
     def __iter__(self) -> Iterator[Seat]:
         """One seat for each way to answer: equal gateways are one; every node of a plane."""
@@ -167,7 +175,7 @@ def _most_exact(found: Sequence[Holder]) -> tuple[Holder, ...]:
 
 def holder_in_table(fleet: Fleet, service: Service, entitlement: Entitlement) -> Holder:
     """The customer of a rule or binding."""
-    table = service.address_table()
+    table = fleet.table(service)
     address = IPv6Address(entitlement.address)
     rule = table.rule_for_ipv6(entitlement.address) if isinstance(table, RuleTable) else None
     edge = fleet.edge(service.name, address)
@@ -194,7 +202,7 @@ def holder_in_table(fleet: Fleet, service: Service, entitlement: Entitlement) ->
 def _table_owner(
     fleet: Fleet, service: Service, ipv4: IPv4Address, port: int | None, evidence: Evidence
 ) -> Iterator[Holder]:
-    table = service.address_table()
+    table = fleet.table(service)
     if not table.covers(int(ipv4)):
         return
     if port is None and table.shared(int(ipv4)):
@@ -218,11 +226,11 @@ def _given(table: RuleTable | BindingTable, ipv4: IPv4Address) -> str:
 def _table_holdings(
     fleet: Fleet, service: Service, customer: IPv6Network, evidence: Evidence
 ) -> Iterator[Holder]:
-    table = service.address_table()
+    table = fleet.table(service)
     if not isinstance(table, RuleTable):
         for binding in service.bindings:
-            entitlement = table.entitlement(int(binding.softwire))
-            if binding.softwire in customer and entitlement is not None:
+            entitlement = table.entitlement(int(binding.softwire)) if binding.softwire in customer else None
+            if entitlement is not None:
                 yield holder_in_table(fleet, service, entitlement)
         return
     first = int(customer.network_address)

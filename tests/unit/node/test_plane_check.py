@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network
 from random import Random
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.ipv4aas.fleet.engine.codec import encode
 from ansible_collections.ipv4aas.fleet.engine.mapping.plane import Plane, PlaneRoute
 from ansible_collections.ipv4aas.fleet.engine.node.check import configuration
-from ansible_collections.ipv4aas.fleet.engine.node.kernel import Wanted, wanted
+from ansible_collections.ipv4aas.fleet.engine.node.kernel import Wanted, error_source, wanted
 from ansible_collections.ipv4aas.fleet.engine.node.namespace import Namespace, NamespaceError
 from ansible_collections.ipv4aas.fleet.engine.node.services import Services
 from ansible_collections.ipv4aas.fleet.engine.packet.buffer import Packet
@@ -129,6 +129,22 @@ def test_joint_routes() -> None:
         "2001:db8:0:46:1:2:a01:400/120",
         "2001:db8:0:ff:1:2::/96",
     ]
+
+
+@pytest.mark.parametrize(
+    ("technique", "changes", "source"),
+    [
+        ("sa46t", {}, "10.1.1.1"),
+        ("sa46t-pr", {"role": "gateway"}, "10.1.3.1"),
+        ("sa46t-pr", {"role": "gateway", "inside": (IPv4Network("0.0.0.0/0"),)}, "198.51.100.1"),
+        ("sa46t-pr", {"role": "gateway", "inside": (IPv4Network("10.9.0.0/16"),)}, "192.0.0.8"),
+    ],
+)
+def test_errors_come_from_an_address_that_the_others_believe(
+    technique: str, changes: dict[str, Any], source: str
+) -> None:
+    own = [IPv4Address(text) for text in ("198.51.100.1", "10.1.1.1", "10.1.3.1")]
+    assert error_source(service(technique, **changes), own) == int(IPv4Address(source))
 
 
 def test_a_namespace_that_is_not_there() -> None:

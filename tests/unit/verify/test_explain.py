@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.ipv4aas.fleet.engine.mapping.binding import Binding
 from ansible_collections.ipv4aas.fleet.engine.mapping.plane import Plane, PlaneRoute
 from ansible_collections.ipv4aas.fleet.engine.mapping.pool import Pool
 from ansible_collections.ipv4aas.fleet.engine.mapping.rule import MapRule
@@ -175,6 +176,31 @@ class TestAddresses:
         (verdict,) = explain(made, packet_of(line)).verdicts
         assert verdict.accepted and str(verdict.sent[0].destination4) == "133.242.53.30"
         assert str(verdict.sent[0].source4).startswith("198.51.100.")
+
+    def test_translated_map(self) -> None:
+        internet = IPv6Network("2001:3e8:0:64::/64")
+        made = plan(br=service("map-t", rules=(RULE,), translation_prefix=internet))
+        line = f"IP6 {EXPECT['map_ipv6']}.{{}} > 2001:3e8:0:64:85:f235:1e00:0.80: Flags [S], seq 0"
+        found = explain(made, packet_of(line.format(45089)))
+        customer, server = found.meanings
+        assert customer.holder is not None and customer.identifier == "rfc7597"
+        assert customer.holder.customer == IPv6Network(EXPECT["end_user_prefix"])
+        assert (server.what, str(server.ipv4)) == ("IPv4 address in a translation prefix", "133.242.53.30")
+        (verdict,) = found.verdicts
+        assert verdict.accepted and str(verdict.sent[0].source4) == GIVEN["ipv4_src"]
+        (verdict,) = explain(made, packet_of(line.format(45120))).verdicts
+        assert (verdict.accepted, verdict.reason) == (False, "drop_spoofed_source")
+
+    def test_a_binding(self) -> None:
+        bindings = (Binding(IPv6Address("2001:db8:1::1"), IPv4Address("192.0.2.1"), 0, 6, 5),)
+        made = plan(aftr=service("lw4o6", bindings=bindings))
+        line = f"2001:db8:1::1 > {BR}, IP 192.0.2.1.{{}} > 133.242.53.30.80"
+        for port, accepted in ((5120, True), (6143, True), (6144, False)):
+            found = explain(made, packet_of(line.format(port)))
+            assert found.meanings[0].holder is not None
+            assert found.meanings[0].holder.ports == ((5120, 6143),)
+            assert found.verdicts[0].accepted == accepted
+        assert meanings_of(made, IPv6Address("2001:db8:1::2")) == ()
 
     def test_a_plane(self) -> None:
         fixed = IPv6Network("2001:db8:0:46::/64")
