@@ -138,6 +138,6 @@ REASONS: Mapping[str, Reason] = MappingProxyType(
         "drop_quota": Reason("subscriber has all ports that one may have", "RFC 6888 REQ-4"),
         "drop_session_quota": Reason("subscriber has all sessions that one may have", "RFC 6888 REQ-5"),
         "drop_session_rate": Reason("subscriber opens sessions too fast", "RFC 6888 REQ-4C, REQ-5B"),
-        "drop_no_subscriber": Reason("source is in no subscriber's prefix of the pool", "RFC 7422 s2, RFC 6908"),
+        "drop_no_subscriber": Reason("source is no customer of the pool", "RFC 7422 s2, RFC 6908"),
     }
 )

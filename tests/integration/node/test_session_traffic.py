@@ -284,6 +284,29 @@ class TestLifecycle:
         assert f"{opened[0]}:{opened[1]}" in {session["outside"] for session in shown}
 
 
+class TestBeside:
+    def test_hosts_have_ipv6_of_their_own_in_the_same_prefix(self, network, opened, server, client):
+        """A CLAT needs only the addresses that stand for its IPv4 hosts."""
+        network.ce_host.ip("addr add 2001:3e8:6000:c0::1/64 dev lan")
+        network.lan.ip(
+            "addr add 2001:3e8:6000:c0:211:22ff:fe33:4455/64 dev eth0",
+            "route add ::/0 via 2001:3e8:6000:c0::1",
+        )
+        try:
+            with udp6(network.core) as far, udp6(network.lan) as near:
+                far.bind(("2001:db8:1::1", 5000))
+                near.sendto(b"native", ("2001:db8:1::1", 5000))
+                data, peer = far.recvfrom(10)
+                assert (data, peer[0]) == (b"native", "2001:3e8:6000:c0:211:22ff:fe33:4455")
+                far.sendto(b"back", peer)
+                assert near.recv(10) == b"back"
+            server.sendto(b"translated", opened)
+            assert client.recv(20) == b"translated"
+        finally:
+            network.ce_host.ip("addr del 2001:3e8:6000:c0::1/64 dev lan")
+            network.lan.ip("addr del 2001:3e8:6000:c0:211:22ff:fe33:4455/64 dev eth0")
+
+
 class TestNegative:
     def test_an_unsolicited_connection_is_refused_after_six_seconds(self, network):
         """RFC 5382 REQ-4; the node is idle all the while."""
