@@ -9,14 +9,23 @@ import copy
 
 import yaml
 from ansible_collections.ipv4aas.fleet.engine.codec import decode, encode
+from ansible_collections.ipv4aas.fleet.engine.node.check import configuration
 from ansible_collections.ipv4aas.fleet.engine.plan.build import build_plan
 from ansible_collections.ipv4aas.fleet.engine.plan.model import FleetPlan
 from ansible_collections.ipv4aas.fleet.engine.problem import Refused
+from ansible_collections.ipv4aas.fleet.engine.techniques import TECHNIQUES
+from ansible_collections.ipv4aas.fleet.engine.techniques.service import NodeConfiguration
 from fleet_samples import FEATURES, GOLDEN, hostvars_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from unit.plan.test_fleet_lint_techniques import CLEAN
+from unit.plan.test_fleet_techniques import CAMPUS, SMALL
 
-DOCUMENTS = [yaml.safe_load(path.read_text()) for path in sorted(GOLDEN.glob("*/*/inventory.yml"))]
+TECHNIQUE_TEXTS = (SMALL, CAMPUS, *CLEAN.values())
+DOCUMENTS = [
+    *(yaml.safe_load(path.read_text()) for path in sorted(GOLDEN.glob("*/*/inventory.yml"))),
+    *(yaml.safe_load(text) for text in TECHNIQUE_TEXTS),
+]
 
 
 def leaves(value, path=()):
@@ -38,10 +47,14 @@ def put(document, path, value):
     document[last] = copy.deepcopy(value)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(data=st.data())
 def test_damage(data):
     document = copy.deepcopy(data.draw(st.sampled_from(DOCUMENTS)))
+    services = document.get("services")
+    if data.draw(st.booleans()) and isinstance(services, dict):
+        for service in filter(lambda found: isinstance(found, dict), services.values()):
+            service["technique"] = data.draw(st.sampled_from(list(TECHNIQUES)))
     for _ in range(data.draw(st.integers(1, 3))):
         paths = [path for path, _ in leaves(document) if len(path) > 2]
         put(
@@ -57,3 +70,7 @@ def test_damage(data):
             raise AssertionError(f"one line for each problem: {lines}") from refused
         return
     assert decode(FleetPlan, encode(plan)) == plan
+    for node in plan.nodes.values():
+        if node.platform == "linux" and node.services:
+            # What is planned for the engine is what the engine takes.
+            configuration(encode(NodeConfiguration(node=node.name, services=node.services)))
