@@ -95,13 +95,13 @@ class Binding(Session):
     @property
     def inside(self) -> tuple[int, int]:
         """Inside address and port."""
-        address, port, _ = _INSIDE.unpack_from(self.inner, len(self.inner) - 7)
+        address, port, _ = _INSIDE.unpack_from(self.inner)
         return address, port
 
     @property
     def realm(self) -> int:
         """Whose inside address it is."""
-        return int.from_bytes(self.inner[:-7], "big")
+        return int.from_bytes(self.inner[_INSIDE.size :], "big")
 
     def session(self, remote: int) -> Session | None:
         """The session with a remote."""
@@ -159,7 +159,7 @@ class Further(Session):
 def _inner(realm: int, protocol: int, address: int, port: int) -> bytes:
     """Key of the inside table. Octets, not integers: their hash is keyed, so nobody can make keys collide."""
     key = _INSIDE.pack(address, port, protocol)
-    return realm.to_bytes(16, "big") + key if realm else key
+    return key + realm.to_bytes(16, "big") if realm else key
 
 
 class Timers:
@@ -170,12 +170,7 @@ class Timers:
         self._seconds: list[int] = []
         self._soon: list[tuple[float, int, Session]] = []
         self._sequence = count()
-
-    @property
-    def first(self) -> float:
-        """When the first look is due, at the earliest."""
-        second = self._seconds[0] if self._seconds else math.inf
-        return min(second, self._soon[0][0]) if self._soon else second
+        self.first = math.inf  # no look is due before
 
     def __len__(self) -> int:
         return len(self._soon) + sum(map(len, self._buckets.values()))
@@ -183,6 +178,7 @@ class Timers:
     def put(self, session: Session, due: float, now: float) -> None:
         """Look at it at `due`."""
         second = int(due)
+        self.first = min(self.first, due if second <= now else second)
         if second <= now:
             heapq.heappush(self._soon, (due, next(self._sequence), session))
             return
@@ -198,6 +194,9 @@ class Timers:
             yield from self._buckets.pop(heapq.heappop(self._seconds))
         while self._soon and self._soon[0][0] <= now:
             yield heapq.heappop(self._soon)[2]
+        self.first = min(
+            self._seconds[0] if self._seconds else math.inf, self._soon[0][0] if self._soon else math.inf
+        )
 
 
 class Napt:
@@ -220,7 +219,7 @@ class Napt:
         self._outside: dict[int, Binding] = {}
         self._timers = Timers()
         self._sessions = 0
-        self._now = 0.0
+        self._now = self._second = 0.0
         self._syns = tcp.Unsolicited(remembered_syns)
         self._allocator: Allocator | None = None
         self.configure(allocator, endpoint_independent_filtering, static)
@@ -292,15 +291,15 @@ class Napt:
         inner = _inner(realm, d.protocol, d.source, d.ports[0])
         remote = d.destination << 16 if d.protocol == ICMP else d.destination << 16 | d.ports[1]
         binding = self._inside.get(inner)
-        session = None if binding is None else binding.session(remote)
-        if session is None:
+        session = binding and binding.session(remote)
+        if binding is None or session is None:
             if d.fragment & OFFSET:
                 raise Drop("drop_no_session")
             binding = self._open_outbound(d, binding, inner, remote, now, realm)
         else:
             self._refresh(session, d, now, outbound=True)
-        assert binding is not None
-        d.set_source(*binding.outside)
+        outer = binding.outer
+        d.set_source(outer >> 24, outer >> 8 & 0xFFFF)
 
     def inbound(self, d: Datagram, now: float, *, hairpin: bool = False) -> int:
         """Rewrite the destination of a packet from outside; returns the realm it goes to."""
@@ -322,7 +321,8 @@ class Napt:
             self._open_inbound(d, binding, remote, now, hairpin)
         else:
             self._refresh(session, d, now, outbound=False)
-        d.set_destination(*binding.inside)
+        address, port, _ = _INSIDE.unpack_from(binding.inner)
+        d.set_destination(address, port)
         return binding.realm
 
     def outbound_error(self, d: Datagram, realm: int = 0) -> None:
@@ -424,10 +424,14 @@ class Napt:
 
     def expire(self, now: float) -> int:
         """Close sessions past their time and say how many; a node calls this before each packet."""
-        if int(now) != int(self._now):
-            self.allocator.expire(now)  # no hold-down is as exact as a session
         self._now, closed = now, 0
-        for session in self._timers.due(now) if self._timers.first <= now else ():
+        if now >= self._second:
+            # Once a second: no hold-down is as exact as a session.
+            self._second = math.floor(now) + 1
+            self.allocator.expire(now)
+        if now < self._timers.first:
+            return 0
+        for session in self._timers.due(now):
             if session.remote == _NOBODY:
                 continue
             if session.expires > now:
