@@ -10,7 +10,7 @@ in it (RFC 6888 REQ-12).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 
@@ -18,7 +18,6 @@ ALL_PROTOCOLS = 0
 
 BLOCK_ASSIGNED, BLOCK_RELEASED = "block_assigned", "block_released"  # RFC 8158 events 16 and 17
 PORT_ASSIGNED, PORT_RELEASED = "port_assigned", "port_released"  # RFC 8158 events 10 and 11
-_ASSIGNED = frozenset({BLOCK_ASSIGNED, PORT_ASSIGNED})
 
 
 class Record(NamedTuple):
@@ -31,14 +30,6 @@ class Record(NamedTuple):
     outside: int
     first_port: int
     last_port: int
-
-    def covers(self, outside: int, port: int, protocol: int) -> bool:
-        """Whether it is about this port."""
-        return (
-            self.outside == outside
-            and self.first_port <= port <= self.last_port
-            and self.protocol in (protocol, ALL_PROTOCOLS)
-        )
 
 
 Log = Callable[[Record], None]
@@ -59,17 +50,3 @@ def from_line(line: str) -> Record:
         return Record(**values)
     except (KeyError, TypeError) as error:
         raise ValueError(f"not a record of a session log: {line.strip()!r}") from error
-
-
-def holder(records: Iterable[Record], outside: int, port: int, protocol: int, time: float) -> int | None:
-    """The realm that had a port at a time; None where nobody had. Records in the order they were written."""
-    found = None
-    for record in records:
-        if record.time > time:
-            break
-        if record.covers(outside, port, protocol):
-            if record.event in _ASSIGNED:
-                found = record.realm
-            elif record.realm == found:
-                found = None
-    return found
