@@ -1,7 +1,10 @@
 # Copyright: (c) 2026, ipv4aas.fleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The software node as a process: one thread, one event loop over TUN, control socket and signals."""
+"""The software node as a process: one event loop over TUN, control socket and signals.
+
+What takes long (reading and compiling a large configuration) is done beside it by a second thread.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,10 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import SystemRandom
-from typing import Any
+from typing import Any, TypeVar
 
 from .. import VERSION
 from ..codec import encode
@@ -37,7 +41,10 @@ BATCH = 128  # packets between two looks at the other events
 TICK = 1.0  # seconds between two looks at the tables
 _DRAIN = 100_000  # packets at most that are still served after a stop
 
+_TURN = 0.0005  # seconds that other work may keep a packet waiting
+
 Arguments = dict[str, Any]
+Result = TypeVar("Result")
 
 
 class DaemonError(Exception):
@@ -59,7 +66,7 @@ class Daemon:
         self._folder = socket_path.parent
         self._ports: dict[str, Port] = {}  # by namespace
         self._active: NodeConfiguration | None = None  # None: to be brought about
-        self._fault = ""
+        self._fault = self._log_fault = ""
         self._stopping = False
         self._selector = selectors.DefaultSelector()
         self._commands: dict[str, Callable[[Arguments], Any]] = {
@@ -121,6 +128,32 @@ class Daemon:
                 self._ports[namespace].write(sent)
         return len(packets)
 
+    def _beside(self, work: Callable[[], Result]) -> Result:
+        """The result of work that may take long: packets go on meanwhile, commands wait."""
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(_TURN)
+        gc.disable()  # one look at a million new objects takes longer than the device's queue lasts
+        try:
+            with ThreadPoolExecutor(1) as pool, _Bell() as bell, selectors.DefaultSelector() as doors:
+                doors.register(bell, selectors.EVENT_READ)
+                for port in self._ports.values():
+                    doors.register(port, selectors.EVENT_READ, port)
+                result = pool.submit(work)
+                result.add_done_callback(bell.ring)
+                while not result.done():
+                    for key, _ in doors.select():
+                        if key.data is None:
+                            continue
+                        try:
+                            self._forward(key.data)
+                        except TunError:  # told when it is read in its turn
+                            doors.unregister(key.fileobj)
+                return result.result()
+        finally:
+            gc.freeze()
+            gc.enable()
+            sys.setswitchinterval(interval)
+
     def _tick(self) -> None:
         now = time.monotonic()
         for packet, namespace in self._services.expire(now):
@@ -128,7 +161,7 @@ class Daemon:
             if port is not None:
                 with contextlib.suppress(TunError):  # told when it is read
                     port.write([packet])
-        self._session_logs.flush()
+        self._flush_logs()
         if self._store.trial is not None:
             self._store.tick(now)
             if self._store.trial is None:
@@ -138,6 +171,12 @@ class Daemon:
             self._drop(port)
             self._active = None
         self._settle()
+
+    def _flush_logs(self) -> None:
+        self._session_logs.flush()
+        before, self._log_fault = self._log_fault, self._session_logs.fault
+        if self._log_fault != before:
+            _log(self._log_fault or "session logs are written again")
 
     def _settle(self) -> None:
         """Run what the store says; what fails is tried again at the next tick."""
@@ -161,6 +200,7 @@ class Daemon:
 
         Where a device or namespace was lost, what does not need it goes on.
         """
+        self._beside(lambda: self._services.prepare(configuration))
         before, self._active = self._active, None
         try:
             self._run(configuration)
@@ -238,10 +278,11 @@ class Daemon:
         return self._state()
 
     def _read(self, arguments: Arguments) -> Any:
-        return encode(self._store.running)
+        return self._beside(lambda: encode(self._store.running))
 
     def _propose(self, arguments: Arguments) -> Any:
-        difference = self._store.propose(arguments["owner"], arguments["configuration"], time.monotonic())
+        owner, document = arguments["owner"], arguments["configuration"]
+        difference = self._beside(lambda: self._store.propose(owner, document, time.monotonic()))
         self._settle()
         return {"diff": difference}
 
@@ -252,14 +293,14 @@ class Daemon:
         candidate = self._store.proposed(owner, time.monotonic())
         self._activate(candidate)
         try:
-            self._store.accept(owner, within, time.monotonic())
+            self._beside(lambda: self._store.accept(owner, within, time.monotonic()))
         finally:
             self._settle()  # back, where it could not be kept
         _log(f"{owner} applied a configuration" + (f", on trial for {within} s" if within else ""))
         return self._state()
 
     def _confirm(self, arguments: Arguments) -> Any:
-        self._store.confirm(arguments["owner"], time.monotonic())
+        self._beside(lambda: self._store.confirm(arguments["owner"], time.monotonic()))
         _log(f"{arguments['owner']} confirmed")
         return self._state()
 
@@ -316,6 +357,25 @@ class _Signals:
             signal.signal(number, signal.SIG_DFL)
         self._near.close()
         self._far.close()
+
+
+class _Bell:
+    """Wakes a selector from another thread."""
+
+    def __enter__(self) -> _Bell:
+        self._descriptor = os.eventfd(0)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._descriptor)
+
+    def fileno(self) -> int:
+        """For selectors."""
+        return self._descriptor
+
+    def ring(self, done: object) -> None:
+        """Once and for all."""
+        os.eventfd_write(self._descriptor, 1)
 
 
 def _lock(state: Path) -> int:
