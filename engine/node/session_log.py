@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
@@ -15,21 +16,29 @@ from ..techniques.service import Service
 
 
 class SessionLogs:
-    """A file a service, which grows; where somebody moved it away (log rotation), a new one is begun."""
+    """A file a service, which grows; where somebody moved it away (log rotation), a new one is begun.
+
+    What cannot be written is lost, and the service goes on: `fault` says so until something was written.
+    """
 
     def __init__(self, folder: Path, since_1970: Callable[[float], float]) -> None:
         """`since_1970` makes seconds since 1970 of a time of the packets' clock."""
         self._folder, self._since_1970 = folder, since_1970
         self._files: dict[Path, IO[str]] = {}
+        self.fault = ""
 
     def write(self, service: Service, record: Record) -> None:
         """One line, on disk at the next flush() at the latest."""
+        line = to_line(record._replace(time=round(self._since_1970(record.time), 3))) + "\n"
         path = self.path(service.name)
-        file = self._files.get(path)
-        if file is None:
-            self._folder.mkdir(mode=0o700, exist_ok=True)
-            file = self._files[path] = path.open("a", encoding="ascii")
-        file.write(to_line(record._replace(time=round(self._since_1970(record.time), 3))) + "\n")
+        try:
+            file = self._files.get(path)
+            if file is None:
+                self._folder.mkdir(mode=0o700, exist_ok=True)
+                file = self._files[path] = path.open("a", encoding="ascii")
+            file.write(line)
+        except OSError as error:
+            self._give_up(path, error)
 
     def path(self, name: str) -> Path:
         """The file of a service."""
@@ -37,14 +46,27 @@ class SessionLogs:
 
     def flush(self) -> None:
         """Everything is in the files; to be called every second."""
+        if self._files:
+            self.fault = ""
         for path, file in list(self._files.items()):
-            file.flush()
-            if not path.exists():
-                file.close()
-                del self._files[path]
+            try:
+                file.flush()
+                if not path.exists():
+                    del self._files[path]
+                    file.close()
+            except OSError as error:
+                self._give_up(path, error)
 
     def close(self) -> None:
         """The end."""
+        self.flush()
         for file in self._files.values():
             file.close()
         self._files.clear()
+
+    def _give_up(self, path: Path, error: OSError) -> None:
+        self.fault = f"{path}: {error.strerror}; records are lost"
+        file = self._files.pop(path, None)
+        if file is not None:
+            with contextlib.suppress(OSError):
+                file.close()

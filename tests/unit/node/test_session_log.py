@@ -117,3 +117,26 @@ def test_every_service_has_a_file_in_the_folder(tmp_path: Path) -> None:
     logged.open(5000, 10.0)
     logged.log.flush()
     assert [path.name for path in (tmp_path / "sessions").iterdir()] == ["..%2Fhall%207.log"]
+
+
+def test_a_full_disk_does_not_end_the_service(tmp_path: Path) -> None:
+    logged = Logged(tmp_path)
+    logged.path.parent.mkdir()
+    logged.path.symlink_to("/dev/full")
+    assert logged.open(5000, 10.0)
+    logged.log.flush()
+    assert logged.log.fault == f"{logged.path}: No space left on device; records are lost"
+    assert len({logged.open(5000 + n, 11.0) for n in range(200)}) == 200  # more than a buffer
+    logged.log.flush()
+    logged.path.unlink()
+    logged.open(6000, 12.0)
+    logged.log.flush()
+    assert logged.log.fault == ""
+    assert len(logged.path.read_text().splitlines()) == 1
+
+
+def test_a_folder_that_cannot_be_made_does_not_end_the_service(tmp_path: Path) -> None:
+    logged = Logged(tmp_path)
+    (tmp_path / "sessions").write_text("in the way")
+    assert logged.open(5000, 10.0)
+    assert "records are lost" in logged.log.fault
