@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ipaddress import IPv4Network
 
-from ..packet import ipv6
+from ..packet import icmp, ipv4, ipv6
 from ..packet.ipv4 import Datagram
 from ..packet.verdict import Drop
 from ..techniques.service import Service
@@ -25,6 +25,7 @@ CUSTOMER_NETWORKS = (
     SOFTWIRE_ENDS,
 )
 _ENDS = Networks([SOFTWIRE_ENDS])
+_TTL = 64
 
 
 class Aftr(SessionGateway):
@@ -47,9 +48,21 @@ class Aftr(SessionGateway):
         """A customer's source; the DSCP comes along (RFC 6333 s11, s7.1)."""
         if d.source not in self._sources:
             raise Drop("drop_spoofed_source")
-        if d.destination in _ENDS:
+        if d.destination in _ENDS and d.destination != AFTR_ADDRESS:
             raise Drop("drop_unmapped_destination")
         d.set_dscp(outer.traffic_class >> 2)
+
+    def send_out(self, d: Datagram, work: Work, realm: int) -> None:
+        """Customers may ping the well-known address (RFC 6333 s5.7)."""
+        if d.destination != AFTR_ADDRESS:
+            super().send_out(d, work, realm)
+            return
+        body = icmp.echo_reply(d)
+        if body is None:
+            raise Drop("drop_unmapped_destination")
+        head = ipv4.write(d.tos, 20 + len(body), self.new_ident(), 0, _TTL, ipv4.ICMP, AFTR_ADDRESS, d.source)
+        work.events.append("echo_answered")
+        self.send(Datagram(head + body), realm, work)
 
     def error_source(self, work: Work) -> int:
         """Inside, the address that every softwire knows (RFC 6333 s5.7)."""

@@ -35,7 +35,7 @@ REASONS: Mapping[str, Reason] = MappingProxyType(
         "mss_clamped": Reason("TCP MSS option lowered", "RFC 4459 s3.2"),
         "fragment_held": Reason("piece kept until the others come", "RFC 7597 s8.3"),
         "reassembled": Reason("IPv6 fragments put together", "RFC 8200 s4.5"),
-        "echo_answered": Reason("ICMPv6 echo request to the node answered", "RFC 4443 s4.2"),
+        "echo_answered": Reason("echo request to the node answered", "RFC 4443 s4.2, RFC 1122 s3.2.2.6"),
         "icmp_sent": Reason("ICMPv4 error made by the node", "RFC 1812 s4.3"),
         "icmpv6_sent": Reason("ICMPv6 error made by the node", "RFC 4443 s2.4"),
         "icmp_suppressed": Reason("no ICMPv4 error: rate limit, or none may be sent", "RFC 1812 s4.3.2"),

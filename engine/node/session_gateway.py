@@ -168,15 +168,15 @@ class SessionGateway(Node):
         self.check_inner(outer, d)
         _check_protocol(d)
         if not d.is_fragment and not d.fragment & DF and not d.is_super:
-            d.set_ident(self._new_ident())
-        pieces = self.fragments.resolve(d, outer.source, work.now, work.events, self._new_ident)
-        self.each(pieces, work, self._send_out, outer.source)
+            d.set_ident(self.new_ident())
+        pieces = self.fragments.resolve(d, outer.source, work.now, work.events, self.new_ident)
+        self.each(pieces, work, self.send_out, outer.source)
 
     def from_router(self, outer: ipv6.Outer, packet: Packet, far: int, work: Work) -> None:
         """From a subscriber, or from a router on the way to it."""
         self._let_time_pass(work)
         self.admit(outer)
-        self._send_out(self.unwrap_error(outer, packet, known=outer.source == far), work, far)
+        self.send_out(self.unwrap_error(outer, packet, known=outer.source == far), work, far)
 
     def check_subscriber(self, address: int) -> None:
         """Raise Drop for who is no customer: a gateway is not open to the world (RFC 6908)."""
@@ -186,7 +186,8 @@ class SessionGateway(Node):
     def check_inner(self, outer: ipv6.Outer, d: Datagram) -> None:
         """Raise Drop for a packet that must not be in that one: a translator made it of that one."""
 
-    def _send_out(self, d: Datagram, work: Work, realm: int) -> None:
+    def send_out(self, d: Datagram, work: Work, realm: int) -> None:
+        """To the Internet, or round to another subscriber."""
         self.route(d, work)
         turned = d.destination in self.pool
         if turned:
@@ -211,7 +212,7 @@ class SessionGateway(Node):
             # From a router on the way, which has no IPv4 address (RFC 6791 s2).
             d.set_source(self.icmp_source)
 
-    def _new_ident(self) -> int:
+    def new_ident(self) -> int:
         """Subscribers that share an address must not collide (RFC 7857 s10)."""
         self._ident = self._ident + 1 & 0xFFFF
         return self._ident

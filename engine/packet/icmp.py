@@ -19,6 +19,7 @@ HOST_UNREACHABLE = IcmpError(3, 1)
 PORT_UNREACHABLE = IcmpError(3, 3)
 PROHIBITED = IcmpError(3, 13)
 
+ECHO_REQUEST = 8
 ECHO_REQUEST6, ECHO_REPLY6 = 128, 129
 _TOO_BIG6 = 2
 _SOURCE_REFUSED = (1, 5)
@@ -145,6 +146,15 @@ def check6(outer: ipv6.Outer) -> int:
     if size < 8 or not valid(body, pseudo6(outer.source, outer.destination, ipv6.ICMPV6, size)):
         raise Drop("drop_icmpv6_invalid")
     return outer.data[outer.at]
+
+
+def echo_reply(d: Datagram) -> bytes | None:
+    """The ICMP body that answers an echo request (RFC 1122 s3.2.2.6); None for everything else."""
+    body = bytes(d.buf[d.header :])
+    if d.protocol != ICMP or d.is_fragment or body[0] != ECHO_REQUEST or not valid(body):
+        return None
+    (field,) = _U16.unpack_from(body, 2)
+    return bytes((0, body[1])) + _U16.pack(adjust(field, -(ECHO_REQUEST << 8))) + body[4:]
 
 
 def echo_reply6(outer: ipv6.Outer) -> bytes:

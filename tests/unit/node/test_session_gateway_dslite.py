@@ -122,6 +122,20 @@ def test_softwire_ends_are_not_the_internet(target: str) -> None:
     assert (out, events) == ([], ["drop_unmapped_destination"])
 
 
+@pytest.mark.parametrize("size", [0, 1, 56, 3000])
+def test_the_well_known_address_answers_pings(size: int) -> None:
+    gateway, one = single()
+    body = bytes(n % 251 for n in range(size))
+    out, events = one.run(kit.icmp(INSIDE, "192.0.0.1", 8, 0, 77 << 16 | 5, body), tc=0x20)
+    assert events == ["echo_answered", "encapsulated"]
+    assert {kit.outer(packet) for packet in out} == {(AFTR6, B4)}
+    answer = out[0][40:] if len(out) == 1 else b"".join(packet[48:] for packet in out)
+    assert kit.checksums(answer) == []
+    assert answer[20:] == kit.icmp("192.0.0.1", INSIDE, 0, 0, 77 << 16 | 5, body)[20:]
+    assert (kit.field(answer, "src"), kit.field(answer, "dst"), answer[1]) == ("192.0.0.1", INSIDE, 0x20)
+    assert gateway.session_count() == 0
+
+
 def test_native_packets_for_nobody_are_dropped() -> None:
     gateway = aftr()
     assert kit.run(gateway, kit.udp(SERVER, 53, "203.0.113.2", 5000), NATIVE) == (
