@@ -157,7 +157,7 @@ def _answers(path: Path) -> bool:
     return True
 
 
-def ask(path: Path, command: str, *, timeout: float = 300, until_gone: bool = False, **arguments: Any) -> Any:
+def ask(path: Path, command: str, *, timeout: float = 600, until_gone: bool = False, **arguments: Any) -> Any:
     """The node's answer to a command. Raises NotRunning or ControlError.
 
     ``until_gone`` waits until the node has hung up, which it does as its last act.
