@@ -58,16 +58,14 @@ class EamTable:
     def __init__(self, entries: Iterable[Eam]) -> None:
         rows = [
             (
-                int(e.ipv4.network_address),
-                e.ipv4.prefixlen,
-                int(e.ipv6.network_address),
-                e.ipv6.prefixlen,
+                (int(e.ipv4.network_address), e.ipv4.prefixlen),
+                (int(e.ipv6.network_address), e.ipv6.prefixlen),
                 96 + e.ipv4.prefixlen - e.ipv6.prefixlen,
             )
             for e in entries
         ]
-        self._to6 = _Longest(((n4, l4, n6, shift) for n4, l4, n6, _, shift in rows), 32)
-        self._to4 = _Longest(((n6, l6, n4, shift) for n4, _, n6, l6, shift in rows), 128)
+        self._to6 = _Longest(((*four, six[0], shift) for four, six, shift in rows), 32)
+        self._to4 = _Longest(((*six, four[0], shift) for four, six, shift in rows), 128)
 
     def to6(self, ipv4: int) -> int | None:
         """The IPv6 address of an IPv4 address: prefix, IPv4 suffix, zeros. None without an entry."""
@@ -107,5 +105,5 @@ def _nested(networks: list[tuple[Network, int]]) -> Iterator[tuple[int, int]]:
     for network, number in sorted(networks):
         while around and not network.subnet_of(around[-1][0]):
             around.pop()
-        yield from ((min(number, other), max(number, other)) for _, other in around)
+        yield from ((min(number, other), max(number, other)) for _network, other in around)
         around.append((network, number))

@@ -79,7 +79,7 @@ class Datagram:
         self.destination: int = destination
         if length != len(data):
             data = data[:length]
-        self.buf = data if type(data) is bytearray else bytearray(data)
+        self.buf = data if isinstance(data, bytearray) else bytearray(data)
         self.offload = None if offload is None else self._checked(offload)
         self.ports = self._read_ports()
 

@@ -39,8 +39,8 @@ _MOST_QUOTED4 = 255 * 4 & ~7  # what its length attribute can say
 _ROOM6 = 1280 - ipv6.HEADER - 8  # RFC 4443 s2.4 (c)
 _WITH_LENGTH6 = frozenset({UNREACHABLE6, TIME_EXCEEDED6})
 
-_HEAD = struct.Struct("!BBHI")
-_IPV4 = struct.Struct("!BBHHHBBHII")
+_HEAD = struct.Struct("!BB2xI")  # type, code, no checksum yet, word
+_IPV4 = struct.Struct("!BBHHHBB2xII")
 _PORTS = struct.Struct("!HH")
 _U16 = struct.Struct("!H")
 
@@ -98,7 +98,7 @@ def error6(
     """
     if not valid(body):
         raise Drop("drop_icmp_checksum")
-    kind, code, _, word = _HEAD.unpack_from(body)
+    kind, code, word = _HEAD.unpack_from(body)
     error = icmp6_error(IcmpError(kind, code, word))
     if error is None:
         raise Drop("drop_icmp_untranslatable")
@@ -113,7 +113,7 @@ def error6(
         room = max(_LEAST_QUOTED, _ROOM6 - len(extension) & ~7)
         inner = _padded(inner[:room], 8)
         value = len(inner) // 8 << 24
-    message = bytearray(_HEAD.pack(error.type, error.code, 0, value) + (inner + extension)[:_ROOM6])
+    message = bytearray(_HEAD.pack(error.type, error.code, value) + (inner + extension)[:_ROOM6])
     pseudo = pseudo6(source, destination, ipv6.ICMPV6, len(message))
     _U16.pack_into(message, 2, checksum(message, pseudo))
     return bytes(message)
@@ -128,7 +128,7 @@ def error4(
     """
     if not valid(body, pseudo6(source, destination, ipv6.ICMPV6, len(body))):
         raise Drop("drop_icmpv6_invalid")
-    kind, code, _, word = _HEAD.unpack_from(body)
+    kind, code, word = _HEAD.unpack_from(body)
     error = icmp4_error(Icmp6Error(kind, code, word))
     if error is None:
         raise Drop("drop_icmp_untranslatable")
@@ -141,7 +141,7 @@ def error4(
     elif extension:
         inner = _padded(inner[:_MOST_QUOTED4], 4)
         value |= len(inner) // 4 << 16
-    message = bytearray(_HEAD.pack(error.type, error.code, 0, value) + inner + extension)
+    message = bytearray(_HEAD.pack(error.type, error.code, value) + inner + extension)
     _U16.pack_into(message, 2, checksum(message))
     return bytes(message)
 
@@ -162,7 +162,7 @@ def _packet6(quoted: bytes, ends: Ends, own4: int, own6: int) -> bytes:
     """The IPv4 packet in an error, which may be cut short, as IPv6; hop limit as it was."""
     if len(quoted) < 20:
         raise Drop("drop_icmp_truncated")
-    version, tos, total, ident, fragment, ttl, protocol, _, sender, target = _IPV4.unpack_from(quoted)
+    version, tos, total, ident, fragment, ttl, protocol, sender, target = _IPV4.unpack_from(quoted)
     header = (version & 15) * 4
     if version >> 4 != 4 or header < 20 or total < header or len(quoted) < header:
         raise Drop("drop_icmp_truncated")

@@ -50,6 +50,16 @@ def gateway(**changes: Any) -> Any:
     return node(NAT64_SERVICE, eam=MAPPINGS, **changes)
 
 
+def leaving(nat64: Any, packet: bytes, link: Any) -> bytes:
+    """The one packet that leaves."""
+    (out,) = kit.run(nat64, packet, link)[0]
+    return out
+
+
+def events_of(nat64: Any, packet: bytes, link: Any) -> list[str]:
+    return kit.run(nat64, packet, link)[1]
+
+
 def test_from_the_internet_and_back_without_a_session() -> None:
     nat64 = gateway()
     there = from_internet(nat64, kit.tcp(SERVER, 4000, WEB4, 443))
@@ -62,10 +72,10 @@ def test_from_the_internet_and_back_without_a_session() -> None:
 
 def test_protocols_without_ports_and_pieces_cross() -> None:
     nat64 = gateway()
-    (there,), _ = kit.run(nat64, kit.ip(SERVER, WEB4, 47, b"gre?"), NATIVE)
+    there = leaving(nat64, kit.ip(SERVER, WEB4, 47, b"gre?"), NATIVE)
     assert (kit.outer(there), there[6]) == ((in_prefix(SERVER), WEB6), 47)
     later = kit.ip(SERVER, WEB4, 17, bytes(64), df=False, offset=1280)
-    (there,), _ = kit.run(nat64, later, NATIVE)
+    there = leaving(nat64, later, NATIVE)
     assert there[6] == 44
 
 
@@ -96,7 +106,7 @@ def test_hairpin_of_an_error_of_the_rfc(monkeypatch: pytest.MonkeyPatch) -> None
     row = VECTORS["eam-hairpin-10"]
     nat64 = gateway(translation_prefix=rfc6052.WELL_KNOWN)
     about = kit6.udp6(row["input"]["inner"][0], 1, row["input"]["inner"][1], 2)
-    (out,), _ = kit.run(nat64, kit6.icmp6(*row["input"]["outer"], 1, 4, 0, about), SOFTWIRE)
+    out = leaving(nat64, kit6.icmp6(*row["input"]["outer"], 1, 4, 0, about), SOFTWIRE)
     assert kit6.wrong6(out) == []
     assert list(kit.outer(out)) == row["expect"]["final_outer"]
     assert list(kit.outer(out[48:])) == row["expect"]["final_inner"]
@@ -119,7 +129,7 @@ def test_a_subscriber_reaches_a_mapped_host_and_is_answered() -> None:
 
 def test_hairpinning_can_be_off() -> None:
     nat64 = gateway(hairpinning=False)
-    _, events = kit.run(nat64, kit6.udp6(WEB6, 1, in_prefix(MAIL4), 2), SOFTWIRE)
+    events = events_of(nat64, kit6.udp6(WEB6, 1, in_prefix(MAIL4), 2), SOFTWIRE)
     assert "drop_hairpin_disabled" in events
 
 
@@ -139,10 +149,10 @@ def test_errors_about_packets_to_a_mapped_host() -> None:
 
 def test_too_big_and_hops_are_told_to_the_right_side() -> None:
     nat64 = gateway()
-    out, _ = kit.run(nat64, kit.udp(SERVER, 53, WEB4, 4000, bytes(1460)), NATIVE)
-    assert (kit.field(out[0], "icmp"), kit.field(out[0], "mtu")) == ((3, 4), 1480)
+    out = leaving(nat64, kit.udp(SERVER, 53, WEB4, 4000, bytes(1460)), NATIVE)
+    assert (kit.field(out, "icmp"), kit.field(out, "mtu")) == ((3, 4), 1480)
     expired = kit6.udp6(WEB6, 53, in_prefix(SERVER), 4000, hop_limit=1)
-    (out6,), _ = kit.run(nat64, expired, SOFTWIRE)
+    out6 = leaving(nat64, expired, SOFTWIRE)
     assert kit.outer(out6) == (NAT64_6, WEB6) and out6[40:42] == b"\3\0"
 
 
@@ -155,7 +165,7 @@ def test_ping() -> None:
 
 
 def test_martians_do_not_reach_mapped_hosts() -> None:
-    _, events = kit.run(gateway(), kit.udp("127.0.0.1", 1, WEB4, 2), NATIVE)
+    events = events_of(gateway(), kit.udp("127.0.0.1", 1, WEB4, 2), NATIVE)
     assert events == ["drop_martian_source"]
 
 
@@ -168,7 +178,7 @@ def test_mappings_attract_their_ipv4_addresses() -> None:
 def test_where_there_are_clats_mappings_are_theirs() -> None:
     plat = node(PLAT_SERVICE, eam=MAPPINGS)
     assert [str(n) for n in ipv4_networks(plat.service)] == ["203.0.113.0/31"]
-    _, events = kit.run(plat, kit.udp(SERVER, 1, WEB4, 2), NATIVE)
+    events = events_of(plat, kit.udp(SERVER, 1, WEB4, 2), NATIVE)
     assert events == ["drop_unmapped_destination"]
     out = kit.one(plat, kit6.udp6(WEB6, 1, in_prefix(SERVER), 2), SOFTWIRE)
     assert kit.field(out, "src") != WEB4

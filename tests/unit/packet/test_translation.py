@@ -89,7 +89,7 @@ def test_vectors_of_nat64() -> None:
 
 def test_identification_comes_from_a_generator() -> None:
     translator, packet = tk.translator(), tk.udp6(HOST6, 1, PEER6, 2)
-    assert len({tk.to4(packet, translator).ident for _ in range(50)}) > 40
+    assert len({tk.to4(packet, translator).ident for turn in range(50)}) > 40
 
 
 @pytest.mark.parametrize("proto", [4, 41, 47, 50, 51, 59, 89, 132, 255])
@@ -213,7 +213,7 @@ def test_without_df_it_is_cut_to_the_lowest_mtu(lowest: int, mtu: int, limit: in
     assert len(cut[0]) == 1280 or lowest != 1280
     whole = b""
     for piece in cut:
-        following, _, place, ident = struct.unpack_from("!BBHI", piece, 40)
+        following, place, ident = struct.unpack_from("!BxHI", piece, 40)
         assert len(piece) <= limit and (piece[6], following, ident, piece[7]) == (44, 17, 0xBEEF, 9)
         assert struct.unpack_from("!IH", piece) == (0x60400000, len(piece) - 40)
         assert place == len(whole) | (piece is not cut[-1])

@@ -43,13 +43,13 @@ def error6(kind: int, code: int, word: int = 0, about: bytes = ABOUT6, source: s
 
 def kind6(packet: bytes) -> tuple[int, int, int]:
     assert tk.wrong6(packet) == [] and packet[6] == 58
-    kind, code, _, word = struct.unpack_from("!BBHI", packet, 40)
+    kind, code, word = struct.unpack_from("!BB2xI", packet, 40)
     return kind, code, word
 
 
 def kind4(packet: bytes) -> tuple[int, int, int]:
     assert kit.checksums(packet) == [] and packet[9] == 1
-    kind, code, _, word = struct.unpack_from("!BBHI", packet, 20)
+    kind, code, word = struct.unpack_from("!BB2xI", packet, 20)
     return kind, code, word
 
 
@@ -401,7 +401,7 @@ def extended6(kind: int, code: int, about: bytes, extension: bytes = EXTENSION) 
 def test_extensions_4_to_6(size: int, kind: int, code: int) -> None:
     about = kit.udp(HOST4, 1, PEER4, 2, bytes(n % 255 + 1 for n in range(size)))
     there = tk.one6(extended4(kind, code, about))
-    _, _, word = kind6(there)
+    word = kind6(there)[2]
     length = (word >> 24) * 8
     assert word & 0xFFFFFF == 0
     assert length == max(128, -(-(len(about) + 20) // 8) * 8)
@@ -415,7 +415,7 @@ def test_extensions_4_to_6(size: int, kind: int, code: int) -> None:
 def test_extensions_6_to_4(size: int, kind: int, code: int) -> None:
     about = tk.udp6(HOST6, 1, PEER6, 2, bytes(n % 255 + 1 for n in range(size)))
     back = tk.one4(extended6(kind, code, about))
-    _, _, word = kind4(back)
+    word = kind4(back)[2]
     length = (word >> 16) * 4
     assert word & 0xFFFF == 0
     assert length == max(128, -(-(len(about) - 20) // 4) * 4)

@@ -197,9 +197,9 @@ def test_damaged_packets_are_refused_or_translated(number: int) -> None:
     """No exception but Drop, and what leaves is well formed, whatever the damage."""
     rng, translator, crossed = Random(number), tk.translator(udp_zero_checksum="forward"), 0
     seed = seeds()[number]
-    for _ in range(2000):
+    for _turn in range(2000):
         data = bytearray(seed)
-        for _ in range(rng.randrange(1, 4)):
+        for _damage in range(rng.randrange(1, 4)):
             data[rng.randrange(len(data))] = rng.choice((0, 1, 255, rng.randrange(256)))
         if rng.random() < 0.2:
             del data[rng.randrange(1, len(data)) :]
