@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ipv4aas.fleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lines of the demonstration: ``lines.py start | record NAME VERDICT | planned | checks | faults | table``.
+"""The demonstration's lines: ``lines.py start | record NAME VERDICT | planned | checks | faults | table``.
 
 ``record`` takes what was seen from standard input; ``checks`` and ``faults`` take verdicts of the
 verify role as JSON, of the network as planned and of one with a fault; ``planned`` looks at the plan
@@ -56,7 +56,13 @@ LINES = {
     "session": ("7", "TCP session by the other gateway survives"),
 }
 PASS, FAIL, NOT_APPLICABLE = "pass", "fail", "n/a"
-WORSE = (NOT_APPLICABLE, PASS, FAIL)
+FOUND = {
+    FAIL: "found",
+    PASS: "missed",
+    NOT_APPLICABLE: "missed",
+}  # what a verdict means where there is a fault
+BROKEN = "broken"  # the probe itself came to no verdict
+WORSE = (NOT_APPLICABLE, PASS, FAIL, BROKEN)
 
 # The second table: all checks for all services, as planned and with a fault that has to be found.
 SERVICES = {
@@ -117,7 +123,7 @@ def note(kind: str, asked: dict[str, dict[str, Any]]) -> None:
         row = cells.setdefault(found["service"], {})
         for verdict in found["verdicts"]:
             cell = {
-                "verdict": verdict.get("verdict", FAIL),
+                "verdict": verdict.get("verdict", BROKEN),
                 "cause": verdict.get("cause", verdict.get("msg", "")),
                 "seconds": verdict.get("seconds", 0),
             }
@@ -224,7 +230,9 @@ def table() -> int:
         console.print(text, highlight=False)
     done = sum(line["verdict"] == PASS for line in document["lines"].values())
     cells = len(SERVICES) * len(CHECKS)
-    console.print(f"{done} of {len(LINES)} lines pass; {cells - wrong} of {cells} checks are as they should be")
+    console.print(
+        f"{done} of {len(LINES)} lines pass; {cells - wrong} of {cells} checks are as they should be"
+    )
     return 0 if good and not wrong else 1
 
 
@@ -280,7 +288,7 @@ def cell_of(planned: dict[str, Any] | None, faulty: dict[str, Any] | None) -> tu
         return "not reached", False
     if planned["verdict"] == NOT_APPLICABLE:
         return NOT_APPLICABLE, True
-    found = "not asked" if faulty is None else "found" if faulty["verdict"] == FAIL else "missed"
+    found = "not asked" if faulty is None else FOUND.get(faulty["verdict"], faulty["verdict"])
     return f"{planned['verdict']} / {found}", planned["verdict"] == PASS and found == "found"
 
 

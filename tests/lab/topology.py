@@ -147,6 +147,11 @@ class _Network:
         return str(network[host])
 
     def _to_core(self, name: str, number: int) -> str:
+        """The node's address there: out of the cables' space, unless it has one that others know it by."""
+        known = self._hosts[name].get("ipv4aas_address")
+        if known is not None and ":" in known:
+            own = int(ip_address(known))
+            return self._cable(CORE, name, IPv6Network((own >> 64 << 64, 64)), own & ((1 << 64) - 1))
         network = int(CORE_LINKS.network_address) | number << 64
         return self._cable(CORE, name, IPv6Network((network, 64)))
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from ipaddress import IPv6Network
 from typing import Any
 
 from ...techniques import TECHNIQUES, Technique
@@ -74,12 +73,16 @@ def drafts(
     agreed = _agreed(row, gateway)
     if not agreed and probe.passed:
         return not_applicable("drafts", _NOTHING_COMPUTED.format(row=row))
-    found = _told_by_counters(gateway, counts) | _told_by_edge(row, running) | _told_by_resolver(probe)
-    foreign = {what: value for what, value in found.items() if value != agreed.get(what)}
+    told = (
+        *((_name(edge), *item) for item in _told_by_counters(gateway, counts)),
+        *((_name(edge), *item) for item in (_agreed(row, running) if running else {}).items()),
+        *_told_by_resolvers(probe),
+    )
+    foreign = [one for one in dict.fromkeys(told) if one[2] != agreed.get(one[1])]
     details = {**probe.details, "planned": ", ".join(agreed.values()), "foreign": foreign}
     causes = [
-        f"{_who(row, edge)} uses {what} {value}, the gateways {agreed[what]}: {_EFFECT[what]}"
-        for what, value in foreign.items()
+        f"{who} uses {what} {value}, the gateways {agreed[what]}: {_EFFECT[what]}"
+        for who, what, value in foreign
     ]
     return judged("drafts", [*causes, *([probe.cause] if probe.cause else [])], details)
 
@@ -108,26 +111,22 @@ def _agreed(row: Technique, service: Service) -> dict[str, str]:
     return {}
 
 
-def _told_by_counters(gateway: Service, counts: Mapping[str, int]) -> dict[str, str]:
+def _told_by_counters(gateway: Service, counts: Mapping[str, int]) -> list[tuple[str, str]]:
     """Formats of sources that the gateways do not compute."""
     formats = {name.removeprefix(FORMAT_EVENT) for name in counts if name.startswith(FORMAT_EVENT)}
-    foreign = sorted(formats - {gateway.interface_identifier})
-    return {IDENTIFIER: ", ".join(foreign)} if foreign else {}
+    return [(IDENTIFIER, found) for found in sorted(formats - {gateway.interface_identifier})]
 
 
-def _told_by_resolver(probe: Verdict) -> dict[str, str]:
-    """The prefix of a DNS64 (RFC 7050)."""
-    prefixes = [str(IPv6Network(text)) for text in probe.details.get("dns64_prefixes", ())]
-    return {PREFIX: ", ".join(prefixes)} if prefixes else {}
+def _told_by_resolvers(probe: Verdict) -> list[tuple[str, str, str]]:
+    """Prefixes of DNS64 (RFC 7050)."""
+    return [
+        (f"resolver {resolver}", PREFIX, prefix)
+        for resolver, prefixes in probe.details.get("dns64_prefixes", {}).items()
+        for prefix in prefixes
+    ]
 
 
-def _told_by_edge(row: Technique, running: Service | None) -> dict[str, str]:
-    return {} if running is None else _agreed(row, running)
-
-
-def _who(row: Technique, edge: Service) -> str:
-    if row.edge is None:
-        return "the resolver"
+def _name(edge: Service) -> str:
     return f"edge {edge.end_user_prefix or ', '.join(map(str, edge.inside))}"
 
 

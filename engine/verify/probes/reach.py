@@ -29,18 +29,20 @@ async def check(task: Assignment) -> Verdict:
     return judged("reach", [f"no answer to {', '.join(dead)}"] if dead else [], found)
 
 
-async def agree(task: Assignment, resolver: str | None) -> Verdict:
-    """The same, and which prefix a resolver's DNS64 has (RFC 7050 section 3): it has to be the gateway's."""
+async def agree(task: Assignment, resolvers: list[str]) -> Verdict:
+    """The same, and which prefix each resolver's DNS64 has (RFC 7050 section 3)."""
     verdict = await check(task)
-    if resolver is None:
-        return verdict
-    try:
-        prefixes = discover(await dns.ask(resolver, WELL_KNOWN_NAME))
-    except NoAnswer as error:
-        return judged("drafts", [*filter(None, [verdict.cause]), str(error)], verdict.details)
-    causes = [] if prefixes else [f"the resolver {resolver} does not say which prefix its DNS64 has"]
-    details = verdict.details | {"dns64_prefixes": [str(prefix) for prefix in prefixes]}
-    return judged("drafts", [*filter(None, [verdict.cause]), *causes], details)
+    causes = [verdict.cause] if verdict.cause else []
+    told: dict[str, list[str]] = {}
+    for resolver in resolvers:
+        try:
+            told[resolver] = list(map(str, discover(await dns.ask(resolver, WELL_KNOWN_NAME))))
+        except NoAnswer as error:
+            causes.append(str(error))
+            continue
+        if not told[resolver]:
+            causes.append(f"the resolver {resolver} does not say which prefix its DNS64 has")
+    return judged("drafts", causes, verdict.details | {"dns64_prefixes": told})
 
 
 async def _udp(endpoint: Endpoint, reference: str) -> bool:

@@ -10,10 +10,12 @@ import contextlib
 import json
 import socket
 import struct
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from .control import PATIENCE, WEB_PORT
+from . import dns
+from .control import PATIENCE, WEB_PORT, NoAnswer
 from .endpoint import own_address
 from .label import filling
 from .model import Assignment, Verdict, judged
@@ -76,12 +78,24 @@ async def get(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: 
     return length
 
 
-async def check(task: Assignment, enough: int | None = None) -> Verdict:
+async def _looked_up(task: Assignment, name: str | None, resolvers: Sequence[str]) -> str:
+    """The reference's address as every resolver tells it, or as it is known. Raises NoAnswer."""
+    wanted = task.targets[0]
+    for resolver in resolvers if name else ():
+        found = list(map(str, await dns.ask(resolver, name or "")))
+        if wanted not in found:
+            raise NoAnswer(f"{name} is {', '.join(found) or 'nothing'} to {resolver}, in place of {wanted}")
+    return wanted
+
+
+async def check(task: Assignment, more: dict[str, Any]) -> Verdict:
     """Hold as many connections open at once as the customer must be able to have.
 
-    Where the first of them show ``enough`` faults, the others are not tried.
+    Where the first of them show so many faults as ``more`` says in ``enough``, the others are not
+    tried. With ``resolvers`` and the reference's ``name`` in it, the name is asked for first.
     """
-    reference = task.targets[0]
+    enough = more.get("enough")
+    reference = await _looked_up(task, more.get("name"), more.get("resolvers") or ())
     own = own_address(reference)
     owner = ownership(task, own)
     gate = asyncio.Semaphore(AT_ONCE)

@@ -139,14 +139,14 @@ def test_an_edge_that_computes_otherwise_is_named(
 
 
 def test_a_resolver_with_another_prefix_is_named() -> None:
-    told = replace(FINE, details={"dns64_prefixes": ["2001:db8:65::/96"]})
+    told = replace(FINE, details={"dns64_prefixes": {"2001:db8::53": ["2001:db8:65::/96"]}})
     verdict = judge.drafts(NAT64, NAT64, told, {}, NAT64)
     assert (
-        "the resolver uses the translation prefix 2001:db8:65::/96, the gateways 2001:db8:64::/96"
+        "resolver 2001:db8::53 uses the translation prefix 2001:db8:65::/96, the gateways 2001:db8:64::/96"
         in verdict.cause
     )
     assert "X004" in verdict.cause
-    told = replace(FINE, details={"dns64_prefixes": ["2001:db8:64::/96"]})
+    told = replace(FINE, details={"dns64_prefixes": {"2001:db8::53": ["2001:db8:64::/96"]}})
     assert judge.drafts(NAT64, NAT64, told, {}, NAT64).verdict == PASS
 
 
@@ -192,15 +192,20 @@ def lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return module
 
 
+def found(*verdicts: dict[str, Any], service: str = "hall7") -> dict[str, Any]:
+    """What the playbook keeps of one host."""
+    return {"service": service, "verdicts": list(verdicts)}
+
+
 def test_check_passes_only_where_it_does_on_every_host(lines: Any) -> None:
     good = {"check": "spoof", "verdict": PASS, "cause": "", "seconds": 1.0, "details": {"counted": {"a": 2}}}
     bad = good | {"verdict": FAIL, "cause": "leaks"}
-    assert lines.of_checks({"h1": [good], "h2": [good]})["spoof"] == {
+    assert lines.of_checks({"h1": found(good), "h2": found(good)})["spoof"] == {
         "verdict": PASS,
         "text": "h1, h2: a 2",
         "seconds": 2.0,
     }
-    mixed = lines.of_checks({"h1": [good], "h2": [bad]})["spoof"]
+    mixed = lines.of_checks({"h1": found(good), "h2": found(bad)})["spoof"]
     assert (mixed["verdict"], mixed["text"]) == (FAIL, "h2: leaks")
 
 
@@ -208,6 +213,11 @@ def test_table_is_good_only_when_every_line_was_reached(
     lines: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     *most, last = lines.LINES
+    right = {"verdict": PASS, "cause": "", "seconds": 0.0}
+    wrong = right | {"verdict": FAIL, "cause": "no answer"}
+    for kind, verdict in (("checks", right), ("faults", wrong)):
+        cells = [verdict | {"check": check} for check in lines.CHECKS]
+        lines.note(kind, {service: found(*cells, service=service) for service in lines.SERVICES})
     lines.record({name: {"verdict": PASS, "text": "seen"} for name in most})
     assert lines.main(["table"]) == 1
     assert "not reached" in capsys.readouterr().out
@@ -216,6 +226,39 @@ def test_table_is_good_only_when_every_line_was_reached(
     lines.record({last: {"verdict": FAIL, "text": "not so"}})
     assert lines.main(["table"]) == 1
     assert json.loads(lines.RESULTS.read_text())["lines"][last]["text"] == "not so"
+
+
+@pytest.mark.parametrize(
+    ("planned", "faulty", "cell"),
+    [
+        (None, None, ("not reached", False)),
+        ("pass", "fail", ("pass / found", True)),
+        ("pass", "pass", ("pass / missed", False)),
+        ("pass", None, ("pass / not asked", False)),
+        ("pass", "broken", ("pass / broken", False)),
+        ("fail", "fail", ("fail / found", False)),
+        ("broken", "fail", ("broken / found", False)),
+        ("n/a", None, ("n/a", True)),
+    ],
+)
+def test_cell_of_the_second_table(
+    lines: Any, planned: str | None, faulty: str | None, cell: tuple[str, bool]
+) -> None:
+    verdicts = [word and {"verdict": word, "cause": ""} for word in (planned, faulty)]
+    assert lines.cell_of(*verdicts) == cell
+
+
+def test_the_worst_of_several_hosts_counts(lines: Any) -> None:
+    def told(verdict: str) -> dict[str, Any]:
+        return found({"check": "p2p", "verdict": verdict, "cause": verdict, "seconds": 1.0})
+
+    lines.note("checks", {"h1": told("n/a"), "h2": told("pass")})
+    assert json.loads(lines.RESULTS.read_text())["checks"]["hall7"]["p2p"]["verdict"] == "pass"
+    lines.note("checks", {"h3": told("fail"), "h4": told("pass")})
+    assert json.loads(lines.RESULTS.read_text())["checks"]["hall7"]["p2p"]["cause"] == "fail"
+    # A probe that could not be run has no verdict.
+    lines.note("checks", {"h5": found({"check": "p2p", "msg": "no python"})})
+    assert json.loads(lines.RESULTS.read_text())["checks"]["hall7"]["p2p"]["verdict"] == "broken"
 
 
 def test_line_has_to_be_known(lines: Any) -> None:
@@ -233,7 +276,7 @@ def test_refusal_without_a_fallback_fails_its_line(lines: Any) -> None:
 
 
 def test_playbook_records_every_line(lines: Any) -> None:
-    text = (ROOT / "playbooks" / "shownet2013.yml").read_text()
+    text = "".join(path.read_text() for path in (ROOT / "playbooks" / "shownet2013").glob("*.yml"))
     by_script = {"plan", "lint", "asr9000", "openwrt", "juniper_mx", "linux", "fx5000", "seil_x86"}
     by_script |= {"mtu", "fragments", "tcp_udp", "icmp", "web", "p2p", "p2p_inbound", "drafts", "spoof"}
     for name in lines.LINES.keys() - by_script:

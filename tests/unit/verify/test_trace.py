@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.ipv4aas.fleet.engine.mapping.binding import Binding
+from ansible_collections.ipv4aas.fleet.engine.mapping.eam import Eam
 from ansible_collections.ipv4aas.fleet.engine.mapping.plane import Plane
 from ansible_collections.ipv4aas.fleet.engine.mapping.pool import Pool
 from ansible_collections.ipv4aas.fleet.engine.mapping.rule import MapRule
@@ -33,6 +34,7 @@ from ansible_collections.ipv4aas.fleet.engine.verify.trace import (
     ARITHMETIC,
     BINDING,
     DETERMINISTIC,
+    EXPLICIT,
     LOG,
     PLANE,
     Evidence,
@@ -188,6 +190,17 @@ class TestDeterministic:
             "port: port 80 of 198.51.100.1 is never given in hall7; another port"
         ]
         assert "many subscribers" in refused(holdings, plan, IPv6Network("2001:db8::/60"))[0]
+
+
+class TestExplicit:
+    def test_there_and_back(self) -> None:
+        eam = (Eam(IPv4Network("192.0.2.0/28"), IPv6Network("2001:db8:5::/124")),)
+        pool = Pool(ipv4=(IPv4Network("198.51.100.0/30"),))
+        plan = fleet(gw=service("nat64", pool=pool, translation_prefix=IPv6Network("64:ff9b::/96"), eam=eam))
+        (found,) = owners(plan, IPv4Address("192.0.2.3"))
+        assert (found.evidence, str(found.customer), found.ports) == (EXPLICIT, "2001:db8:5::3/128", ())
+        (found,) = holdings(plan, IPv6Network("2001:db8:5::3/128"))
+        assert (str(found.customer), str(found.ipv4)) == ("2001:db8:5::/124", "192.0.2.0/28")
 
 
 class TestLog:
