@@ -8,10 +8,10 @@ from __future__ import annotations
 from ..mapping.eam import EamTable
 from ..packet import ipv6
 from ..packet.buffer import Packet
-from ..packet.ipv4 import Datagram
+from ..packet.ipv4 import OFFSET, UDP, Datagram
 from ..packet.verdict import Drop
 from ..techniques.reach import explicit_hosts
-from ..techniques.service import B4_ADDRESS, Service
+from ..techniques.service import B4_ADDRESS, COMPUTE, Service
 from .places import internet
 from .session_gateway import SessionGateway
 from .work import Work
@@ -63,6 +63,21 @@ class Nat64(SessionGateway):
         self.route(d, work)
         self.send(d, host, work)
 
+    def pieces(self, d: Datagram, work: Work) -> list[Datagram]:
+        """UDP without checksum has to be whole, to get one (RFC 6146 s3.4)."""
+        ready = super().pieces(d, work)
+        if not d.is_fragment or d.protocol != UDP or self.service.udp_zero_checksum != COMPUTE:
+            return ready
+        found = []
+        for piece in ready:  # the first one comes first
+            if not (_lacks_checksum(piece) or self.reassembler.awaits(piece)):
+                found.append(piece)
+                continue
+            whole = self.reassembler.add4(piece, piece.source, work.now, work.events)
+            if whole is not None:
+                found.append(Datagram(whole))
+        return found
+
     def from_softwire(self, outer: ipv6.Outer, packet: Packet, work: Work) -> None:
         """From a host with a mapping, or from a subscriber."""
         if self._explicit.to4(outer.source) is None:
@@ -109,3 +124,8 @@ class Nat64(SessionGateway):
         if not ipv6.is_unicast(outer.source) or self.owns(outer.source):
             raise Drop("drop_softwire_source")
         return outer.source
+
+
+def _lacks_checksum(piece: Datagram) -> bool:
+    """Whether it is the first piece, and says that there is none."""
+    return not piece.fragment & OFFSET and not any(piece.buf[piece.header + 6 : piece.header + 8])

@@ -143,7 +143,11 @@ class SessionGateway(Node):
         if d.destination not in self.pool:
             raise Drop("drop_unmapped_destination")
         _check_protocol(d)
-        self.each(self.fragments.resolve(d, d.source, work.now, work.events), work, self._take_in)
+        self.each(self.pieces(d, work), work, self._take_in)
+
+    def pieces(self, d: Datagram, work: Work) -> list[Datagram]:
+        """What may go on of a packet from the Internet: whole, or pieces whose ports are known."""
+        return self.fragments.resolve(d, d.source, work.now, work.events)
 
     def _take_in(self, d: Datagram, work: Work) -> None:
         self.route(d, work)

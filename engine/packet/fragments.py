@@ -83,6 +83,9 @@ class Chains(Generic[Held]):
     def __len__(self) -> int:
         return len(self._chains)
 
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._chains
+
     def note(
         self, owner: Hashable, key: Hashable, start: int, end: int, more: bool, now: float, events: list[str]
     ) -> tuple[Chain[Held], bool]:
@@ -183,7 +186,7 @@ class Reassembler:
 
     def add4(self, d: Datagram, owner: Hashable, now: float, events: list[str]) -> bytes | None:
         """The whole IPv4 packet, which may be cut again, when this was its last missing piece."""
-        key = d.source, d.destination, d.protocol, d.ident
+        key = _key4(d)
         held = (d.fragment & OFFSET) * 8, d.tos, d.header, bytes(d.buf)
         parts = self._join(owner, key, held, len(d.buf) - d.header, bool(d.fragment & MF), now, events)
         if parts is None:
@@ -191,6 +194,10 @@ class Reassembler:
         return joined(
             parts[0][3][: parts[0][2]], parts[0][1] | _congestion(parts), [p[3][p[2] :] for p in parts]
         )
+
+    def awaits(self, d: Datagram) -> bool:
+        """Whether other pieces of an IPv4 packet are here."""
+        return _key4(d) in self.chains
 
     def _join(
         self,
@@ -214,6 +221,10 @@ class Reassembler:
         self.chains.remove(key)
         events.append("reassembled")
         return parts
+
+
+def _key4(d: Datagram) -> Hashable:
+    return d.source, d.destination, d.protocol, d.ident
 
 
 def _congestion(parts: list[tuple[int, int, int, bytes]]) -> int:

@@ -379,6 +379,21 @@ def test_udp_without_checksum_gets_one() -> None:
     assert from_internet(gateway, bytes(packet))
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+def test_udp_without_checksum_in_pieces_gets_one(order: tuple[int, ...]) -> None:
+    """RFC 6146 s3.4."""
+    gateway, host = single()
+    packet = bytearray(kit.udp(SERVER, 53, *host.open(), b"abcdefgh" * 30))
+    packet[26:28] = b"\0\0"
+    cut = kit.cut(bytes(packet), 96)
+    (out,) = (p for i in order for p in kit.run(gateway, cut[i], NATIVE)[0])
+    assert kit6.wrong6(out) == []
+    assert (kit.outer(out), ports6(out), out[48:]) == ((SERVER6, HOST6), (53, 5000), b"abcdefgh" * 30)
+    strict = nat64(udp_zero_checksum="drop")
+    Host(strict).open()
+    assert kit.run(strict, cut[0], NATIVE) == ([], ["drop_udp_no_checksum"])
+
+
 def test_super_packets_cross_whole_both_ways() -> None:
     gateway, host = single()
     out = host.send(host.tcp(5000, SERVER, 80))
