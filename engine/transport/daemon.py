@@ -25,32 +25,49 @@ FOLDER = "/var/lib/ipv4aas"
 SILENCE, LOCK_PATIENCE = 30, 40
 # Seconds that an answer may be late before the change counts as begun.
 _LATENESS = 60
-# Exit code by which ssh tells that the connection is gone.
-_CONNECTION_LOST = 255
+# Exit codes: nothing of a step is left; ssh says that the connection is gone.
+_REFUSAL, _CONNECTION_LOST = 1, 255
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Daemon:
-    """One kind of daemon. The last four are commands for sh that fail with words on standard error."""
+    """One kind of daemon; daemons.yml tells what the fields are."""
 
-    name: str
-    file: str  # all of it is ours
-    check: str  # the file $1, not yet in place
-    check_all: str  # everything that the daemon will read
+    file: str
+    check: str
+    check_all: str
     reload: str
-    alive: str  # succeeds while the daemon answers
+    alive: str
+    packages: tuple[str, ...]
+    unit: str
+    start: str
+    stop: str
+    functions: str = ""
+
+    @property
+    def name(self) -> str:
+        """Of the unit, also of the folder where its sessions keep what they need."""
+        return self.unit
 
 
-# Debian's /bin/sh is dash. A function is called where its failure has to end the script.
+# For dash, Debian's /bin/sh.
 _SETTINGS = """
 set -e
 umask 022
 work={work} file={file} me={owner}
 stage=$work/stage pending=$work/pending restoring=$work/restoring lock=$work/lock
+{functions}
 check() {{ {check}; }}
 check_all() {{ {check_all}; }}
 reload() {{ {reload}; }}
 alive() {{ {alive}; }}
+start() {{
+  if [ -d /run/systemd/system ]; then
+    systemctl reset-failed {unit} && systemctl restart {unit}
+  else
+    {start}
+  fi
+}}
 wait_alive() {{
   tries=50
   until alive > /dev/null 2>&1; do
@@ -75,7 +92,8 @@ take_back() {{
       rm -f $file
     fi
     sync
-    reload > /dev/null && wait_alive || return 1
+    # What it was given may have ended it.
+    {{ reload > /dev/null || start; }} && wait_alive || return 1
     rm -rf $restoring
   fi
   rm -rf $stage $stage.whole
@@ -129,8 +147,8 @@ cp $stage $file.ipv4aas
 mv $file.ipv4aas $file
 sync
 if ! {{ check_all >&2 && reload > /dev/null && wait_alive; }}; then
-  take_back
-  exit 1
+  take_back || {{ echo "the old file is back, but not in use" >&2; exit 2; }}
+  exit {refusal}
 fi
 """
 
@@ -170,6 +188,9 @@ class DaemonSession:
             check_all=daemon.check_all,
             reload=daemon.reload,
             alive=daemon.alive,
+            functions=daemon.functions,
+            unit=daemon.unit,
+            start=daemon.start,
         )
         self._progress = Progress()
         self._begun = False
@@ -201,7 +222,7 @@ class DaemonSession:
     def apply(self, confirm_within: int) -> None:
         self._progress.phase = Phase.APPLYING
         self._progress.reverts_in(confirm_within + _LATENESS)
-        script = _APPLY.format(seconds=confirm_within)
+        script = _APPLY.format(seconds=confirm_within, refusal=_REFUSAL)
         self._call("apply", script, feed=self._settings + _RESTORE, refused=Phase.STAGED)
         self._progress.phase = Phase.PENDING
         self._progress.reverts_in(confirm_within)
@@ -230,6 +251,6 @@ class DaemonSession:
         said = " ".join((err or out).split()) or f"exit code {code}"
         if code == _CONNECTION_LOST:
             raise TransportError(step, f"no answer: {said}", self._progress.left)
-        if refused is not None:
+        if refused is not None and code == _REFUSAL:
             self._progress.phase = refused
         raise TransportError(step, said, self._progress.left)
