@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import struct
 from random import Random
-from typing import Any
 
 import pytest
 from ansible_collections.ipv4aas.fleet.engine.packet.ipv4 import Datagram
@@ -33,7 +32,7 @@ OTHERS = sorted({*range(256)} - {0, 1, 2, 6, 17, 33, 43, 44, 51, 58, 60, 135, 13
 
 
 @st.composite
-def transports4(draw: Any) -> tuple[int, bytes]:
+def transports4(draw: st.DrawFn) -> tuple[int, bytes]:
     """(protocol, body) between HOST4 and PEER4, checksum right."""
     kind, data = draw(st.sampled_from(["tcp", "udp", "echo", "other"])), draw(DATA)
     first, second = draw(PORT), draw(PORT)
