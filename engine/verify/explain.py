@@ -23,7 +23,8 @@ from ..techniques import TECHNIQUES
 from ..techniques.reach import ipv4_networks, ipv6_prefixes
 from ..techniques.service import GATEWAY, Service
 from .capture import CaptureError
-from .trace import Fleet, Holder, Seat, holder_in_plane, holder_in_table
+from .holders import Fleet, Holder, Seat
+from .trace_tables import holder_in_plane, holder_in_table
 
 CUSTOMER, GATEWAY_ADDRESS, TRANSLATED, IN_PLANE, SUBSCRIBER = (
     "address of a customer",
@@ -177,7 +178,7 @@ def _in_plane(fleet: Fleet, seat: Seat, address: IPv6Address) -> Iterator[Meanin
     holders = [
         holder_in_plane(other, network)
         for other in fleet.seats
-        if other.service.plane == plane and TECHNIQUES[other.service.technique].mapping != "plane-rewrite"
+        if other.service.plane == plane and other.mapping != "plane-rewrite"
         for network in other.service.inside
         if inner in network
     ]

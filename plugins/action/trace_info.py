@@ -15,8 +15,9 @@ from ansible_collections.ipv4aas.fleet.engine.plan.model import FleetPlan
 from ansible_collections.ipv4aas.fleet.engine.problem import Problem, Refused
 from ansible_collections.ipv4aas.fleet.engine.verify.capture import CaptureError, packet_of
 from ansible_collections.ipv4aas.fleet.engine.verify.explain import explain, meanings_of
+from ansible_collections.ipv4aas.fleet.engine.verify.holders import Evidence, Holder
 from ansible_collections.ipv4aas.fleet.engine.verify.session_log import Lease, moment, read_log
-from ansible_collections.ipv4aas.fleet.engine.verify.trace import Evidence, Holder, holdings, owners
+from ansible_collections.ipv4aas.fleet.engine.verify.trace import holdings, owners
 from ansible_collections.ipv4aas.fleet.plugins.doc_fragments.options import ModuleDocFragment
 from ansible_collections.ipv4aas.fleet.plugins.modules.trace_info import DOCUMENTATION
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils import trace_text

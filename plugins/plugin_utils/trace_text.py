@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ansible_collections.ipv4aas.fleet.engine.verify.explain import Explanation, Meaning, Shown, Verdict
-from ansible_collections.ipv4aas.fleet.engine.verify.trace import Holder
+from ansible_collections.ipv4aas.fleet.engine.verify.holders import Holder
 
 _RANGES = 4  # shown of a port set
 

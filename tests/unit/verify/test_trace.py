@@ -29,8 +29,7 @@ from ansible_collections.ipv4aas.fleet.engine.problem import Refused
 from ansible_collections.ipv4aas.fleet.engine.techniques.service import EDGE, GATEWAY, Service
 from ansible_collections.ipv4aas.fleet.engine.verify.capture import packet_of
 from ansible_collections.ipv4aas.fleet.engine.verify.explain import explain
-from ansible_collections.ipv4aas.fleet.engine.verify.session_log import moment, read_log
-from ansible_collections.ipv4aas.fleet.engine.verify.trace import (
+from ansible_collections.ipv4aas.fleet.engine.verify.holders import (
     ARITHMETIC,
     BINDING,
     DETERMINISTIC,
@@ -38,10 +37,10 @@ from ansible_collections.ipv4aas.fleet.engine.verify.trace import (
     LOG,
     PLANE,
     Evidence,
-    holdings,
-    owners,
     ranges_of,
 )
+from ansible_collections.ipv4aas.fleet.engine.verify.session_log import moment, read_log
+from ansible_collections.ipv4aas.fleet.engine.verify.trace import holdings, owners
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -196,11 +195,15 @@ class TestExplicit:
     def test_there_and_back(self) -> None:
         eam = (Eam(IPv4Network("192.0.2.0/28"), IPv6Network("2001:db8:5::/124")),)
         pool = Pool(ipv4=(IPv4Network("198.51.100.0/30"),))
-        plan = fleet(gw=service("nat64", pool=pool, translation_prefix=IPv6Network("64:ff9b::/96"), eam=eam))
+        prefix = IPv6Network("64:ff9b::/96")
+        plan = fleet(gw=service("nat64", pool=pool, translation_prefix=prefix, eam=eam))
         (found,) = owners(plan, IPv4Address("192.0.2.3"))
         assert (found.evidence, str(found.customer), found.ports) == (EXPLICIT, "2001:db8:5::3/128", ())
         (found,) = holdings(plan, IPv6Network("2001:db8:5::3/128"))
         assert (str(found.customer), str(found.ipv4)) == ("2001:db8:5::/124", "192.0.2.0/28")
+        # At a PLAT they are about hosts behind CLATs, whose sessions get other addresses.
+        plan = fleet(gw=service("464xlat", pool=pool, translation_prefix=prefix, eam=eam))
+        assert "belongs to no service" in refused(owners, plan, IPv4Address("192.0.2.3"))[0]
 
 
 class TestLog:

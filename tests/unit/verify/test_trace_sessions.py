@@ -16,8 +16,9 @@ from ansible_collections.ipv4aas.fleet.engine.node.core import build_node
 from ansible_collections.ipv4aas.fleet.engine.packet.natlog import to_line
 from ansible_collections.ipv4aas.fleet.engine.plan.model import FleetPlan, NodePlan
 from ansible_collections.ipv4aas.fleet.engine.techniques.service import GATEWAY, Service
+from ansible_collections.ipv4aas.fleet.engine.verify.holders import DETERMINISTIC, LOG, Evidence
 from ansible_collections.ipv4aas.fleet.engine.verify.session_log import read_log
-from ansible_collections.ipv4aas.fleet.engine.verify.trace import DETERMINISTIC, LOG, Evidence, owners
+from ansible_collections.ipv4aas.fleet.engine.verify.trace import owners
 from unit.packet import packetkit as kit
 
 AFTR6 = "2001:db8:ffff::1"
