@@ -276,10 +276,9 @@ def _edge(host: HostIntent, rows: Sequence[Technique]) -> Iterator[Problem]:
             yield Problem(
                 host.place("role"), f"{row.title} has no edge: {_NO_EDGE[row.mapping]}", _without_edge(row)
             )
-        elif host.port_forwards and row.napt != EDGE:
-            where = "nowhere" if row.napt == "nowhere" else f"at the {row.gateway}"
-            wrong = f"an edge of {row.title} translates no ports: its NAPT is {where}"
-            able = [other.name for other in TECHNIQUES.values() if other.napt == EDGE]
+        elif host.port_forwards and row.napt == "nowhere":
+            able = [other.name for other in TECHNIQUES.values() if other.edge and other.napt != "nowhere"]
+            wrong = f"{row.title} translates no ports"
             yield Problem(host.place("port_forwards"), wrong, f"remove them, or use {any_of(able)}")
 
 

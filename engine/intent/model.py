@@ -310,7 +310,13 @@ class Forward(Model):
 
     protocol: Annotated[str, choice("tcp", "udp")] = Field(description="tcp or udp", examples=["tcp"])
     outside_port: Annotated[int, whole(1, 65535)] = Field(
-        description="port of the customer's port set", examples=[4224]
+        description="port of the customer's port set; of the pool where the gateway has the NAPT",
+        examples=[4224],
+    )
+    outside_address: Address4 | None = Field(
+        default=None,
+        description="address of the pool, where the gateway has the NAPT; without it one is chosen",
+        examples=["192.0.2.1"],
     )
     inside_address: Address4 = Field(description="host of the LAN", examples=["192.168.1.10"])
     inside_port: Annotated[int, whole(1, 65535)] = Field(description="port of that host", examples=[8080])

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network
 
@@ -22,6 +22,7 @@ from .edges import (
     binding_problems,
     clat_problems,
     forward_problems,
+    inside_problems,
     lan_problems,
     outside_customers,
     outside_rules,
@@ -30,6 +31,7 @@ from .edges import (
     same_subscriber,
 )
 from .figures import figures
+from .forwards import switchboard, with_bindings
 from .model import FleetPlan, NodePlan
 from .pools import addresses_in, parts
 from .seats import (
@@ -110,6 +112,7 @@ def draw_fleet(intent: Intent, features: Mapping[str, Features]) -> Fleet:
     problems += _subscribers_twice(seating.subscribers)
     problems += _gateway_problems(drawn, seating.seats)
     problems += _edge_problems(seating, drawn)
+    problems += _connect(seating, drawn)
     services = {name: figures(one, seating.nodes) for name, one in drawn.items() if one.usable}
     plan = FleetPlan(services=services, nodes=seating.nodes)
     return Fleet(
@@ -333,3 +336,21 @@ def _edge_problems(seating: _Seating, drawn: Mapping[str, Drawn]) -> Iterator[Pr
             yield from forward_problems(edge.host, ports_of(edge.rule, edge.prefix))
     for subscriber in seating.subscribers:
         yield from lan_problems(subscriber.host, pools)
+        yield from inside_problems(subscriber.host)
+
+
+def _connect(seating: _Seating, drawn: Mapping[str, Drawn]) -> Iterator[Problem]:
+    """Gives gateways the port forwards of edges that have no NAPT of their own."""
+    found = {name: switchboard(one.pool) for name, one in drawn.items() if one.pool is not None}
+    boards = {name: board for name, board in found.items() if board is not None}
+    for one in seating.subscribers:
+        if one.host.port_forwards and one.service.name in boards:
+            [service] = seating.nodes[one.host.name].services
+            boards[one.service.name].connect(one.host, service)
+    for board in boards.values():
+        yield from board.problems
+    bound = {name: board.bindings for name, board in boards.items() if board.bindings}
+    for node in list(seating.nodes.values()):
+        if node.role == GATEWAY and any(service.name in bound for service in node.services):
+            services = tuple(with_bindings(service, bound.get(service.name, ())) for service in node.services)
+            seating.nodes[node.name] = replace(node, services=services)

@@ -151,7 +151,7 @@ def lan_problems(host: HostIntent, pools: Ranges) -> Iterator[Problem]:
 
 
 def forward_problems(host: HostIntent, ports: PortSet) -> Iterator[Problem]:
-    """Port forwards that cannot work."""
+    """Port forwards that cannot work where the edge has the NAPT."""
     seen: dict[tuple[str, int], int] = {}
     for index, forward in enumerate(host.port_forwards):
         place = f"{host.place('port_forwards')}[{index}]"
@@ -168,9 +168,16 @@ def forward_problems(host: HostIntent, ports: PortSet) -> Iterator[Problem]:
                 f"{forward.protocol} {forward.outside_port} is forwarded by [{first}] already",
                 "use another port of the customer",
             )
+    yield from inside_problems(host)
+
+
+def inside_problems(host: HostIntent) -> Iterator[Problem]:
+    """Port forwards to hosts that are not behind the edge."""
+    for index, forward in enumerate(host.port_forwards):
         if not any(forward.inside_address in network for network in host.lan):
+            place = f"{host.place('port_forwards')}[{index}].inside_address"
             lan = f"use an address of {all_of(host.lan)}" if host.lan else f"give the LAN in {VARIABLE}lan"
-            yield Problem(f"{place}.inside_address", f"{forward.inside_address} is not in the LAN", lan)
+            yield Problem(place, f"{forward.inside_address} is not in the LAN", lan)
 
 
 def nearest_port(ports: PortSet, wanted: int) -> int:

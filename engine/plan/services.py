@@ -140,9 +140,12 @@ def service_of_edge(service: Service, host: HostIntent, rule: MapRule | None) ->
 
     ``rule`` is the one that numbers it, where the mapping has rules or bindings.
     """
+    # Where the gateway has the NAPT it has the forwards too (forwards.py).
+    with_napt = TECHNIQUES[service.technique].napt == EDGE
     forwards = tuple(
         PortForward(forward.protocol, forward.outside_port, forward.inside_address, forward.inside_port)
         for forward in host.port_forwards
+        if with_napt
     )
     if service.plane is not None:
         return _in_plane(service, host)

@@ -59,7 +59,7 @@ def towns(draw):
     return service, prefixes
 
 
-def fleet(service, technique, prefixes):
+def fleet(service, technique, prefixes, **of_edges):
     common = {
         "ipv4aas_services": {"town": service | {"technique": technique}},
         "ipv4aas_platform": "linux",
@@ -72,6 +72,7 @@ def fleet(service, technique, prefixes):
             "ipv4aas_customer_prefix": str(prefix),
             "ipv4aas_lan": ["192.168.1.0/24"],
         }
+        | of_edges
         for index, prefix in enumerate(prefixes)
     }
     gateways = {name: common | {"ipv4aas_role": "gateway"} for name in ("gw1", "gw2")}
@@ -134,6 +135,51 @@ def test_the_plan_agrees_with_its_packets(town, technique, sport):
             assert attracted(nodes, back) == [name]
             home = kit.one(edge, back, SOFTWIRE)
             assert (kit.field(home, "dst"), kit.field(home, "dport")) == (inside, sport)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    town=towns(),
+    technique=st.sampled_from(["ds-lite", "464xlat"]),
+    allocation=st.sampled_from(["dynamic", "blocks", "deterministic"]),
+    port=st.integers(1, 65535),
+)
+def test_whoever_writes_to_a_forward_reaches_its_host(town, technique, allocation, port):
+    service, prefixes = town
+    # As many customers as there are ranges.
+    length = service["customers"]["prefix_length"]
+    count = IPv4Network(service["ipv4_pools"][0]).num_addresses * service["sharing"]["customers_per_address"]
+    space = IPv6Network((BASE, length - count.bit_length() + 1))
+    service |= {
+        "customers": {"ipv6": str(space), "prefix_length": length},
+        "sharing": service["sharing"] | {"allocation": allocation},
+    }
+    forward = {"protocol": "udp", "outside_port": port, "inside_address": LAN_HOST, "inside_port": 53}
+    try:
+        plan = fleet(service, technique, prefixes[:2], ipv4aas_port_forwards=[forward])
+    except Refused:
+        if allocation != "deterministic":
+            raise
+        return  # with ranges by arithmetic most ports are others'
+    nodes = nodes_of(plan)
+    told = {(one.subscriber, one.outside_address) for n in nodes.values() for one in n[0].static_bindings}
+    assert len(told) == len(prefixes[:2])
+    reached = set()
+    for index in range(len(prefixes[:2])):
+        edge = nodes[f"ce{index}"][1]
+        for carrier in ("gw1", "gw2"):
+            for one in nodes[carrier][0].static_bindings:
+                sent = kit.udp(SERVER, 1000, str(one.outside_address), port)
+                packet = kit.one(nodes[carrier][1], sent, NATIVE)
+                if attracted(nodes, packet) != [f"ce{index}"]:
+                    continue
+                home = kit.one(edge, packet, SOFTWIRE)
+                assert (kit.field(home, "dst"), kit.field(home, "dport")) == (LAN_HOST, 53)
+                answer = kit.one(edge, kit.udp(LAN_HOST, 53, SERVER, 1000), NATIVE)
+                out = kit.one(nodes[carrier][1], answer, SOFTWIRE)
+                assert (kit.field(out, "src"), kit.field(out, "sport")) == (str(one.outside_address), port)
+                reached.add(index)
+    assert len(reached) == len(told)
 
 
 @settings(max_examples=100, deadline=None)

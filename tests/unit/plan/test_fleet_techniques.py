@@ -19,6 +19,7 @@ from ansible_collections.ipv4aas.fleet.engine.node.core import build_node
 from ansible_collections.ipv4aas.fleet.engine.plan.bindings import binding_of, own_binding, whole_table
 from ansible_collections.ipv4aas.fleet.engine.plan.build import build_plan
 from ansible_collections.ipv4aas.fleet.engine.plan.model import FleetPlan
+from ansible_collections.ipv4aas.fleet.engine.problem import Refused
 from ansible_collections.ipv4aas.fleet.engine.techniques import TECHNIQUES
 from ansible_collections.ipv4aas.fleet.engine.techniques.service import Delegation, Dns64, NodeConfiguration
 from fleet_samples import FEATURES, hostvars_of
@@ -153,6 +154,80 @@ def test_pool(allocation, block, deterministic):
         assert parts == [(IPv4Network("133.0.0.92/30"),)] * 2
     else:  # sessions are not shared, so ports cannot be either
         assert parts == [(IPv4Network("133.0.0.92/31"),), (IPv4Network("133.0.0.94/31"),)]
+
+
+FORWARD = {"protocol": "tcp", "outside_port": 4224, "inside_address": "192.168.1.10", "inside_port": 80}
+
+
+def forwarding(technique, *forwards, **sharing):
+    """The plan where ce42 forwards ports, and ce43 port 4224."""
+    document = yaml.safe_load(SMALL)
+    hosts, service = document["hosts"], document["services"]["town"]
+    service |= {"technique": technique, "sharing": service["sharing"] | sharing}
+    hosts["ce43"] = hosts["ce42"] | {"ipv4aas_customer_prefix": "2400:4000:0:43::/64"}
+    hosts["ce42"] = hosts["ce42"] | {"ipv4aas_port_forwards": [FORWARD | forward for forward in forwards]}
+    if not technique.startswith(("map", "lw")):
+        hosts["ce43"]["ipv4aas_port_forwards"] = [FORWARD]
+    return build_plan(hostvars_of(document), FEATURES)
+
+
+@pytest.mark.parametrize("technique", ["map-e", "map-t", "lw4o6"])
+def test_an_edge_with_napt_has_its_forwards(technique):
+    plan = forwarding(technique, {}, {"outside_port": 8320})
+    assert [forward.outside_port for forward in service_of(plan, "ce42").port_forwards] == [4224, 8320]
+    assert service_of(plan, "br1").static_bindings == ()
+
+
+@pytest.mark.parametrize("technique", ["ds-lite", "464xlat"])
+def test_a_gateway_with_napt_has_the_forwards(technique):
+    plan = forwarding(technique, {}, {"outside_port": 80}, {"outside_port": 4225, "protocol": "udp"})
+    edge = service_of(plan, "ce42")
+    assert edge.port_forwards == ()
+    found = service_of(plan, "br1").static_bindings
+    # All ports of a customer are on one address, the same port of the next customer on another.
+    assert [(str(one.outside_address), one.protocol, one.outside_port) for one in found] == [
+        ("133.0.0.92", "tcp", 4224),
+        ("133.0.0.92", "tcp", 80),
+        ("133.0.0.92", "udp", 4225),
+        ("133.0.0.93", "tcp", 4224),
+    ]
+    assert {one.inside_port for one in found} == {80}
+    if technique == "ds-lite":
+        assert found[0].subscriber == edge.softwire_address
+        assert found[0].inside_address == IPv4Address("192.168.1.10")
+    else:
+        assert found[0].subscriber == IPv6Address("2400:4000:0:42:c0:a801:a00:0")  # RFC 6052, /64
+        assert found[0].inside_address is None
+    assert service_of(plan, "br2").static_bindings == ()  # it has other addresses
+
+
+def test_the_address_of_a_forward_can_be_chosen():
+    plan = forwarding("ds-lite", {"outside_address": "133.0.0.95"}, {"outside_port": 8080})
+    addresses = [str(one.outside_address) for one in service_of(plan, "br2").static_bindings]
+    assert addresses == ["133.0.0.95", "133.0.0.95"]
+    assert [str(one.outside_address) for one in service_of(plan, "br1").static_bindings] == ["133.0.0.92"]
+
+
+def test_forwards_one_by_one_may_be_neighbours():
+    plan = forwarding("ds-lite", {"outside_port": 4225}, allocation="dynamic")
+    found = [(str(one.outside_address), one.outside_port) for one in service_of(plan, "br1").static_bindings]
+    assert found == [("133.0.0.92", 4225), ("133.0.0.92", 4224)]
+
+
+def test_forwards_of_a_deterministic_pool_are_in_the_own_range():
+    """Customer 0x42 is number 66: range 2 of the second address; 0x43 the next one."""
+    ranges = [4096 + 960 * number for number in (2, 3)]
+    document = yaml.safe_load(SMALL)
+    service, hosts = document["services"]["town"], document["hosts"]
+    service |= {"technique": "ds-lite", "sharing": service["sharing"] | {"allocation": "deterministic"}}
+    hosts["ce42"]["ipv4aas_port_forwards"] = [FORWARD | {"outside_port": ranges[0]}]
+    plan = build_plan(hostvars_of(document), FEATURES)
+    for gateway in ("br1", "br2"):
+        [found] = service_of(plan, gateway).static_bindings
+        assert (str(found.outside_address), found.outside_port) == ("133.0.0.93", ranges[0])
+    hosts["ce42"]["ipv4aas_port_forwards"] = [FORWARD | {"outside_port": ranges[1]}]
+    with pytest.raises(Refused, match=f"tcp {ranges[1]} is somebody else's on every address"):
+        build_plan(hostvars_of(document), FEATURES)
 
 
 def test_helpers_get_what_they_need():

@@ -83,6 +83,14 @@ def test_gateways_of_sessions_divide_the_pool():
         assert pools == [(IPv4Network("203.0.113.0/27"),), (IPv4Network("203.0.113.32/27"),)]
 
 
+@pytest.mark.parametrize("technique", SWITCH)
+def test_the_web_server_stays_reachable(technique):
+    nodes = planned(technique).nodes
+    at_edge = [forward.outside_port for forward in nodes["alice"].services[0].port_forwards]
+    at_gateway = [one.outside_port for one in nodes["gw1"].services[0].static_bindings]
+    assert (at_edge, at_gateway) == (([8208], []) if technique in SWITCH[:3] else ([], [8208]))
+
+
 @pytest.mark.parametrize(
     ("technique", "missing"),
     [
