@@ -6,16 +6,19 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Network
+from random import Random
 from typing import Any
 
 import pytest
 from ansible_collections.ipv4aas.fleet.engine.codec import encode
 from ansible_collections.ipv4aas.fleet.engine.node.check import configuration
+from ansible_collections.ipv4aas.fleet.engine.node.core import build_node
 from ansible_collections.ipv4aas.fleet.engine.plan.build import build_plan
 from ansible_collections.ipv4aas.fleet.engine.plan.model import FleetPlan
 from ansible_collections.ipv4aas.fleet.engine.problem import Refused
 from ansible_collections.ipv4aas.fleet.engine.techniques.service import NodeConfiguration
 from fleet_samples import FEATURES
+from unit.packet import packetkit as kit
 
 PREFIX = "2001:db8:0:46::/64"
 
@@ -101,3 +104,42 @@ def test_other_techniques_and_platforms_have_none() -> None:
     with pytest.raises(Refused) as refused:
         build_plan(values, FEATURES)
     assert "hosts.west.ipv4aas_planes: seil_x86 has no network namespaces; use linux" in str(refused.value)
+
+
+def test_planned_nodes_of_both_domains_reach_each_other() -> None:
+    """SA46T, SA46T-PT and SA46T-PR as planned, with a packet and its answer."""
+    services = {
+        "fixed": {"technique": "sa46t", "plane": {"prefix": PREFIX, "id": 7}},
+        "resolved": {"technique": "sa46t-pr", "plane": {"id": 7}},
+        "joint": {"technique": "sa46t-pt", "plane": {"prefix": PREFIX, "id": 7}},
+    }
+
+    def host(role: str, service: str, **values: Any) -> dict[str, Any]:
+        return {
+            "ipv4aas_services": services,
+            "ipv4aas_platform": "linux",
+            "ipv4aas_role": role,
+            "ipv4aas_carries": [service],
+            **values,
+        }
+
+    made = build_plan(
+        {
+            "left": host("edge", "fixed", ipv4aas_lan=["10.1.1.0/24"]),
+            "joint": host("gateway", "joint", ipv4aas_customer_prefix="2001:db8:0:ff::/64"),
+            "right": host(
+                "edge",
+                "resolved",
+                ipv4aas_lan=["10.1.3.0/24"],
+                ipv4aas_customer_prefix="2001:db8:0:3::/64",
+            ),
+        },
+        FEATURES,
+    )
+    left, joint, right = (
+        build_node(made.nodes[name].services[0], rng=Random(1)) for name in ("left", "joint", "right")
+    )
+    for near, far, ends in ((left, right, ("10.1.1.7", "10.1.3.9")), (right, left, ("10.1.3.9", "10.1.1.7"))):
+        sent = kit.udp(ends[0], 1, ends[1], 2)
+        joined = kit.one(joint, kit.one(near, sent, kit.NATIVE), kit.SOFTWIRE)
+        assert kit.one(far, joined, kit.SOFTWIRE)[20:] == sent[20:]
