@@ -111,7 +111,7 @@ def _interface(name: str, values: dict[str, Any]) -> Interface:
     if unknown:
         raise ValueError(f"{', '.join(sorted(unknown))} is unknown")
     interval = values.get("interval", _INTERVAL)
-    if type(interval) is not int or interval not in _INTERVALS:
+    if not isinstance(interval, int) or interval not in _INTERVALS:
         raise ValueError(f"interval {interval!r} is outside 4..1800 seconds")
     return Interface(
         name,

@@ -73,7 +73,9 @@ class Helper:
 
     def run(self, argv: list[str], feed: str = "") -> tuple[int, str, str]:
         """A transport.local.Run."""
-        done = subprocess.run(self.enter(*argv), input=feed, text=True, capture_output=True, timeout=120)
+        done = subprocess.run(
+            self.enter(*argv), input=feed, text=True, capture_output=True, check=False, timeout=120
+        )
         return done.returncode, done.stdout, done.stderr
 
     def on(self, *argv: str) -> str:
@@ -113,6 +115,7 @@ class Helper:
             ),
             text=True,
             capture_output=True,
+            check=False,
             timeout=180,
         )
         assert done.returncode == 0, done.stdout + done.stderr

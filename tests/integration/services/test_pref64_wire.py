@@ -41,8 +41,8 @@ def router(net, helper) -> Helper:
     return box
 
 
-def roll_out(router: Helper, *services, interfaces=INTERFACES) -> Outcome:
-    text = samples.rendered("radvd", *services, interfaces=interfaces) if services else ""
+def roll_out(router: Helper, *services) -> Outcome:
+    text = samples.rendered("radvd", *services, interfaces=INTERFACES) if services else ""
     node = samples.node("radvd", *services)
     with DaemonSession(router.run, DAEMONS["radvd"]) as session:
         return deploy(session, driver("radvd"), node, text, "conf")

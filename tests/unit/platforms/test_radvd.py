@@ -27,8 +27,8 @@ INTERFACES = {
 }
 
 
-def rendered(*services, interfaces=INTERFACES):
-    return samples.rendered("radvd", *services, interfaces=interfaces)
+def rendered(*services, interfaces=None):
+    return samples.rendered("radvd", *services, interfaces=INTERFACES if interfaces is None else interfaces)
 
 
 def test_golden_file():
