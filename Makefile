@@ -76,6 +76,7 @@ bench: $(VENV)/.dev zipapp ## throughput beside kernel routing and tayga
 	scripts/packages test
 	python bench/run.py
 	python bench/translation.py
+	python bench/sessions.py
 
 fuzz: $(VENV)/.dev ## a million random and mutated packets through the core; FUZZ_PACKETS=10000000 for more
 	FUZZ_PACKETS=$${FUZZ_PACKETS:-1000000} python -m pytest -n 2 tests/fuzz

@@ -11,20 +11,20 @@ from __future__ import annotations
 
 import argparse
 import gc
-import resource
+import json
 import struct
-import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
 from ipaddress import IPv4Network
-from itertools import islice
+from itertools import islice, repeat
 from pathlib import Path
 from random import Random
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+from measure import ROOT, circumstances  # first: it makes the imports below work
 
-import conftest  # noqa: F401  makes ansible_collections.ipv4aas.fleet importable
+# isort: split
 from ansible_collections.ipv4aas.fleet.engine.mapping.pool import Pool
 from ansible_collections.ipv4aas.fleet.engine.packet.allocation import PoolAllocator
 from ansible_collections.ipv4aas.fleet.engine.packet.ipv4 import UDP, Datagram, build
@@ -60,6 +60,17 @@ class Case:
             yield Datagram(build(UDP, source, SERVER, body)), realm
 
 
+@dataclass(frozen=True)
+class Figures:
+    """What was measured: sessions a second of CPU time, octets of resident memory a session."""
+
+    case: str
+    sessions: int
+    set_up: float
+    ended: float
+    octets: float
+
+
 CASES = (
     Case("AFTR, 10,000 softwires", 10_000, nat64=False),
     Case("AFTR, 10,000 softwires, blocks of 64 ports", 10_000, nat64=False, block_size=64),
@@ -76,49 +87,52 @@ def resident() -> int:
     raise RuntimeError("no VmRSS in /proc/self/status")
 
 
-def measure(case: Case, count: int) -> str:
-    """Fill a table; one line for people."""
-    pool = Pool(ipv4=(POOL,), block_size=case.block_size)
-    napt = Napt(PoolAllocator(pool, Random(1)), limit=count)
+def measure(case: Case, count: int) -> Figures:
+    """Fill a table, and empty it."""
+    napt = Napt(PoolAllocator(Pool(ipv4=(POOL,), block_size=case.block_size), Random(1)), limit=count)
     spent, now = 0.0, 0.0
     packets = case.packets(count)
     gc.collect()
     before = resident()
-    while True:
-        batch = list(islice(packets, BATCH))
-        if not batch:
-            break
+    while batch := list(islice(packets, BATCH)):
         begin = time.process_time()
         for d, realm in batch:
             napt.expire(now)
             napt.outbound(d, now, realm)
         spent += time.process_time() - begin
         now += 0.1
-    del batch
     gc.collect()
-    each = (resident() - before) / count
+    octets = (resident() - before) / count
     begin = time.process_time()
     closed = napt.expire(now + 300)
-    ended = time.process_time() - begin
     if closed != count:
         raise RuntimeError(f"{case.name}: {closed} of {count} sessions ended")
-    return (
-        f"{case.name:46} {count / spent:9,.0f} sessions/s set up {count / ended:9,.0f}/s ended "
-        f"{each:5.0f} octets each"
-    )
+    return Figures(case.name, count, count / spent, count / (time.process_time() - begin), octets)
 
 
 def main() -> None:
-    """Print all cases."""
+    """Print all cases, and keep them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sessions", type=int, default=1_000_000)
-    parser.add_argument("--case", type=int, choices=range(len(CASES)), help="only this one")
+    parser.add_argument("--output", type=Path, default=ROOT / "build" / "bench")
     options = parser.parse_args()
-    cases = CASES if options.case is None else CASES[options.case : options.case + 1]
-    for case in cases:
-        print(measure(case, options.sessions), flush=True)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    print(f"Python {sys.version.split()[0]}, peak {peak:,} MB")
+    options.output.mkdir(parents=True, exist_ok=True)
+    before, found = circumstances(), []
+    # Each case has a process of its own: memory that another one has used would not count as grown.
+    with ProcessPoolExecutor(1, max_tasks_per_child=1) as pool:
+        for figures in pool.map(measure, CASES, repeat(options.sessions)):
+            found.append(figures)
+            print(
+                f"{figures.case:44} {figures.set_up:8,.0f}/s set up {figures.ended:8,.0f}/s ended "
+                f"{figures.octets:4.0f} octets each",
+                flush=True,
+            )
+    path = options.output / f"sessions-{before['at'].replace(':', '')}.json"
+    document = {"circumstances": before, "figures": [asdict(figures) for figures in found]}
+    path.write_text(json.dumps(document, indent=1) + "\n")
+    print(
+        f"{options.sessions:,} sessions a case; {before['cpu']}, Python {before['python']}; figures: {path}"
+    )
 
 
 if __name__ == "__main__":

@@ -27,30 +27,25 @@ class Bits:
         if count % _WIDTH:
             self._words.append((1 << count % _WIDTH) - 1)
         # One bit for each word that has an even or odd number free.
-        self._even = self._odd = 0
-        for at in range(len(self._words)):
-            self._note(at)
-
-    def _note(self, at: int) -> None:
-        word, bit = self._words[at], 1 << at
-        self._even = self._even | bit if word & _EVEN else self._even & ~bit
-        self._odd = self._odd | bit if word & _ODD else self._odd & ~bit
+        self._even = sum(1 << at for at, word in enumerate(self._words) if word & _EVEN)
+        self._odd = sum(1 << at for at, word in enumerate(self._words) if word & _ODD)
 
     def take(self, number: int) -> bool:
         """Take one; False where it is taken already."""
-        at, bit = number // _WIDTH, 1 << number % _WIDTH
-        if not self._words[at] & bit:
+        at, bit = divmod(number, _WIDTH)
+        if not self._words[at] >> bit & 1:
             return False
-        self._words[at] ^= bit
-        self._note(at)
-        self.left -= 1
+        self._remove(at, bit)
         return True
 
     def free(self, number: int) -> None:
         """Give one back that was taken."""
-        at = number // _WIDTH
-        self._words[at] |= 1 << number % _WIDTH
-        self._note(at)
+        at, bit = divmod(number, _WIDTH)
+        self._words[at] |= 1 << bit
+        if bit & 1:
+            self._odd |= 1 << at
+        else:
+            self._even |= 1 << at
         self.left += 1
 
     def pick(self, rng: Random, odd: int | None = None) -> int:
@@ -66,10 +61,17 @@ class Bits:
         at = _some_bit(words, dice % len(self._words))
         word = self._words[at] & mask
         bit = _some_bit(word, (dice >> 8) * word.bit_length() >> 8)
-        self._words[at] ^= 1 << bit
-        self._note(at)
-        self.left -= 1
+        self._remove(at, bit)
         return at * _WIDTH + bit
+
+    def _remove(self, at: int, bit: int) -> None:
+        word = self._words[at] = self._words[at] ^ (1 << bit)
+        self.left -= 1
+        if bit & 1:
+            if not word & _ODD:
+                self._odd ^= 1 << at
+        elif not word & _EVEN:
+            self._even ^= 1 << at
 
 
 def _some_bit(value: int, start: int) -> int:
