@@ -22,6 +22,7 @@ from ..techniques.service import EDGE, GATEWAY, Service
 from . import aspects
 from .build import build_plan
 from .capability import Features
+from .lint_table import WARN
 from .model import FleetPlan, ServicePlan
 
 # RFC 7422 section 1: connections of a household in a day, octets of a record of DS-Lite: one with the IPv6
@@ -36,6 +37,16 @@ FORMULA = (
     " blocks, each once a day (RFC 6908), 0 where they follow from the customer"
 )
 NO_FIGURE = "-"
+_OF_A_PLAN = (
+    "customers",
+    "customers per address",
+    "ports per customer",
+    "sessions per customer",
+    "state",
+    "traceability",
+    "log volume per day",
+    "lint warnings",
+)
 _SHOWN_PROBLEMS = 3
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
@@ -118,22 +129,30 @@ def _sizes(row: Technique, mtu: int) -> dict[str, str]:
 
 def _figures(row: Technique, name: str, plan: FleetPlan | None) -> dict[str, str]:
     """What only a plan can say."""
-    titles = ("customers", "ports per customer", "sessions", "state", "traceability", "log volume per day")
     if plan is None:
-        return dict.fromkeys(titles, NO_FIGURE)
+        return dict.fromkeys(_OF_A_PLAN, NO_FIGURE)
     figures, gateway = plan.services[name], _a_gateway(plan, name)
     here = {}
     if row.mapping == "rule" and gateway is not None and not gateway.mesh:
         here["topology"] = "hub and spoke here, mesh possible"
     values = (
         f"{figures.customers:,}",
+        f"{figures.customers_per_address:,}",
         "all, own addresses" if row.napt == aspects.NOWHERE else f"{figures.ports_per_customer:,}",
         _sessions(row, figures),
         _state(row, figures, gateway),
         f"{aspects.traceability(row)}: {_found_by(row, gateway)}",
         _log_volume(row, figures.customers, gateway),
+        _warnings(plan, name),
     )
-    return here | dict(zip(titles, values, strict=True))
+    return here | dict(zip(_OF_A_PLAN, values, strict=True))
+
+
+def _warnings(plan: FleetPlan, name: str) -> str:
+    """Lint rules that warn of the service, or of a host."""
+    places = (f"{SERVICES}.{name}", "hosts.")
+    found = {one.rule for one in plan.findings if one.severity == WARN and one.place.startswith(places)}
+    return ", ".join(sorted(found)) or "none"
 
 
 def _a_gateway(plan: FleetPlan, name: str) -> Service | None:

@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 from . import lint_devices as devices
 from . import lint_helpers as helpers
+from . import lint_keys as keys
 from . import lint_planes as planes
 from . import lint_rules as rules
 from . import lint_sessions as sessions
@@ -63,7 +64,7 @@ CHECKS: Mapping[str, Callable[[Fleet], Iterator[tuple[str, str, str]]]] = Mappin
         "CAP001": devices.icmp_encapsulated,
         "SA001": planes.one_network_a_plane,
         "SA002": planes.something_to_join,
-        "FLT001": helpers.every_key_counts,
+        "FLT001": keys.every_key_counts,
         "FLT002": helpers.every_helper_works,
         "FLT003": sessions.sessions_stay,
         "FLT004": translation.usual_length,

@@ -47,7 +47,7 @@ def put(document, path, value):
     document[last] = copy.deepcopy(value)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(data=st.data())
 def test_damage(data):
     document = copy.deepcopy(data.draw(st.sampled_from(DOCUMENTS)))

@@ -230,6 +230,40 @@ def test_whoever_writes_from_outside_finds_the_owner(town, technique):
 
 @settings(max_examples=25, deadline=None)
 @given(
+    town=towns(),
+    technique=st.sampled_from(SWITCH),
+    mesh=st.booleans(),
+    sport=st.integers(1024, 65535),
+)
+def test_customers_reach_each_other(town, technique, mesh, sport):
+    """Directly in a mesh, else by the gateway; the one who is asked sees what the Internet would see."""
+    service, prefixes = town
+    row = TECHNIQUES[technique]
+    mesh = mesh and row.mapping == "rule"
+    service |= {"topology": "mesh" if mesh else "hub"}
+    ratio = service["sharing"]["customers_per_address"]
+    if row.napt == "gateway" and ratio * IPv4Network(service["ipv4_pools"][0]).num_addresses < 4:
+        return  # no blocks for two customers at one gateway
+    nodes = nodes_of(fleet(service, technique, prefixes[:2]))
+    one, other = nodes["ce0"][1], nodes["ce1"][1]
+    # The other one has opened a port: whoever knows it may write (RFC 4787 EIF), or an answer is awaited.
+    opened = kit.one(other, kit.udp(LAN_HOST, 5060, SERVER, 53), NATIVE)
+    outside = kit.one(nodes["gw1"][1], opened, SOFTWIRE)
+    address, port = kit.field(outside, "src"), kit.field(outside, "sport")
+    packet = kit.one(one, kit.udp(LAN_HOST, sport, address, port), NATIVE)
+    if not mesh:
+        assert attracted(nodes, packet) == ["gw1", "gw2"]
+        packet = kit.one(nodes["gw1"][1], packet, SOFTWIRE)
+    assert attracted(nodes, packet) == ["ce1"]
+    arrived, events = kit.run(other, packet, SOFTWIRE)
+    if row.napt == "edge":
+        assert not arrived and "drop_filtered" in events  # address-dependent, as the plan says
+    else:
+        assert (kit.field(arrived[0], "dst"), kit.field(arrived[0], "dport")) == (LAN_HOST, 5060)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
     plane_id=st.integers(0, (1 << 32) - 1),
     stubs=st.lists(st.integers(1, 250), min_size=4, max_size=6, unique=True),
     last=st.integers(1, 254),
