@@ -52,6 +52,14 @@ class Measure:
 
 
 @dataclass(frozen=True)
+class Scene:
+    """Measures that need the same, and how to bring it about."""
+
+    measures: Sequence[Measure]
+    prepare: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True)
 class Sample:
     """One run of one measure over one of the two ways."""
 
@@ -95,20 +103,24 @@ def serve(lab: Lab, host: str, address: str) -> None:
     subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def rounds(lab: Lab, measures: Iterable[Measure], count: int, seconds: int) -> list[Sample]:
+def rounds(lab: Lab, scenes: Sequence[Scene], count: int, seconds: int) -> list[Sample]:
     """All measures by both ways, one right after the other, in every round. Raises LabError."""
-    measures, samples = tuple(measures), []
-    for client, address in dict.fromkeys((m.client, address) for m in measures for address in m.to.values()):
-        _await(lab, client, address)
+    samples = []
     for number in range(1, count + 1):
-        for measure in measures:
-            for way in measure.to:
-                last = _sample(lab, measure, way, number, seconds)
-                samples.append(last)
-                print(
-                    f"round {number}: {measure.name:32}{way:8}{last.value:9.3f} {measure.kind.unit}",
-                    flush=True,
-                )
+        for scene in scenes:
+            scene.prepare()
+            for client, address in dict.fromkeys(
+                (m.client, to) for m in scene.measures for to in m.to.values()
+            ):
+                _await(lab, client, address)
+            for measure in scene.measures:
+                for way in measure.to:
+                    last = _sample(lab, measure, way, number, seconds)
+                    samples.append(last)
+                    print(
+                        f"round {number}: {measure.name:34}{way:8}{last.value:9.3f} {measure.kind.unit}",
+                        flush=True,
+                    )
     return samples
 
 
@@ -145,16 +157,16 @@ def spread(values: list[float]) -> str:
 
 def report(samples: Sequence[Sample], measures: Iterable[Measure], ways: Mapping[str, str]) -> str:
     """The figures for people; ``ways`` are name -> explanation. A ratio is of two neighbours."""
-    lines = [f"{'':32}{'':11}{'min':>8} {'median':>8} {'max':>8}"]
+    lines = [f"{'':34}{'':11}{'min':>8} {'median':>8} {'max':>8}"]
     for measure in measures:
         of = {way: [s.value for s in samples if (s.measure, s.way) == (measure.name, way)] for way in ways}
         first, second = of.values()
         title = (measure.name, measure.kind.unit)
         for way, explanation in ways.items():
-            lines.append(f"{title[0]:32}{title[1]:11}{spread(of[way])}  {way}: {explanation}")
+            lines.append(f"{title[0]:34}{title[1]:11}{spread(of[way])}  {way}: {explanation}")
             title = ("", measure.kind.unit)
         ratios = [one / other if other else float("inf") for one, other in zip(first, second, strict=True)]
-        lines.append(f"{'':32}{'ratio':11}{spread(ratios)}")
+        lines.append(f"{'':34}{'ratio':11}{spread(ratios)}")
     return "\n".join(lines)
 
 

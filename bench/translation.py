@@ -21,6 +21,7 @@ from measure import (  # first: it makes the imports below work
     UDP_DOWN,
     UDP_UP,
     Measure,
+    Scene,
     circumstances,
     options,
     report,
@@ -159,7 +160,7 @@ def main(argv: list[str]) -> int:
         for way in WAYS:
             serve(lab, SIX, embedded(way, SIX_KNOWN[way]))
         wanted = measures()
-        samples = rounds(lab, wanted, asked.rounds, asked.seconds)
+        samples = rounds(lab, [Scene(wanted)], asked.rounds, asked.seconds)
         status = fleet.node(BOX, "status")
     except LabError as error:
         print(f"bench: {error}", file=sys.stderr)
