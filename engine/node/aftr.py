@@ -57,6 +57,11 @@ class Aftr(SessionGateway):
         if d.destination != AFTR_ADDRESS:
             super().send_out(d, work, realm)
             return
+        if d.is_fragment:
+            whole = self.reassembler.add4(d, realm, work.now, work.events)
+            if whole is None:
+                return
+            d = Datagram(whole)
         body = icmp.echo_reply(d)
         if body is None:
             raise Drop("drop_unmapped_destination")

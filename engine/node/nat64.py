@@ -70,7 +70,7 @@ class Nat64(SessionGateway):
             return ready
         found = []
         for piece in ready:  # the first one comes first
-            if not (_lacks_checksum(piece) or self.reassembler.awaits(piece)):
+            if not (_lacks_checksum(piece) or self.reassembler.awaits(piece, piece.source)):
                 found.append(piece)
                 continue
             whole = self.reassembler.add4(piece, piece.source, work.now, work.events)

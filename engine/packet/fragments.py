@@ -185,8 +185,11 @@ class Reassembler:
         )
 
     def add4(self, d: Datagram, owner: Hashable, now: float, events: list[str]) -> bytes | None:
-        """The whole IPv4 packet, which may be cut again, when this was its last missing piece."""
-        key = _key4(d)
+        """The whole IPv4 packet, which may be cut again, when this was its last missing piece.
+
+        Pieces of different owners never meet.
+        """
+        key = _key4(d, owner)
         held = (d.fragment & OFFSET) * 8, d.tos, d.header, bytes(d.buf)
         parts = self._join(owner, key, held, len(d.buf) - d.header, bool(d.fragment & MF), now, events)
         if parts is None:
@@ -195,9 +198,9 @@ class Reassembler:
             parts[0][3][: parts[0][2]], parts[0][1] | _congestion(parts), [p[3][p[2] :] for p in parts]
         )
 
-    def awaits(self, d: Datagram) -> bool:
+    def awaits(self, d: Datagram, owner: Hashable) -> bool:
         """Whether other pieces of an IPv4 packet are here."""
-        return _key4(d) in self.chains
+        return _key4(d, owner) in self.chains
 
     def _join(
         self,
@@ -223,8 +226,8 @@ class Reassembler:
         return parts
 
 
-def _key4(d: Datagram) -> Hashable:
-    return d.source, d.destination, d.protocol, d.ident
+def _key4(d: Datagram, owner: Hashable) -> Hashable:
+    return owner, d.source, d.destination, d.protocol, d.ident
 
 
 def _congestion(parts: list[tuple[int, int, int, bytes]]) -> int:

@@ -24,7 +24,7 @@ import traffic
 from ansible_collections.ipv4aas.fleet.engine.mapping.pool import Pool
 from ansible_collections.ipv4aas.fleet.engine.techniques import TECHNIQUES
 from ansible_collections.ipv4aas.fleet.engine.techniques.service import GATEWAY, Service
-from conftest import EDGE_SERVICE, GATEWAY_SERVICE, INTERNET, LAN, Network, build
+from conftest import EDGE_SERVICE, GATEWAY_SERVICE, INTERNET, LAN, Network, SoftwareNode, build
 from netns import Host, Net
 
 pytestmark = pytest.mark.root
@@ -60,11 +60,40 @@ def services(technique: str) -> tuple[Service, Service]:
 
 
 @pytest.fixture(scope="module", params=["ds-lite", "464xlat"])
-def network(request, program, tmp_path_factory) -> Iterator[Network]:
-    """One network for all tests of a technique."""
+def customers(request, program, tmp_path_factory) -> Iterator[tuple[Network, Host]]:
+    """A network for all tests of a technique, and a host of a second customer, of the same IPv4 address."""
     edge, gateway = services(request.param)
+    folder = tmp_path_factory.mktemp("nodes")
     with Net("session") as net:
-        yield build(net, program, tmp_path_factory.mktemp("nodes"), edge, gateway)
+        network = build(net, program, folder, edge, gateway)
+        yield network, neighbour(net, network, program, folder)
+
+
+def neighbour(net: Net, network: Network, program: Path, folder: Path) -> Host:
+    """Another edge on the core router, and the host behind it."""
+    lan, ce = net.hosts("lan2", "ce2")
+    net.cable(lan, "eth0", ce, "lan")
+    net.cable(ce, "wan", network.core, "ce2")
+    service = replace(network.ce.service, end_user_prefix=IPv6Network("2001:3e8:6000:c1::/64"))
+    lan.ip(f"addr add {LAN}/24 dev eth0", "route add default via 192.168.192.1")
+    ce.ip(
+        "addr add 192.168.192.1/24 dev lan",
+        "addr add 2001:db8:4::2/64 dev wan",
+        "route add ::/0 via 2001:db8:4::1",
+    )
+    network.core.ip(
+        "addr add 2001:db8:4::1/64 dev ce2", f"route add {service.end_user_prefix} via 2001:db8:4::2"
+    )
+    node = SoftwareNode(ce, program, folder / "ce2", service)
+    node.ok("start")
+    node.configure()
+    return lan
+
+
+@pytest.fixture(scope="module")
+def network(customers) -> Network:
+    """The network with its first customer."""
+    return customers[0]
 
 
 def lines(log: Path) -> list[dict[str, Any]]:
@@ -112,6 +141,11 @@ class TestIcmp:
     @pytest.mark.parametrize("size", [0, 56, 1432, 1452, 1472, 3000, 20000])
     def test_echo(self, network, size):
         assert traffic.ping(network.lan, INTERNET, size) == bytes(i % 251 for i in range(size))
+
+    def test_the_gateway_answers_at_its_well_known_address(self, network):
+        """RFC 6333 s5.7."""
+        answer = traffic.ping(network.lan, "192.0.0.1", 2000)
+        assert (answer is not None) == (network.br.service.technique == "ds-lite")
 
     def test_edge_itself_reaches_the_internet(self, network):
         assert traffic.ping(network.ce_host, INTERNET) is not None
@@ -257,6 +291,74 @@ class TestTcp:
             mine, theirs = (server.recvfrom(10)[1] for _ in range(2))
             one.sendto(b"hello", theirs)
             assert other.recvfrom(10) == (b"hello", mine)
+
+
+class TestNeighbours:
+    """Two customers with one IPv4 address and port."""
+
+    @pytest.fixture
+    def sockets(self, customers):
+        network, neighbour = customers
+        with (
+            traffic.udp(network.inet, INTERNET, 5000) as server,
+            traffic.udp(network.lan, LAN, 6000) as one,
+            traffic.udp(neighbour, LAN, 6000) as other,
+        ):
+            outside = []
+            for sock in (one, other):
+                sock.sendto(b"open", (INTERNET, 5000))
+                outside.append(server.recvfrom(10)[1])
+            yield server, one, other, *outside
+
+    def test_each_has_ports_of_its_own_and_gets_its_own_answers(self, sockets):
+        server, one, other, mine, theirs = sockets
+        assert mine != theirs
+        server.sendto(b"for one", mine)
+        server.sendto(b"for other", theirs)
+        assert one.recvfrom(20) == (b"for one", (INTERNET, 5000))
+        assert other.recvfrom(20) == (b"for other", (INTERNET, 5000))
+
+    @pytest.mark.parametrize("size", [10, 1400, 3000, 20000])
+    def test_they_reach_each_other_by_outside_addresses(self, sockets, size):
+        _, one, other, mine, theirs = sockets
+        payload = bytes(n % 251 for n in range(size))
+        one.sendto(payload, theirs)
+        assert other.recvfrom(65535) == (payload, mine)
+        other.sendto(payload, mine)
+        assert one.recvfrom(65535) == (payload, theirs)
+
+    def test_tcp_between_them(self, customers, sockets):
+        network, neighbour = customers
+        with traffic.listen(neighbour, LAN, 7000) as listener:
+            with neighbour.socket(socket.AF_INET, socket.SOCK_STREAM) as opening:
+                # A connection of its own from the port gives it an outside port.
+                opening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+                theirs = self.outside_of(network, opening)
+            near = network.lan.socket(socket.AF_INET, socket.SOCK_STREAM)
+            near.settimeout(traffic.PATIENCE)
+            near.connect(theirs)
+            far, _ = listener.accept()
+        with near, far:
+            assert traffic.Transfer(near, far, 5_000_000).finish()
+
+    @staticmethod
+    def outside_of(network, sock) -> tuple[str, int]:
+        with traffic.listen(network.inet, INTERNET, 8001) as listener:
+            sock.settimeout(traffic.PATIENCE)
+            sock.bind((LAN, 7000))
+            sock.connect((INTERNET, 8001))
+            far, peer = listener.accept()
+            far.close()
+            return peer
+
+    def test_an_error_of_one_reaches_the_other(self, sockets):
+        _, one, other, _, theirs = sockets
+        other.close()
+        one.connect(theirs)
+        one.send(b"nobody")
+        with pytest.raises(ConnectionRefusedError):
+            one.recv(10)
 
 
 class TestLifecycle:

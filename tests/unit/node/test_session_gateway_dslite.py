@@ -136,6 +136,16 @@ def test_the_well_known_address_answers_pings(size: int) -> None:
     assert gateway.session_count() == 0
 
 
+def test_pings_of_two_customers_in_pieces_do_not_mix() -> None:
+    one, other = pair()
+    asked = [kit.cut(kit.icmp(INSIDE, "192.0.0.1", 8, 0, 7 << 16, bytes([n]) * 200), 104) for n in range(2)]
+    assert one.run(asked[0][0])[0] == other.run(asked[1][0])[0] == []
+    for number, line in enumerate((one, other)):
+        (out,), _events = line.run(asked[number][1])
+        assert kit.outer(out) == (AFTR6, line.softwire)
+        assert out[68:] == bytes([number]) * 200
+
+
 def test_native_packets_for_nobody_are_dropped() -> None:
     gateway = aftr()
     assert kit.run(gateway, kit.udp(SERVER, 53, "203.0.113.2", 5000), NATIVE) == (
