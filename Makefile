@@ -72,7 +72,7 @@ sanity: $(VENV)/.dev ## ansible-test sanity
 	scripts/packages test
 	VENV=$(VENV) scripts/sanity
 
-bench: $(VENV)/.dev zipapp ## throughput beside kernel routing and tayga
+bench: $(VENV)/.dev zipapp ## throughput of every technique, beside kernel routing and tayga
 	scripts/packages test
 	python bench/run.py
 	python bench/translation.py
