@@ -325,7 +325,6 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("--folder", type=Path, help="where keys and pid files lie (default build/lab)")
     parser.add_argument("--no-management", action="store_true", help="no management network, no sshd")
-    parser.add_argument("--native", action="store_true", help="IPv6 of their own for hosts (bench)")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("up", help="build it, after removing what is left of an older one")
     commands.add_parser("down", help="remove it")
@@ -334,7 +333,7 @@ def main(argv: list[str]) -> int:
     execute.add_argument("argv", nargs=argparse.REMAINDER)
     options = parser.parse_args(argv)
     lab = Lab(
-        topology(native=options.native),
+        topology(),
         prefix=options.prefix,
         folder=options.folder
         or ROOT / "build" / ("lab" if options.prefix == PREFIX else options.prefix + "lab"),

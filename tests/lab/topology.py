@@ -95,11 +95,9 @@ def seats(hosts: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return taken | own
 
 
-def topology(inventory: Path = INVENTORY, *, native: bool = False) -> Topology:
-    """The network. ``native`` adds IPv6 of their own to customer and internet hosts, for bench."""
+def topology(inventory: Path = INVENTORY) -> Topology:
+    """The network."""
     network = _Network(host_variables(inventory), services(inventory))
-    if native:
-        network.add_native()
     return Topology(network.nodes, tuple(network.links))
 
 
@@ -210,28 +208,6 @@ class _Network:
         # One address of the router is enough.
         router = self.nodes[INTERNET]
         router.addresses = list(dict.fromkeys(router.addresses))
-
-    def add_native(self) -> None:
-        """Plain IPv6 from the first customer's host to the reference host, over the first gateway."""
-        vantage, before = next(
-            (name, v["ipv4aas_vantage_of"]) for name, v in self._hosts.items() if "ipv4aas_vantage_of" in v
-        )
-        reference = next(name for name, v in self._hosts.items() if "ipv4aas_reference_addresses" in v)
-        gateway = self._gateways[0]
-        lan, beyond, outside = (IPv6Network(f"2001:3e8:0:f{number}::/64") for number in (1, 2, 3))
-        core, inet = self.nodes[CORE], self.nodes[INTERNET]
-        core.routes += [
-            (str(lan), _own_address(self.nodes[before], CORE)),
-            (str(outside), _own_address(self.nodes[gateway], CORE)),
-        ]
-        for router, name, network in ((before, vantage, lan), (INTERNET, reference, outside)):
-            self.nodes[router].addresses.append((name, f"{network[1]}/64"))
-            self.nodes[name].addresses.append((router, f"{network[2]}/64"))
-            self.nodes[name].routes.append(("::/0", str(network[1])))
-        inet.addresses.append((gateway, f"{beyond[1]}/64"))
-        self.nodes[gateway].addresses.append((INTERNET, f"{beyond[2]}/64"))
-        self.nodes[gateway].routes.append((str(outside), str(beyond[1])))
-        inet.routes.append(("::/0", str(beyond[2])))
 
     # -- routing ----------------------------------------------------------------------------
 
