@@ -230,7 +230,6 @@ class Edge(Node):
 
     def from_router(self, outer: ipv6.Outer, packet: Packet, far: int, work: Work) -> None:
         """To the inside host whose translated packet had trouble on its way to `far`."""
-        self.to4(far)
         known = outer.source == far or self._from_internet(outer.source)
         d = self.unwrap_error(outer, packet, known=known)
         self._accept(d, work)

@@ -69,6 +69,14 @@ def test_ports_of_one_address_may_be_divided_unevenly():
     assert table.covers(ipv4) and table.shared(ipv4) and not table.covers(ipv4 + 1)
 
 
+def test_a_port_that_one_division_excludes_may_be_anothers():
+    table = BindingTable(
+        [binding("2001:db8::1", "192.0.2.1", 6, 8, 0x34), binding("2001:db8::2", "192.0.2.1", 0, 10, 3)]
+    )
+    assert table.softwire(number("192.0.2.1"), 1232) == number("2001:db8::1")
+    assert table.softwire(number("192.0.2.1"), 208) == number("2001:db8::2")
+
+
 def test_excluded_ports_belong_to_nobody():
     table = BindingTable([binding("2001:db8::1", "192.0.2.1", 6, 8, 0x34)])
     assert table.softwire(number("192.0.2.1"), 1232) == number("2001:db8::1")

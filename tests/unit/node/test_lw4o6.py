@@ -156,6 +156,9 @@ def test_several_gateway_addresses() -> None:
     assert kit.run(node, kit.tunnel(OTHER_LW6, BR, packet), SOFTWIRE) == ([], ["drop_wrong_gateway"])
     own = kit.udp(LW4, PORT, SERVER, 53)
     assert kit.run(node, kit.tunnel(LW6, BR2, own), SOFTWIRE) == ([], ["drop_wrong_gateway"])
+    telling = aftr(bindings=rows, icmp_on_miss=True)
+    spoofed = kit.tunnel(OTHER_LW6, BR2, kit.udp(LW4, PORT, SERVER, 53))
+    assert kit.outer(kit.run(telling, spoofed, SOFTWIRE)[0][0]) == (BR2, OTHER_LW6)
     hairpin = kit.run(node, kit.tunnel(LW6, BR, kit.udp(LW4, PORT, LW4, OTHER_PORT)), SOFTWIRE)[0]
     assert kit.outer(hairpin[0]) == (BR2, OTHER_LW6)
     for address in (BR, BR2):
