@@ -89,9 +89,8 @@ class NameServer(asyncio.DatagramProtocol):
     def __init__(self, address: str) -> None:
         self._address = IPv4Address(address)
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]
         """See asyncio."""
-        assert isinstance(transport, asyncio.DatagramTransport)
         self._transport = transport
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
@@ -100,13 +99,13 @@ class NameServer(asyncio.DatagramProtocol):
             self._transport.sendto(told, addr)
 
 
-async def ask(resolver: str, name: str) -> list[IPv6Address]:
+async def ask(resolver: str, name: str, *, port: int = PORT) -> list[IPv6Address]:
     """AAAA records of a name, as a resolver tells them. Raises NoAnswer."""
     ident = secrets.randbelow(1 << 16)
     loop = asyncio.get_running_loop()
     try:
         transport, protocol = await loop.create_datagram_endpoint(
-            lambda: _Asked(ident), remote_addr=(resolver, PORT), family=family_of(resolver)
+            lambda: _Asked(ident), remote_addr=(resolver, port), family=family_of(resolver)
         )
     except OSError as error:
         raise NoAnswer(f"DNS at {resolver}: {error}") from error

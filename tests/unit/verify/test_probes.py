@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -277,6 +278,30 @@ def test_forgeries_of_each_technique(name: str) -> None:
         else:
             assert lie.outer in IPv6Network("2001:db8:64::/96")
             assert packet[UDP].dport == packet.payload.dport
+
+
+def test_name_server_has_one_address_for_every_name() -> None:
+    told = DNS(dns.answer(dns.question(7, "www.example", dns.A), IPv4Address("198.51.100.80")))
+    assert (told.id, told.qr, told.aa, told.rcode, told.ancount) == (7, 1, 1, 0, 1)
+    assert (told.an[0].rrname, told.an[0].rdata) == (b"www.example.", "198.51.100.80")
+    assert DNS(dns.answer(dns.question(8, "www.example", dns.AAAA), IPv4Address(1))).ancount == 0
+    for junk in (b"", bytes(12), bytes(DNS(id=7, qr=1, qd=DNSQR(qname="x")))):
+        assert dns.answer(junk, IPv4Address(1)) is None
+
+
+def test_a_name_is_asked_for_and_answered() -> None:
+    async def over_udp() -> list[IPv6Address]:
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_datagram_endpoint(
+            lambda: dns.NameServer("127.0.0.1"), local_addr=("127.0.0.1", 0)
+        )
+        port = transport.get_extra_info("sockname")[1]
+        try:
+            return await dns.ask("127.0.0.1", "www.example", port=port)
+        finally:
+            transport.close()
+
+    assert asyncio.run(over_udp()) == []
 
 
 def test_dns_question_and_answer() -> None:
