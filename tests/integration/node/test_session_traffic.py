@@ -125,12 +125,12 @@ class TestUdp:
         """RFC 6888 REQ-2; RFC 4787 REQ-3: no two sessions share a port."""
         with contextlib.ExitStack() as held:
             seen = set()
-            for _ in range(50):
+            for _unused in range(50):
                 sock = held.enter_context(traffic.udp(network.lan))
                 sock.sendto(b"x", (INTERNET, 5000))
                 seen.add(server.recvfrom(10)[1])
         assert len(seen) == 50
-        assert len({address for address, _ in seen}) == 1
+        assert len({address for address, _unused in seen}) == 1
 
     def test_unasked_packet_is_dropped_and_counted(self, network, server):
         with network.br.one_more("drop_unsolicited"):
@@ -234,7 +234,7 @@ class TestFragments:
         body = traffic.datagram(LAN, INTERNET, 6000, 5000, self.BODY)
         cut = traffic.pieces(LAN, INTERNET, body, ident=100 + order[0], size=1024)
         traffic.send_packets(network.lan, INTERNET, [cut[i] for i in order])
-        data, (address, _) = server.recvfrom(5000)
+        data, (address, _unused) = server.recvfrom(5000)
         assert data == self.BODY
         assert address in map(str, POOL)
 
@@ -260,7 +260,7 @@ class TestTcp:
     def test_large_transfer(self, network, wire, upload):
         for host, device in network.cables():
             host.offloads(device, not wire)
-        near, far, _ = network.connected()
+        near, far, _unused = network.connected()
         with near, far:
             sender, receiver = (near, far) if upload else (far, near)
             assert traffic.Transfer(sender, receiver, 10_000_000).finish()
@@ -269,7 +269,7 @@ class TestTcp:
 
     def test_super_packets_cross_the_edge_whole(self, network):
         before = network.ce.ok("status")["traffic"]["native"]
-        near, far, _ = network.connected()
+        near, far, _unused = network.connected()
         with near, far:
             assert traffic.Transfer(near, far, 10_000_000).finish()
         after = network.ce.ok("status")["traffic"]["native"]
@@ -278,7 +278,7 @@ class TestTcp:
         assert octets / (after["packets_in"] - before["packets_in"]) > 4000
 
     def test_mss_is_clamped(self, network):
-        near, far, _ = network.connected()
+        near, far, _unused = network.connected()
         with near, far:
             wanted = TECHNIQUES[network.br.service.technique].tcp_mss(IPV6_MTU) - 12
             assert far.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG) == wanted
@@ -288,7 +288,7 @@ class TestTcp:
         with traffic.udp(network.lan) as one, traffic.udp(network.lan) as other:
             for sock in (one, other):
                 sock.sendto(b"open", (INTERNET, 5000))
-            mine, theirs = (server.recvfrom(10)[1] for _ in range(2))
+            mine, theirs = (server.recvfrom(10)[1] for _unused in range(2))
             one.sendto(b"hello", theirs)
             assert other.recvfrom(10) == (b"hello", mine)
 
@@ -320,7 +320,7 @@ class TestNeighbours:
 
     @pytest.mark.parametrize("size", [10, 1400, 3000, 20000])
     def test_they_reach_each_other_by_outside_addresses(self, sockets, size):
-        _, one, other, mine, theirs = sockets
+        _unused, one, other, mine, theirs = sockets
         payload = bytes(n % 251 for n in range(size))
         one.sendto(payload, theirs)
         assert other.recvfrom(65535) == (payload, mine)
@@ -338,7 +338,7 @@ class TestNeighbours:
             near = network.lan.socket(socket.AF_INET, socket.SOCK_STREAM)
             near.settimeout(traffic.PATIENCE)
             near.connect(theirs)
-            far, _ = listener.accept()
+            far, _unused = listener.accept()
         with near, far:
             assert traffic.Transfer(near, far, 5_000_000).finish()
 
@@ -353,7 +353,7 @@ class TestNeighbours:
             return peer
 
     def test_an_error_of_one_reaches_the_other(self, sockets):
-        _, one, other, _, theirs = sockets
+        _unused, one, other, _unused, theirs = sockets
         other.close()
         one.connect(theirs)
         one.send(b"nobody")
@@ -471,7 +471,7 @@ class TestNat64:
 
     @pytest.mark.parametrize("size", [0, 56, 1400, 3000])
     def test_ping(self, nat64, size):
-        _, phone = nat64
+        _unused, phone = nat64
         payload = bytes(i % 251 for i in range(size))
         with phone.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) as sock:
             sock.settimeout(traffic.PATIENCE)
@@ -502,7 +502,7 @@ class TestNat64:
             host.offloads(device, True)
 
     def test_port_unreachable(self, nat64):
-        _, phone = nat64
+        _unused, phone = nat64
         with udp6(phone) as client:
             client.connect((INTERNET6, 9))
             client.send(b"nobody")
@@ -510,7 +510,7 @@ class TestNat64:
                 client.recv(10)
 
     def test_gateway_address_answers(self, nat64):
-        _, phone = nat64
+        _unused, phone = nat64
         with phone.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) as sock:
             sock.settimeout(traffic.PATIENCE)
             sock.sendto(b"\x80\0\0\0\x12\x34\0\x01hello", (str(GATEWAY_SERVICE.gateway_address), 0))

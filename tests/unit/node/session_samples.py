@@ -145,7 +145,7 @@ class Host:
 
 def from_internet(gateway: Any, packet: bytes, now: float = 0.0) -> bytes:
     """The one IPv6 packet that leaves, its checksums right."""
-    (out,), _ = kit.run(gateway, packet, kit.NATIVE, now)
+    (out,), _events = kit.run(gateway, packet, kit.NATIVE, now)
     assert kit6.wrong6(out) == []
     return out
 

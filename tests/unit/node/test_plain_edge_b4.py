@@ -111,7 +111,7 @@ def test_df_too_big_is_told() -> None:
 
 
 def test_the_inner_packet_is_never_cut() -> None:
-    out, _ = kit.run(b4(), kit.udp(INSIDE, 1, SERVER, 2, bytes(3000), df=False), NATIVE)
+    out, _events = kit.run(b4(), kit.udp(INSIDE, 1, SERVER, 2, bytes(3000), df=False), NATIVE)
     assert [packet[6] for packet in out] == [44] * 3
     assert b"".join(p[48:] for p in out) == kit.udp(INSIDE, 1, SERVER, 2, bytes(3000), df=False, ttl=63)
     gateway = node(AFTR_SERVICE)
@@ -121,9 +121,9 @@ def test_the_inner_packet_is_never_cut() -> None:
 
 def test_super_packets_leave_as_segments_of_the_same_sums() -> None:
     big = kit.partial(kit.tcp(INSIDE, 1, SERVER, 2, ACK, bytes(14000)), 1400)
-    outputs, _ = b4().process(big, NATIVE, 0.0)
+    outputs, _unused = b4().process(big, NATIVE, 0.0)
     assert len(outputs) == 10
-    assert all(kit.checksums(kit.finished(p)[40:]) == [] for p, _ in outputs)
+    assert all(kit.checksums(kit.finished(p)[40:]) == [] for p, _unused in outputs)
 
 
 # Errors

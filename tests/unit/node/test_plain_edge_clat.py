@@ -180,7 +180,7 @@ def test_own_errors() -> None:
     edge = clat()
     error = kit.one(edge, kit.udp(INSIDE, 5000, SERVER, 53, ttl=1), NATIVE)
     assert (kit.field(error, "icmp"), kit.field(error, "dst")) == ((11, 0), INSIDE)
-    (out,), _ = kit.run(edge, kit6.udp6(SERVER6, 53, HOST6, 5000, hop_limit=1), SOFTWIRE)
+    (out,), _events = kit.run(edge, kit6.udp6(SERVER6, 53, HOST6, 5000, hop_limit=1), SOFTWIRE)
     assert (out[40], out[41], kit.outer(out)) == (3, 0, (OWN6, SERVER6))
     assert kit6.wrong6(out) == []
 
@@ -238,7 +238,7 @@ def test_pings_in_pieces_that_overlap_are_given_up() -> None:
 def test_ping_of_the_edge_itself_in_pieces_is_answered() -> None:
     edge, asked = clat(), cut6(kit6.icmp6(OPERATOR6, OWN6, 128, 0, 7 << 16, bytes(3000)), 1400)
     *held, (out, events) = (kit.run(edge, piece, SOFTWIRE) for piece in asked)
-    assert [answer for answer, _ in held] == [[], []]
+    assert [answer for answer, _unused in held] == [[], []]
     assert events == ["reassembled", "echo_answered"]
     assert {kit.outer(packet) for packet in out} == {(OWN6, OPERATOR6)}
 
@@ -246,11 +246,11 @@ def test_ping_of_the_edge_itself_in_pieces_is_answered() -> None:
 def test_super_packets_cross_whole_both_ways() -> None:
     edge = clat()
     up = kit.partial(kit.tcp(INSIDE, 1, SERVER, 2, ACK, bytes(14000)), 1400)
-    ((packet, link),), _ = edge.process(up, NATIVE, 0.0)
+    ((packet, link),), _events = edge.process(up, NATIVE, 0.0)
     assert link is SOFTWIRE and packet.offload.gso_size == 1400
     assert kit6.wrong6(kit.finished(packet)) == []
     down = kit6.partial6(tcp6(SERVER6, 2, HOST6, 1, ACK, bytes(14000)), 1400)
-    ((packet, link),), _ = edge.process(down, SOFTWIRE, 0.0)
+    ((packet, link),), _events = edge.process(down, SOFTWIRE, 0.0)
     assert link is NATIVE and packet.offload.gso_size == 1400
     assert kit.checksums(kit.finished(packet)) == []
 
@@ -261,11 +261,11 @@ def test_super_packets_cross_whole_both_ways() -> None:
 @pytest.mark.parametrize("size", [10, 1400, 4000])
 def test_through_both_and_back(size: int) -> None:
     edge, gateway = clat(), node(PLAT_SERVICE)
-    domain, _ = kit.run(edge, kit.udp(INSIDE, 5000, SERVER, 53, bytes(size), df=False), NATIVE)
+    domain, _unused = kit.run(edge, kit.udp(INSIDE, 5000, SERVER, 53, bytes(size), df=False), NATIVE)
     internet = [p for packet in domain for p in kit.run(gateway, packet, SOFTWIRE)[0]]
     first = next(p for p in internet if not int.from_bytes(p[6:8], "big") & 0x1FFF)
     outside = kit.field(first, "src"), kit.field(first, "sport")
-    domain, _ = kit.run(gateway, kit.udp(SERVER, 53, *outside, bytes(size), df=False), NATIVE)
+    domain, _unused = kit.run(gateway, kit.udp(SERVER, 53, *outside, bytes(size), df=False), NATIVE)
     home = [p for packet in domain for p in kit.run(edge, packet, SOFTWIRE)[0]]
     assert {(kit.field(p, "src"), kit.field(p, "dst")) for p in home} == {(SERVER, INSIDE)}
     parts = sorted(home, key=lambda p: int.from_bytes(p[6:8], "big") & 0x1FFF)

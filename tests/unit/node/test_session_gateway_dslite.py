@@ -174,7 +174,7 @@ def test_without_df_the_outer_packet_is_cut() -> None:
     gateway, one = single()
     address, port = one.open()
     whole = kit.udp(SERVER, 53, address, port, bytes(range(256)) * 6, df=False)
-    out, _ = kit.run(gateway, whole, NATIVE)
+    out, _events = kit.run(gateway, whole, NATIVE)
     assert [packet[6] for packet in out] == [44, 44]
     assert max(map(len, out)) <= 1500
     inner = b"".join(packet[48:] for packet in out)
@@ -187,7 +187,7 @@ def test_outer_fragments_are_put_together() -> None:
     packet = kit.udp(INSIDE, 5000, SERVER, 53, bytes(2000), df=False)
     cut = kit.cut6(kit.tunnel(B4, AFTR6, packet), 1024)
     assert kit.run(gateway, cut[1], SOFTWIRE)[0] == []
-    (out,), _ = kit.run(gateway, cut[0], SOFTWIRE)
+    (out,), _events = kit.run(gateway, cut[0], SOFTWIRE)
     assert kit.checksums(out) == [] and len(out) == len(packet)
 
 
@@ -265,7 +265,7 @@ def test_hairpin_between_hosts_of_one_customer() -> None:
     one = Customer(aftr(**OPEN))
     one.open()
     theirs = one.open(host="192.168.1.11")
-    out, _ = one.run(kit.udp(INSIDE, 5000, *theirs))
+    out, _events = one.run(kit.udp(INSIDE, 5000, *theirs))
     assert kit.outer(out[0]) == (AFTR6, B4)
     assert kit.field(out[0][40:], "dst") == "192.168.1.11"
 
@@ -275,7 +275,7 @@ def test_filtering_holds_between_customers() -> None:
     one, other = pair()
     mine, theirs = one.open(), other.open()
     assert one.run(kit.udp(INSIDE, 5000, *theirs))[1][-1] == "drop_filtered"
-    out, _ = other.run(kit.udp(INSIDE, 5000, *mine))
+    out, _events = other.run(kit.udp(INSIDE, 5000, *mine))
     assert kit.outer(out[0]) == (AFTR6, B4)
     assert one.run(kit.udp(INSIDE, 5000, *theirs))[0]
 
@@ -285,12 +285,12 @@ def test_hairpinned_tcp_handshake() -> None:
     one, other = pair(**OPEN)
     served = other.send(kit.tcp(INSIDE, 8080, SERVER, 80))
     theirs = kit.field(served, "src"), kit.field(served, "sport")
-    (syn,), _ = one.run(kit.tcp(INSIDE, 6000, *theirs))
+    (syn,), _events = one.run(kit.tcp(INSIDE, 6000, *theirs))
     mine = kit.field(syn[40:], "src"), kit.field(syn[40:], "sport")
-    (answer,), _ = other.run(kit.tcp(INSIDE, 8080, *mine, SYN | ACK))
+    (answer,), _events = other.run(kit.tcp(INSIDE, 8080, *mine, SYN | ACK))
     assert kit.outer(answer) == (AFTR6, B4)
     assert (kit.field(answer[40:], "src"), kit.field(answer[40:], "sport")) == theirs
-    (data,), _ = one.run(kit.tcp(INSIDE, 6000, *theirs, ACK, b"data"))
+    (data,), _events = one.run(kit.tcp(INSIDE, 6000, *theirs, ACK, b"data"))
     assert kit.outer(data) == (AFTR6, OTHER_B4)
 
 
@@ -298,8 +298,8 @@ def test_hairpinned_icmp_error() -> None:
     """RFC5508-REQ-7."""
     one, other = pair(**OPEN)
     mine, theirs = one.open(), other.open()
-    (came,), _ = one.run(kit.udp(INSIDE, 5000, *theirs))
-    (error,), _ = other.run(kit.icmp(INSIDE, mine[0], 3, 3, 0, came[40:]))
+    (came,), _events = one.run(kit.udp(INSIDE, 5000, *theirs))
+    (error,), _events = other.run(kit.icmp(INSIDE, mine[0], 3, 3, 0, came[40:]))
     assert kit.outer(error) == (AFTR6, B4)
     assert (kit.field(error[40:], "src"), kit.field(error[40:], "icmp")) == (theirs[0], (3, 3))
     inner = kit.field(error[40:], "embedded")
@@ -370,8 +370,8 @@ def test_error_about_a_hairpinned_packet_is_relayed_to_its_sender() -> None:
     gateway = one.gateway
     one.open()
     theirs = other.open()
-    (came,), _ = one.run(kit.udp(INSIDE, 5000, *theirs))
-    (error,), _ = tunnel_error(gateway, came, 1)
+    (came,), _events = one.run(kit.udp(INSIDE, 5000, *theirs))
+    (error,), _events = tunnel_error(gateway, came, 1)
     assert kit.outer(error) == (AFTR6, B4)
     assert (kit.field(error[40:], "dst"), kit.field(error[40:], "icmp")) == (INSIDE, (3, 1))
     inner = kit.field(error[40:], "embedded")
@@ -397,7 +397,7 @@ def test_own_errors_to_a_customer_come_from_the_well_known_address() -> None:
 @pytest.mark.parametrize("number", [47, 50, 132])
 def test_protocols_without_napt_are_told(number: int) -> None:
     gateway, one = single()
-    address, _ = one.open()
+    address, _unused = one.open()
     error = one.run(kit.ip(INSIDE, SERVER, number, bytes(20)))[0][0][40:]
     assert (kit.field(error, "icmp"), kit.field(error, "dst")) == ((3, 2), INSIDE)
     error = kit.one(gateway, kit.ip(SERVER, address, number, bytes(20)), NATIVE)
@@ -445,10 +445,10 @@ def test_super_packets_cross_whole() -> None:
     address, port = kit.field(out, "src"), kit.field(out, "sport")
     kit.run(gateway, kit.tcp(SERVER, 80, address, port, SYN | ACK), NATIVE)
     big = kit.partial(kit.tcp(SERVER, 80, address, port, ACK, bytes(14000)), 1400)
-    outputs, _ = gateway.process(big, NATIVE, 1.0)
+    outputs, _unused = gateway.process(big, NATIVE, 1.0)
     assert len(outputs) == 10
-    assert {kit.outer(p.data) for p, _ in outputs} == {(AFTR6, B4)}
-    assert all(kit.checksums(kit.finished(p)[40:]) == [] for p, _ in outputs)
+    assert {kit.outer(p.data) for p, _unused in outputs} == {(AFTR6, B4)}
+    assert all(kit.checksums(kit.finished(p)[40:]) == [] for p, _unused in outputs)
 
 
 def test_reload_keeps_sessions_of_pools_that_stay() -> None:
@@ -456,12 +456,12 @@ def test_reload_keeps_sessions_of_pools_that_stay() -> None:
     both = pool(ipv4=(IPv4Network("203.0.113.0/32"), IPv4Network("192.0.2.8/32")))
     gateway = aftr(pool=both)
     opened = [Customer(gateway, f"2001:db8:1:{n:x}00::1").open() for n in range(1, 9)]
-    assert {address for address, _ in opened} == {"203.0.113.0", "192.0.2.8"}
+    assert {address for address, _unused in opened} == {"203.0.113.0", "192.0.2.8"}
     events = gateway.reload(aftr(pool=pool(ipv4=(IPv4Network("192.0.2.8/32"),))).service)
     kept = [pair for pair in opened if pair[0] == "192.0.2.8"]
     assert events == ["session_lost_on_reload"] * (8 - len(kept))
     for address, port in opened:
-        out, _ = kit.run(gateway, kit.udp(SERVER, 53, address, port), NATIVE)
+        out, _events = kit.run(gateway, kit.udp(SERVER, 53, address, port), NATIVE)
         assert bool(out) is (address == "192.0.2.8")
 
 
@@ -482,7 +482,7 @@ def test_offload_towards_the_gateway_is_kept() -> None:
     gateway = aftr()
     inner = kit.partial(kit.tcp(INSIDE, 5000, SERVER, 80))
     wrapped = Packet(kit.tunnel(B4, AFTR6, inner.data), inner.offload.moved(40) if inner.offload else None)
-    ((out, link),), _ = gateway.process(wrapped, SOFTWIRE, 0.0)
+    ((out, link),), _events = gateway.process(wrapped, SOFTWIRE, 0.0)
     assert link is NATIVE
     assert kit.checksums(kit.finished(out)) == []
 
@@ -565,8 +565,8 @@ def test_log_tells_who_had_which_ports() -> None:
     ((name, record),) = records
     assert (name, record.event, record.last_port - record.first_port) == ("t", "block_assigned", 63)
     assert record.realm == int(IPv6Address("2001:db8:1:100::"))
-    assert {IPv4Address(address) for address, _ in ports} == {IPv4Address(record.outside)}
-    assert all(record.first_port <= port <= record.last_port for _, port in ports)
+    assert {IPv4Address(address) for address, _unused in ports} == {IPv4Address(record.outside)}
+    assert all(record.first_port <= port <= record.last_port for _unused, port in ports)
     gateway.expire(302.0)
     gateway.expire(500.0)
-    assert [r.event for _, r in records] == ["block_assigned", "block_released"]
+    assert [r.event for _unused, r in records] == ["block_assigned", "block_released"]

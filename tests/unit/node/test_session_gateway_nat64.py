@@ -175,7 +175,7 @@ def test_an_own_prefix_carries_private_addresses() -> None:
 def test_protocols_without_napt_are_told(number: int) -> None:
     """RFC 6146 s3.5: ICMPv6 1/4, ICMPv4 3/2."""
     gateway, host = single()
-    address, _ = host.open()
+    address, _unused = host.open()
     (out,), events = host.run(kit6.ip6(HOST6, SERVER6, number, bytes(40)))
     assert events[0] == "drop_protocol_unsupported"
     assert (out[6], out[40], out[41], kit.outer(out)) == (58, 1, 4, (NAT64_6, HOST6))
@@ -226,7 +226,7 @@ def test_hosts_reach_each_other_by_outside_addresses() -> None:
     assert "hairpinned" in events
     assert kit6.wrong6(out) == []
     assert (kit.outer(out), ports6(out)) == ((in_prefix(mine[0]), OTHER6), (mine[1], 5000))
-    (back,), _ = other.run(other.udp(5000, *mine))
+    (back,), _events = other.run(other.udp(5000, *mine))
     assert (kit.outer(back), ports6(back)) == ((in_prefix(theirs[0]), HOST6), (theirs[1], 5000))
 
 
@@ -235,9 +235,9 @@ def test_hairpinned_tcp_handshake() -> None:
     one, other = pair(**OPEN)
     served = other.send(other.tcp(8080, SERVER, 80))
     theirs = kit.field(served, "src"), kit.field(served, "sport")
-    (syn,), _ = one.run(one.tcp(6000, *theirs))
+    (syn,), _events = one.run(one.tcp(6000, *theirs))
     source, port = kit.outer(syn)[0], ports6(syn)[0]
-    (answer,), _ = other.run(tcp6(OTHER6, 8080, source, port, SYN | ACK))
+    (answer,), _events = other.run(tcp6(OTHER6, 8080, source, port, SYN | ACK))
     assert (kit.outer(answer), ports6(answer)) == ((in_prefix(theirs[0]), HOST6), (theirs[1], 6000))
 
 
@@ -245,8 +245,8 @@ def test_hairpinned_error() -> None:
     """RFC5508-REQ-7."""
     one, other = pair(**OPEN)
     mine, theirs = one.open(), other.open()
-    (came,), _ = one.run(one.udp(5000, *theirs))
-    (error,), _ = other.run(kit6.icmp6(OTHER6, in_prefix(mine[0]), 1, 4, 0, came))
+    (came,), _events = one.run(one.udp(5000, *theirs))
+    (error,), _events = other.run(kit6.icmp6(OTHER6, in_prefix(mine[0]), 1, 4, 0, came))
     assert kit6.wrong6(error) == []
     assert kit.outer(error) == (in_prefix(theirs[0]), HOST6)
     assert (error[40], error[41]) == (1, 4)
@@ -315,7 +315,7 @@ def test_errors_end_no_session() -> None:
 
 def test_hop_limit_errors_go_to_both_sides() -> None:
     gateway, host = single()
-    (out,), _ = host.run(host.udp(5000, SERVER, 53, hop_limit=1))
+    (out,), _events = host.run(host.udp(5000, SERVER, 53, hop_limit=1))
     assert (out[40], out[41], kit.outer(out)) == (3, 0, (NAT64_6, HOST6))
     assert kit6.wrong6(out) == []
     error = kit.one(gateway, kit.udp(SERVER, 53, *host.open(), ttl=1), NATIVE)
@@ -336,7 +336,7 @@ def test_too_big_for_ipv6_is_told() -> None:
 
 def test_without_df_it_is_cut_for_ipv6() -> None:
     gateway, host = single()
-    out, _ = kit.run(gateway, kit.udp(SERVER, 53, *host.open(), bytes(1400), df=False), NATIVE)
+    out, _events = kit.run(gateway, kit.udp(SERVER, 53, *host.open(), bytes(1400), df=False), NATIVE)
     assert [packet[6] for packet in out] == [44, 44]
     assert max(map(len, out)) <= 1280
     assert {kit.outer(packet) for packet in out} == {(SERVER6, HOST6)}
@@ -400,11 +400,11 @@ def test_super_packets_cross_whole_both_ways() -> None:
     address, port = kit.field(out, "src"), kit.field(out, "sport")
     from_internet(gateway, kit.tcp(SERVER, 80, address, port, SYN | ACK))
     down = kit.partial(kit.tcp(SERVER, 80, address, port, ACK, bytes(14000)), 1400)
-    ((packet, link),), _ = gateway.process(down, NATIVE, 1.0)
+    ((packet, link),), _events = gateway.process(down, NATIVE, 1.0)
     assert link is SOFTWIRE and packet.offload.gso_size == 1400
     assert kit6.wrong6(kit.finished(packet)) == []
     up = kit6.partial6(host.tcp(5000, SERVER, 80, ACK, bytes(14000)), 1400)
-    ((packet, link),), _ = gateway.process(up, SOFTWIRE, 1.0)
+    ((packet, link),), _events = gateway.process(up, SOFTWIRE, 1.0)
     assert link is NATIVE and packet.offload.gso_size == 1400
     assert kit.checksums(kit.finished(packet)) == []
 

@@ -80,7 +80,7 @@ class Line:
 
     def hears(self, packet: bytes, now: float = 0.0) -> bool:
         """Whether an IPv4 packet from outside gets to this line."""
-        out, _ = kit.run(self.gateway, packet, NATIVE, now)
+        out, _events = kit.run(self.gateway, packet, NATIVE, now)
         return [kit.outer(p)[1] for p in out if p[0] >> 4 == 6] == [self.address]
 
     def udp(self, sport: int, remote: str, dport: int) -> bytes:
@@ -338,7 +338,7 @@ def test_a_syn_from_outside_waits_for_ours(make: Make) -> None:
     outside = line.outside(line.tcp(5000, SERVER2, 80))
     assert not line.hears(kit.tcp(SERVER, 80, *outside), 1)
     assert line.outside(line.tcp(5000, SERVER, 80), 3) == outside
-    out, _ = kit.run(line.gateway, answer(("203.0.113.1", 9)), NATIVE, 20)
+    out, _events = kit.run(line.gateway, answer(("203.0.113.1", 9)), NATIVE, 20)
     assert out == []
     assert line.hears(kit.tcp(SERVER, 80, *outside, SYN | ACK), 21)
 
@@ -351,7 +351,7 @@ def test_an_unsolicited_syn_is_answered_after_six_seconds(make: Make, bound: boo
     assert kit.run(line.gateway, kit.tcp(SERVER, 80, *outside), NATIVE, 1)[0] == []
     nothing = answer(("203.0.113.1", 9))
     assert kit.run(line.gateway, nothing, NATIVE, 6.9)[0] == []
-    (error,), _ = kit.run(line.gateway, nothing, NATIVE, 7.1)
+    (error,), _events = kit.run(line.gateway, nothing, NATIVE, 7.1)
     assert (kit.field(error, "icmp"), kit.field(error, "dst")) == ((3, 3), SERVER)
     inner = kit.field(error, "embedded")
     assert (kit.field(inner, "dst"), kit.field(inner, "dport")) == outside
@@ -436,11 +436,11 @@ def test_the_other_one_sees_the_outside_source(make: Make) -> None:
     """RFC4787-REQ-9, RFC5382-REQ-8."""
     one, other = make.pair(**OPEN)
     mine, theirs = one.open(), other.open()
-    (out,), _ = one.run(one.udp(5000, *theirs))
+    (out,), _events = one.run(one.udp(5000, *theirs))
     assert kit.outer(out)[1] == AWAY
     assert one.heard(out) == (mine, 5000)
     mine, theirs = one.connect(), other.connect()
-    (out,), _ = one.run(one.tcp(5000, *theirs))
+    (out,), _events = one.run(one.tcp(5000, *theirs))
     assert kit.outer(out)[1] == AWAY
     assert one.heard(out) == (mine, 5000)
 
@@ -485,7 +485,7 @@ def test_ports_run_out(make: Make) -> None:
     ports = pool(ipv4=(IPv4Network("203.0.113.1/32"),), first_port=65500)
     one, other = make.pair(pool=ports)
     opened = {sport: one.open(sport=sport) for sport in range(5000, 5036)}
-    assert sorted(port for _, port in opened.values()) == list(range(65500, 65536))
+    assert sorted(port for _unused, port in opened.values()) == list(range(65500, 65536))
     for line in (one, other):
         out, events = line.run(line.udp(6000, SERVER, 53))
         assert (events[0], line.refusal(out[0])) == ("drop_ports_exhausted", line.EXHAUSTED)
@@ -560,7 +560,7 @@ def test_deterministic_ports_follow_from_the_subscriber(make: Make) -> None:
         gateway = make.gateway(pool=ports)
         lines = [make.kind(gateway, f"2001:db8:1:{0x100 + n:x}::5") for n in range(16)]
         opened = [[line.open(sport=5000 + i) for i in range(5)] for line in lines]
-        seen.append([(pairs[0][0], {(port - 1024) // 4032 for _, port in pairs}) for pairs in opened])
+        seen.append([(pairs[0][0], {(port - 1024) // 4032 for _unused, port in pairs}) for pairs in opened])
     assert seen[0] == seen[1]
     assert seen[0] == [("203.0.113.0", {n}) for n in range(16)]
     stranger = make.kind(make.gateway(pool=ports), AWAY)
