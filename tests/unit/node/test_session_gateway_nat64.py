@@ -431,3 +431,20 @@ def test_reload_keeps_sessions() -> None:
     gateway.reload(nat64(translation_prefix=IPv6Network("2001:db8:65::/96")).service)
     back = from_internet(gateway, kit.udp(SERVER, 53, *opened))
     assert kit.outer(back)[0] == str(IPv6Address(kit.v6("2001:db8:65::")[:12] + kit.v4(SERVER)))
+
+
+def test_settings_change_under_traffic() -> None:
+    gateway, host = single()
+    opened = host.open()
+    big = kit.udp(SERVER, 53, *opened, bytes(1400), df=False)
+    assert len(kit.run(gateway, big, NATIVE)[0]) == 2
+    gateway.reload(nat64(lowest_ipv6_mtu=1500).service)
+    assert len(from_internet(gateway, big)) == 1448
+    gateway.reload(nat64(lowest_ipv6_mtu=1500, udp_zero_checksum="drop").service)
+    unsummed = bytearray(kit.udp(SERVER, 53, *opened))
+    unsummed[26:28] = b"\0\0"
+    assert kit.run(gateway, bytes(unsummed), NATIVE)[1][0] == "drop_udp_no_checksum"
+    assert kit.run(gateway, kit.udp(SERVER2, 53, *opened), NATIVE)[1] == ["drop_filtered"]
+    gateway.reload(nat64(**OPEN).service)
+    assert from_internet(gateway, kit.udp(SERVER2, 53, *opened))
+    assert host.open() == opened
