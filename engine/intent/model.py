@@ -52,6 +52,7 @@ SERVICES = VARIABLE + "services"
 SERVICE_NAME: Final = "inventory_name"  # the key under ipv4aas_services, as a field
 HUB, MESH = "hub", "mesh"
 AUTO, OFF = "auto", "off"
+OUTER, INNER = "outer", "inner"
 UNSUPPORTED, ALWAYS = "unsupported", "always"
 LINUX = "linux"  # the platform that runs the engine
 ROLES = (GATEWAY, EDGE, RESOLVER, PROVISIONER, ROUTER)
@@ -269,8 +270,8 @@ class ServiceIntent(Model):
     mss_clamp: Clamp = Field(
         default=AUTO, description="TCP MSS that nodes enforce: auto (from the MTU), off or octets"
     )
-    fragmentation: Annotated[str, choice("outer", "inner")] = Field(
-        default="outer", description="what is cut where DF is 0 and a packet is too big"
+    fragmentation: Annotated[str, choice(OUTER, INNER)] = Field(
+        default=OUTER, description="what is cut where DF is 0 and a packet is too big"
     )
     strict_identifiers: Flag = Field(
         default=False, description="gateways drop sources whose interface identifier is not the mapped one"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import IPv4Network
 
-from ..intent.model import SERVICES
+from ..intent.model import INNER, SERVICES
 from ..intent.wording import all_of
 from ..techniques import Technique
 from ..techniques.service import GATEWAY
@@ -44,7 +44,7 @@ def private_networks(fleet: Fleet) -> Said:
 def inner_packets_whole(fleet: Fleet) -> Said:
     """DSL005."""
     for name, one in fleet.drawn.items():
-        if _is_ds_lite(one.intent.row) and one.intent.fragmentation == "inner":
+        if _is_ds_lite(one.intent.row) and one.intent.fragmentation == INNER:
             place = f"{SERVICES}.{name}.fragmentation"
             yield place, "inner: DS-Lite cuts the packet outside only", "use outer, and a larger backbone_mtu"
 

@@ -10,7 +10,14 @@ from dataclasses import replace
 from ipaddress import IPV6LENGTH, IPv4Network, IPv6Network
 from typing import Any
 
-from ..intent.model import ADDRESS_DEPENDENT, ENDPOINT_INDEPENDENT, Dns64Intent, HostIntent, ServiceIntent
+from ..intent.model import (
+    ADDRESS_DEPENDENT,
+    ENDPOINT_INDEPENDENT,
+    OUTER,
+    Dns64Intent,
+    HostIntent,
+    ServiceIntent,
+)
 from ..mapping.eam import Eam
 from ..mapping.iid import RFC7597
 from ..mapping.rule import MapRule
@@ -52,7 +59,8 @@ def common_service(drawn: Drawn, role: str, iid_format: str, rule: MapRule | Non
         interface_identifier=iid_format if row.mapping == "rule" else RFC7597,
         ipv6_mtu=wanted.backbone_mtu,
         mss_clamp=mss_clamp(row, wanted.backbone_mtu, wanted.mss_clamp),
-        fragmentation=wanted.fragmentation,
+        # DS-Lite never cuts the inner packet (RFC 6333 section 5.3, lint DSL005).
+        fragmentation=OUTER if row.mapping == "session" else wanted.fragmentation,
         strict_iid=wanted.strict_identifiers,
         filtering=wanted.filtering or (ENDPOINT_INDEPENDENT if row.napt == GATEWAY else ADDRESS_DEPENDENT),
         hairpinning=wanted.hairpinning,
