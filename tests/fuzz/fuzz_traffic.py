@@ -20,7 +20,7 @@ ROUTER4, ROUTER6 = "198.51.100.254", "2001:db8:fffd::99"
 TCP, UDP, ICMP, ICMPV6, FRAGMENT, IPV4 = 6, 17, 1, 58, 44, 4
 PROTOCOLS = [TCP, TCP, TCP, UDP, UDP, UDP, ICMP, 47, 50, 132]
 FLAGS = [2, 2, 2, 18, 16, 16, 1, 17, 4, 20, 0]
-DATA = [b"", b"x" * 7, bytes(100), b"y" * 1192, b"z" * 1300, b"w" * 4000]
+DATA = [b"", b"x" * 7, bytes(100), b"y" * 1192, b"v" * 1215, b"u" * 1236, b"z" * 1300, b"w" * 4000]
 MSS = [b"", b"\x02\x04\x05\xb4", b"\x01\x02\x04\x05\xb4\0\0\0", b"\x02\x00\x01\x01", b"\x05\x20\x02\x04"]
 BODIES = [bytes(n) for n in (0, 3, 8, 40)]
 

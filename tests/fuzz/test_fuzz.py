@@ -44,7 +44,7 @@ from unit.packet import translationkit as kit6
 
 COUNT = int(os.environ.get("FUZZ_PACKETS", "20000"))
 SEED = int(os.environ.get("FUZZ_SEED", "7597"))
-LIMITS = Limits(sessions=200, fragment_packets=50, fragment_octets=100_000, fragment_seconds=2.0)
+LIMITS = Limits(sessions=200, fragment_packets=50, fragment_octets=15_000, fragment_seconds=2.0)
 NATIVE, DOMAIN = Link.NATIVE, Link.SOFTWIRE
 Batch = list[tuple[bytes, Link]]
 
