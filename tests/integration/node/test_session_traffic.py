@@ -277,6 +277,26 @@ class TestTcp:
         assert octets > 10_000_000
         assert octets / (after["packets_in"] - before["packets_in"]) > 4000
 
+    @pytest.mark.parametrize("upload", [True, False], ids=["up", "down"])
+    def test_translated_super_packets_stay_whole(self, network, upload):
+        """On both sides of both nodes; into a tunnel they go one by one."""
+        nodes = (network.ce, network.br)
+        before = [node.ok("status")["traffic"] for node in nodes]
+        near, far, _unused = network.connected()
+        with near, far:
+            sender, receiver = (near, far) if upload else (far, near)
+            assert traffic.Transfer(sender, receiver, 10_000_000).finish()
+        for node, old in zip(nodes, before, strict=True):
+            new = node.ok("status")["traffic"]
+            into, out = ("native", "softwire") if (node is network.ce) == upload else ("softwire", "native")
+            for side, way in ((into, "in"), (out, "out")):
+                octets, packets = (
+                    new[side][f"{what}_{way}"] - old[side][f"{what}_{way}"] for what in ("octets", "packets")
+                )
+                assert octets > 10_000_000
+                if side == "native" or network.br.service.technique == "464xlat":
+                    assert octets / packets > 4000, (node.host.name, side, way)
+
     def test_mss_is_clamped(self, network):
         near, far, _unused = network.connected()
         with near, far:
