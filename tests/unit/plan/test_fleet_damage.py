@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import copy
+from random import Random
 
 import yaml
 from ansible_collections.ipv4aas.fleet.engine.codec import decode, encode
 from ansible_collections.ipv4aas.fleet.engine.node.check import configuration
+from ansible_collections.ipv4aas.fleet.engine.node.core import build_node
 from ansible_collections.ipv4aas.fleet.engine.plan.build import build_plan
 from ansible_collections.ipv4aas.fleet.engine.plan.model import FleetPlan
 from ansible_collections.ipv4aas.fleet.engine.problem import Refused
@@ -40,6 +42,26 @@ def leaves(value, path=()):
 VALUES = [value for document in DOCUMENTS for _, value in leaves(document)]
 
 
+# Keys that every service may have, whatever its technique makes of them.
+KEYS = {
+    name: st.sampled_from(values)
+    for name, values in {
+        "fragmentation": ["inner", "outer"],
+        "mss_clamp": ["off", "auto", 1200],
+        "strict_identifiers": [True],
+        "filtering": ["address-dependent", "endpoint-independent"],
+        "hairpinning": [False],
+        "icmp_on_miss": [True],
+        "udp_zero_checksum": ["drop", "forward"],
+        "lowest_ipv6_mtu": [1280, 1400],
+        "backbone_mtu": [1280, 9000],
+        "topology": ["mesh", "hub"],
+        "interface_identifier": ["draft-03"],
+        "eam": [[{"ipv4": "133.0.9.0/28", "ipv6": "2400:4001::/124"}]],
+    }.items()
+}
+
+
 def put(document, path, value):
     *way, last = path
     for key in way:
@@ -55,6 +77,7 @@ def test_damage(data):
     if data.draw(st.booleans()) and isinstance(services, dict):
         for service in filter(lambda found: isinstance(found, dict), services.values()):
             service["technique"] = data.draw(st.sampled_from(list(TECHNIQUES)))
+            service.update(copy.deepcopy(data.draw(st.fixed_dictionaries({}, optional=KEYS))))
     for _ in range(data.draw(st.integers(1, 3))):
         paths = [path for path, _ in leaves(document) if len(path) > 2]
         put(
@@ -74,3 +97,5 @@ def test_damage(data):
         if node.platform == "linux" and node.services:
             # What is planned for the engine is what the engine takes.
             configuration(encode(NodeConfiguration(node=node.name, services=node.services)))
+            for service in node.services:
+                build_node(service, rng=Random(1))
