@@ -12,7 +12,9 @@ from ipaddress import IPv6Network
 from types import MappingProxyType
 from typing import Any
 
+from ..mapping.binding import Binding
 from ..mapping.rule import MapRule
+from ..techniques import TECHNIQUES
 from ..techniques.service import EDGE, Service
 from .twin import Counterexample, counterexample
 
@@ -43,7 +45,7 @@ class ServiceDrift:
     service: str
     kind: str  # missing, unplanned or changed
     differences: tuple[Difference, ...] = ()
-    customers: int = 0
+    customers: int | None = 0  # None: all that a gateway without a list of them has
     examples: tuple[IPv6Network, ...] = ()
     packet: Counterexample | None = None
 
@@ -54,14 +56,19 @@ class ServiceDrift:
         if self.kind == UNPLANNED:
             return [f"{self.service}: on the device, but nothing plans it"]
         lines = [f"{self.service}: {difference}" for difference in self.differences]
-        shown = ", ".join(str(prefix) for prefix in self.examples)
-        more = ", ..." if self.customers > len(self.examples) else ""
-        lines.append(f"{self.service}: customers concerned: {self.customers:,} ({shown}{more})")
+        lines.append(f"{self.service}: customers concerned: {self._concerned()}")
         if self.packet is None:
             lines.append(f"{self.service}: no packet was found that tells the two apart")
         else:
             lines.append(f"{self.service}: for example {self.packet}")
         return lines
+
+    def _concerned(self) -> str:
+        if self.customers is None:
+            return "all"
+        shown = ", ".join(str(prefix) for prefix in self.examples)
+        more = ", ..." if self.customers > len(self.examples) else ""
+        return f"{self.customers:,}" + (f" ({shown}{more})" if shown else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +126,54 @@ def _differences(planned: Service, found: Service) -> Iterator[Difference]:
             continue
         if field.name == "rules":
             yield from _rule_differences(planned.rules, found.rules)
+        elif field.name == "bindings":
+            yield from _binding_differences(planned.bindings, found.bindings)
+        elif field.name in ("pool", "plane", "dns64") and old is not None and new is not None:
+            yield from _part_differences(field.name, old, new)
+        elif field.name == "ipv6_mtu":
+            row = TECHNIQUES[planned.technique]
+            yield Difference(field.name, _show(old), _show(new), _mtu(row.ipv4_mtu(old), row.ipv4_mtu(new)))
         else:
             meaning = _MEANING.get(field.name, _plain)(old, new)
             yield Difference(field.name, _show(old), _show(new), meaning)
+
+
+def _part_differences(name: str, old: Any, new: Any) -> Iterator[Difference]:
+    """Field by field of a part of the service."""
+    for field in dataclasses.fields(old):
+        before, after = getattr(old, field.name), getattr(new, field.name)
+        if before != after:
+            path = f"{name}.{field.name}"
+            yield Difference(path, _show(before), _show(after), _MEANING.get(path, _plain)(before, after))
+
+
+def _binding_differences(planned: tuple[Binding, ...], found: tuple[Binding, ...]) -> Iterator[Difference]:
+    """Subscriber by subscriber; of a large table only some are shown, and how many there are is said."""
+    before, after = ({binding.softwire: binding for binding in table} for table in (planned, found))
+    differing = [
+        softwire
+        for softwire in sorted(before.keys() | after.keys())
+        if before.get(softwire) != after.get(softwire)
+    ]
+    for softwire in differing[:SHOWN]:
+        old, new = before.get(softwire), after.get(softwire)
+        if new is None:
+            meaning = "the subscriber has no binding, and no IPv4"
+        elif old is None:
+            meaning = "somebody is served whom nothing plans"
+        else:
+            meaning = "the subscriber would use another address or other ports"
+        yield Difference(f"bindings[{softwire}]", _binding_text(old), _binding_text(new), meaning)
+    if len(differing) > SHOWN:
+        meaning = f"{len(differing):,} bindings differ in all"
+        yield Difference("bindings", f"{len(planned):,}", f"{len(found):,}", meaning)
+
+
+def _binding_text(binding: Binding | None) -> str:
+    if binding is None:
+        return "absent"
+    ports = f", PSID {binding.psid} of {binding.psid_len} bits, offset {binding.psid_offset}"
+    return f"{binding.ipv4}{ports if binding.psid_len else ''}"
 
 
 def _rule_differences(planned: tuple[MapRule, ...], found: tuple[MapRule, ...]) -> Iterator[Difference]:
@@ -167,7 +219,7 @@ def _plain(old: Any, new: Any) -> str:
 
 
 def _mtu(old: int, new: int) -> str:
-    return f"IPv4 packets of up to {new - 40} octets in place of {old - 40} cross whole"
+    return f"IPv4 packets of up to {new} octets in place of {old} cross whole"
 
 
 def _mss(old: int, new: int) -> str:
@@ -190,7 +242,6 @@ def _strict(old: bool, new: bool) -> str:
 
 _MEANING: Mapping[str, Callable[[Any, Any], str]] = MappingProxyType(
     {
-        "ipv6_mtu": _mtu,
         "mss_clamp": _mss,
         "interface_identifier": _iid,
         "gateway_address": _gateway,
@@ -200,6 +251,39 @@ _MEANING: Mapping[str, Callable[[Any, Any], str]] = MappingProxyType(
         "end_user_prefix": lambda old, new: "the edge takes the place of another customer",
         "inside": lambda old, new: "other LAN networks may use the service",
         "port_forwards": lambda old, new: "inbound connections reach other hosts, or none",
+        "translation_prefix": lambda old, new: f"packets to {old} are not translated any more (X004)",
+        "eam": lambda old, new: "other IPv4 addresses stand for IPv6 hosts",
+        "plane_routes": lambda old, new: "IPv4 networks of the plane are looked for elsewhere, or nowhere",
+        "plane.prefix": lambda old, new: "addresses of the plane are made in another prefix (SA001)",
+        "plane.plane_id": lambda old, new: f"packets go to the networks of plane {new}, not of {old} (SA001)",
+        "pool": lambda old, new: "sessions get no address" if new is None else "sessions get addresses",
+        "pool.ipv4": lambda old, new: "customers are seen with other addresses",
+        "pool.first_port": lambda old, new: f"customers are seen with ports from {new} on",
+        "pool.ports_per_subscriber": lambda old, new: (
+            f"a subscriber has {new or 'any number of'} ports"
+            f" in place of {old or 'any number'} (RFC 6888 REQ-4)"
+        ),
+        "pool.block_size": lambda old, new: "ports are drawn, and logged, in other blocks",
+        "pool.deterministic": lambda old, new: (
+            "who had a port " + ("follows by arithmetic" if new else "is told by the log alone")
+        ),
+        "pool.hold_down": lambda old, new: (
+            f"a port is given to somebody else after {new} s in place of {old} (RFC 6888 REQ-8)"
+        ),
+        "pool.subscriber_prefix_len": lambda old, new: f"a subscriber is a /{new} in place of a /{old}",
+        "hairpinning": lambda old, new: (
+            "customers " + ("reach each other" if new else "do not reach each other")
+        ),
+        "icmp_on_miss": lambda old, new: "who has no binding is " + ("told so" if new else "not told"),
+        "udp_zero_checksum": lambda old, new: f"what becomes of UDP without a checksum: {new}, not {old}",
+        "lowest_ipv6_mtu": lambda old, new: (
+            f"IPv4 packets without DF are cut to {new} octets of IPv6, not {old}"
+        ),
+        "aftr_name": lambda old, new: "customers look for another AFTR",
+        "dns64.exclude": lambda old, new: "other AAAA answers do not count",
+        "dns64.clients": lambda old, new: "others get synthesised answers, or nobody",
+        "dns64.private": lambda old, new: "other IPv4 addresses are never synthesised",
+        "namespace": lambda old, new: "the IPv4 side is in another network namespace",
     }
 )
 
@@ -212,11 +296,27 @@ def _show(value: Any) -> str:
     return str(value)
 
 
-def _concerned(planned: Service, found: Service) -> tuple[int, tuple[IPv6Network, ...]]:
-    """How many customers a difference touches, and some of them."""
+def _concerned(planned: Service, found: Service) -> tuple[int | None, tuple[IPv6Network, ...]]:
+    """How many customers a difference touches, and some of them; None for all that a gateway has."""
     if planned.role == EDGE:
         own = planned.end_user_prefix
         return 1, (own,) if own else ()
+    listed = TECHNIQUES[planned.technique].mapping
+    if listed == "rule":
+        return _concerned_by_rules(planned, found)
+    if listed == "binding":
+        return _concerned_by_bindings(planned, found)
+    return None, ()
+
+
+def _concerned_by_bindings(planned: Service, found: Service) -> tuple[int, tuple[IPv6Network, ...]]:
+    whole = dataclasses.replace(found, bindings=planned.bindings) != planned
+    now = set(found.bindings)
+    softwires = [one.softwire for one in planned.bindings if whole or one not in now]
+    return len(softwires), tuple(IPv6Network(softwire) for softwire in softwires[:SHOWN])
+
+
+def _concerned_by_rules(planned: Service, found: Service) -> tuple[int, tuple[IPv6Network, ...]]:
     whole_domain = dataclasses.replace(found, rules=planned.rules) != planned
     table = found.address_table()
     count = 0
