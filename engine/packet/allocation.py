@@ -216,17 +216,13 @@ class PoolAllocator:
         subscriber = self._subscribers.get(key)
         if subscriber is None:
             subscriber = self._enter(key, self._place(realm, protocol))
-        try:
-            quota = self.pool.ports_per_subscriber
-            if quota and subscriber.ports >= quota:
-                raise self.refused("drop_quota")
-            self._admit(subscriber, now)
-            port = self._draw(subscriber, protocol, realm, wanted, now)
-            if not port:
-                raise self.refused("drop_ports_exhausted")
-        except Drop:
-            self._forget_idle(subscriber)
-            raise
+        quota = self.pool.ports_per_subscriber
+        if quota and subscriber.ports >= quota:
+            raise self.refused("drop_quota")
+        self._admit(subscriber, now)
+        port = self._draw(subscriber, protocol, realm, wanted, now)
+        if not port:
+            raise self.refused("drop_ports_exhausted")
         subscriber.ports += 1
         subscriber.sessions += 1
         return subscriber.outside, port

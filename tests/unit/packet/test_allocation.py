@@ -417,6 +417,16 @@ def test_no_port_has_two_owners_and_the_log_knows_each(steps: list[Any], block_s
         assert (int(lease.ipv4), int(lease.realm) >> 64) == (outside, realm(number) >> 64)
 
 
+def test_a_released_block_leaves_the_others_in_use() -> None:
+    desk = Desk(BLOCKS)
+    pairs = [desk.take(1) for _ in range(64)]
+    for outside, port in pairs[:32] + pairs[40:42]:
+        desk.give_back(outside, port, number=1)
+    desk.allocator.expire(120.0)
+    assert desk.events()[-1][0] == "block_released"
+    assert {desk.take(1, now=120.0) for _ in range(2)} == set(pairs[40:42])
+
+
 # Deterministic (RFC 7422)
 
 

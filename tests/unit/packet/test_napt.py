@@ -518,6 +518,26 @@ def test_port_forwards_of_two_subscribers() -> None:
     assert nat.reaches(OTHER, 10, ("203.0.113.1", 80), "tcp", 1e5)
 
 
+def test_a_port_forward_that_changes() -> None:
+    """To another host: its sessions end; to the host that has the port already: they live."""
+    outside = int(IPv4Address("203.0.113.1"))
+    forward = StaticBinding(6, 65100, int(IPv4Address(A)), 80, outside, HOME)
+    nat = Nat(static=[forward])
+    nat.back(kit.tcp(OTHER, 9, "203.0.113.1", 65100))
+    other = replace(forward, inside=int(IPv4Address(B)))
+    assert nat.napt.configure(PoolAllocator(POOL, Random(1)), False, [other]) == 1
+    _, came = nat.back(kit.tcp(OTHER, 9, "203.0.113.1", 65100))
+    assert kit.field(came, "dst") == B
+    end = nat.opened(proto="tcp", realm=NEIGHBOUR)
+    held = StaticBinding(6, end[1], int(IPv4Address(A)), 5000, int(IPv4Address(end[0])), NEIGHBOUR)
+    last = PoolAllocator(POOL, Random(1))
+    assert nat.napt.configure(last, False, [other, held]) == 0
+    assert [one.sessions for one in last._subscribers.values()] == [1, 1]
+    assert nat.reaches("198.51.100.99", 1, end, "tcp")  # a port forward is open to all
+    assert nat.napt.expire(240.0) == 3
+    assert nat.reaches(OTHER, 9, end, "tcp", 1000.0)
+
+
 # Reload
 
 
