@@ -11,6 +11,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from random import Random
 from typing import Any
 
+from ansible_collections.ipv4aas.fleet.engine.mapping.eam import Eam
 from ansible_collections.ipv4aas.fleet.engine.techniques.service import EDGE, GATEWAY, Service
 from fuzz_traffic import PROTOCOLS, Flow, render4, render6
 from technique_samples import LAN, PREF64, RULE, SERVICES
@@ -23,6 +24,8 @@ Address = tuple[str, Port]  # with a port: only this one may be used
 SERVERS: list[Address] = [("198.51.100.7", None), ("198.51.100.8", 53), ("8.8.8.8", 443)]
 ODD: list[Address] = [(text, None) for text in ("127.0.0.1", "224.0.0.1", "0.0.0.0", "192.0.2.255")]
 HOSTS: list[Address] = [(f"192.168.1.{n}", None) for n in range(1, 30)]
+MAPPED = Eam(IPv4Network("198.18.0.1/32"), IPv6Network("2001:db8:1:300::30/128"))  # RFC 7757
+MAPPED4 = str(MAPPED.ipv4[0])
 PORTS = [80, 53, 208, 1232, 1368, 1233, 64723, 0, 65535]
 
 
@@ -285,21 +288,23 @@ SEATS: dict[tuple[str, str], Seat] = {
     ),
     **{
         (technique, GATEWAY): Seat(
-            sized(technique, GATEWAY),
-            [Talk(SERVERS, [("203.0.113.3", None)]), Talk(OUTSIDE, OUTSIDE)],
+            replace(sized(technique, GATEWAY), eam=(MAPPED,)),
+            [Talk(SERVERS, [("203.0.113.3", None), (MAPPED4, None)]), Talk(OUTSIDE, OUTSIDE)],
             translated(
                 at_96(PREF64),
+                Talk(HOSTS, [*OUTSIDE, ("203.0.113.3", None), (MAPPED4, None)], str(MAPPED.ipv6[0])),
+                Talk(HOSTS, [(MAPPED4, None)], "2001:db8:1:100::10"),
                 Talk(HOSTS, OUTSIDE, "2001:db8:1:100::10"),
                 Talk(HOSTS, SERVERS, "2001:db8:1:200::20"),
                 Talk(HOSTS, [("203.0.113.3", None)], "2001:db8:1:200::20"),
                 Talk(SERVERS, SERVERS),
             ),
-            native_sources=POOL4,
+            native_sources=[*POOL4, *of_its_own],
             native_targets=ANY4,
             domain_sources=[PREF64, *networks6(BR)],
             domain_targets=networks6("2001:db8:1::/48"),
         )
-        for technique in ("nat64", "464xlat")
+        for technique, of_its_own in (("nat64", [MAPPED.ipv4]), ("464xlat", []))
     },
     ("464xlat", EDGE): Seat(
         sized("464xlat", EDGE),
