@@ -279,6 +279,7 @@ _MEANING: Mapping[str, Callable[[Any, Any], str]] = MappingProxyType(
         "lowest_ipv6_mtu": lambda old, new: (
             f"IPv4 packets without DF are cut to {new} octets of IPv6, not {old}"
         ),
+        "delegations": lambda old, new: "customers get other End-user prefixes",
         "aftr_name": lambda old, new: "customers look for another AFTR",
         "dns64.exclude": lambda old, new: "other AAAA answers do not count",
         "dns64.clients": lambda old, new: "others get synthesised answers, or nobody",
