@@ -8,6 +8,7 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from random import Random
 
+from ansible_collections.ipv4aas.fleet.engine.mapping.rfc6052 import Embedding
 from ansible_collections.ipv4aas.fleet.engine.node.core import build_node
 from ansible_collections.ipv4aas.fleet.engine.plan.build import build_plan
 from ansible_collections.ipv4aas.fleet.engine.problem import Refused
@@ -17,6 +18,7 @@ from fleet_samples import FEATURES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit.packet import packetkit as kit
+from unit.packet import translationkit as kit6
 from unit.packet.packetkit import NATIVE, SOFTWIRE
 
 BASE = int(IPv6Network("2400:4000::/32").network_address)
@@ -31,7 +33,9 @@ def towns(draw):
     k = draw(st.integers(0, 6))
     pool_bits = draw(st.integers(1, 3))
     length = draw(st.sampled_from([48, 52, 56, 60, 64]))
-    slack = draw(st.integers(0, 2))
+    allocation = draw(st.sampled_from(["dynamic", "blocks", "deterministic"]))
+    # A deterministic pool has as many ranges as there may be customers.
+    slack = 0 if allocation == "deterministic" else draw(st.integers(0, 2))
     room = k + pool_bits + slack
     count = 1 << (k + pool_bits)
     service = {
@@ -43,7 +47,7 @@ def towns(draw):
         "sharing": {
             "customers_per_address": 1 << k,
             "reserved_ports": draw(st.sampled_from([1024, 2048, 4096])),
-            "allocation": draw(st.sampled_from(["dynamic", "blocks"])),
+            "allocation": allocation,
         },
         "gateway": {
             "address": "2400:5000::1",
@@ -79,6 +83,12 @@ def fleet(service, technique, prefixes, **of_edges):
     return build_plan(gateways | edges, FEATURES)
 
 
+def room_at_a_gateway(service):
+    """Customers that one of two gateways has blocks for: each has a part of the pool (lint FLT003)."""
+    addresses = IPv4Network(service["ipv4_pools"][0]).num_addresses
+    return addresses // 2 * service["sharing"]["customers_per_address"]
+
+
 def nodes_of(plan):
     """Each node with what it was planned for."""
     return {
@@ -105,9 +115,8 @@ def attracted(nodes, packet):
 def test_the_plan_agrees_with_its_packets(town, technique, sport):
     service, prefixes = town
     row = TECHNIQUES[technique]
-    if row.napt == "gateway":  # each gateway has a part of the pool, and blocks for so many (lint FLT003)
-        addresses = IPv4Network(service["ipv4_pools"][0]).num_addresses
-        prefixes = prefixes[: addresses // 2 * service["sharing"]["customers_per_address"]]
+    if row.napt == "gateway":
+        prefixes = prefixes[: room_at_a_gateway(service)]
     nodes = nodes_of(fleet(service, technique, prefixes))
     seen = {}
     for index in range(len(prefixes)):
@@ -125,8 +134,12 @@ def test_the_plan_agrees_with_its_packets(town, technique, sport):
                 customer = planned.customer
                 assert source in customer.ipv4 and port in customer.ports
             else:
-                assert any(source in network for network in gateway_service.pool.ipv4)
+                pool = gateway_service.pool
+                assert any(source in network for network in pool.ipv4)
                 assert port >= service["sharing"]["reserved_ports"]
+                if pool.deterministic:  # found again without a log (RFC 7422)
+                    owner = pool.subscriber(pool.arithmetic().owner(int(source), port))
+                    assert owner == planned.end_user_prefix
             assert any(source in network for network in ipv4_networks(gateway_service))
             # Nobody else has it, whatever gateway it came by.
             assert seen.setdefault((source, port), (name, inside)) == (name, inside)
@@ -141,19 +154,11 @@ def test_the_plan_agrees_with_its_packets(town, technique, sport):
 @given(
     town=towns(),
     technique=st.sampled_from(["ds-lite", "464xlat"]),
-    allocation=st.sampled_from(["dynamic", "blocks", "deterministic"]),
     port=st.integers(1, 65535),
 )
-def test_whoever_writes_to_a_forward_reaches_its_host(town, technique, allocation, port):
+def test_whoever_writes_to_a_forward_reaches_its_host(town, technique, port):
     service, prefixes = town
-    # As many customers as there are ranges.
-    length = service["customers"]["prefix_length"]
-    count = IPv4Network(service["ipv4_pools"][0]).num_addresses * service["sharing"]["customers_per_address"]
-    space = IPv6Network((BASE, length - count.bit_length() + 1))
-    service |= {
-        "customers": {"ipv6": str(space), "prefix_length": length},
-        "sharing": service["sharing"] | {"allocation": allocation},
-    }
+    allocation = service["sharing"]["allocation"]
     forward = {"protocol": "udp", "outside_port": port, "inside_address": LAN_HOST, "inside_port": 53}
     try:
         plan = fleet(service, technique, prefixes[:2], ipv4aas_port_forwards=[forward])
@@ -202,6 +207,11 @@ def test_gateways_share_no_address(town, technique, count):
     except Refused:
         assert count > len(whole)
         return
+    if service["sharing"]["allocation"] == "deterministic":  # ranges are the customers' at every gateway
+        assert {node.services[0].pool.ipv4 for node in plan.nodes.values()} == {
+            (IPv4Network(service["ipv4_pools"][0]),)
+        }
+        return
     parts = [
         {address for network in node.services[0].pool.ipv4 for address in network}
         for node in plan.nodes.values()
@@ -241,9 +251,8 @@ def test_customers_reach_each_other(town, technique, mesh, sport):
     row = TECHNIQUES[technique]
     mesh = mesh and row.mapping == "rule"
     service |= {"topology": "mesh" if mesh else "hub"}
-    ratio = service["sharing"]["customers_per_address"]
-    if row.napt == "gateway" and ratio * IPv4Network(service["ipv4_pools"][0]).num_addresses < 4:
-        return  # no blocks for two customers at one gateway
+    if row.napt == "gateway" and room_at_a_gateway(service) < 2:
+        return
     nodes = nodes_of(fleet(service, technique, prefixes[:2]))
     one, other = nodes["ce0"][1], nodes["ce1"][1]
     # The other one has opened a port: whoever knows it may write (RFC 4787 EIF), or an answer is awaited.
@@ -260,6 +269,34 @@ def test_customers_reach_each_other(town, technique, mesh, sport):
         assert not arrived and "drop_filtered" in events  # address-dependent, as the plan says
     else:
         assert (kit.field(arrived[0], "dst"), kit.field(arrived[0], "dport")) == (LAN_HOST, 5060)
+
+
+@settings(max_examples=25, deadline=None)
+@given(town=towns(), sport=st.integers(1024, 65535), host=st.integers(1, (1 << 64) - 1))
+def test_nat64_serves_its_customers_and_nobody_else(town, sport, host):
+    service, prefixes = town
+    hosts = {
+        "gw": {
+            "ipv4aas_services": {"town": service | {"technique": "nat64"}},
+            "ipv4aas_platform": "linux",
+            "ipv4aas_carries": ["town"],
+            "ipv4aas_role": "gateway",
+        }
+    }
+    planned, gateway = nodes_of(build_plan(hosts, FEATURES))["gw"]
+    server = str(IPv6Address(Embedding(planned.translation_prefix).embed(int(IPv4Address(SERVER)))))
+    seen = set()
+    for prefix in prefixes[: room_at_a_gateway(service)]:
+        own = str(prefix[host % prefix.num_addresses])
+        out = kit.one(gateway, kit6.udp6(own, sport, server, 53), SOFTWIRE)
+        source, port = kit.field(out, "src"), kit.field(out, "sport")
+        assert IPv4Address(source) in IPv4Network(service["ipv4_pools"][0]) and (source, port) not in seen
+        seen.add((source, port))
+        back = kit.one(gateway, kit.udp(SERVER, 53, source, port), NATIVE)
+        assert kit.outer(back) == (server, own)
+    stranger = "2400:9999::1"
+    _, events = kit.run(gateway, kit6.udp6(stranger, sport, server, 53), SOFTWIRE)
+    assert any(event.startswith("drop_") for event in events)
 
 
 @settings(max_examples=25, deadline=None)
