@@ -170,7 +170,7 @@ def no_system_ports(fleet: Fleet) -> Said:
             first = -(-SYSTEM_PORTS // size)
             right += f", or give no customer a PSID below {first}" if first < item.rule.sharing_ratio else ""
         yield place, f"PSID offset {offset} gives customers system ports, from {lowest}", right
-    for place, _, pool in _pooled(fleet):
+    for place, _one, pool in _pooled(fleet):
         if pool.first_port < SYSTEM_PORTS:
             wrong = f"{pool.first_port} gives customers system ports"
             yield f"{place}.sharing.reserved_ports", wrong, f"use {SYSTEM_PORTS}"
@@ -274,7 +274,7 @@ def no_overlap(fleet: Fleet) -> Said:
 def _pools_apart(fleet: Fleet) -> Said:
     """Pools of session gateways: each in itself, and against the addresses of other services."""
     right = "give one of them other addresses: both serve customers on these"
-    for place, _, pool in _pooled(fleet):
+    for place, _one, pool in _pooled(fleet):
         for (i, first), (j, other) in combinations(enumerate(pool.ipv4), 2):
             if first.overlaps(other):
                 yield (
@@ -342,7 +342,7 @@ def _short(place: str) -> str:
 def no_shared_interface_address(fleet: Fleet) -> Said:
     """MAP010."""
     shared = [item.rule.ipv4_prefix for item in _placed(fleet) if item.rule.psid_len]
-    shared += [network for _, _, pool in _pooled(fleet) for network in pool.ipv4]
+    shared += [network for _place, _one, pool in _pooled(fleet) for network in pool.ipv4]
     ranges = Ranges(shared)
     for host in fleet.intent.hosts.values():
         pool = ranges.overlapping(IPv4Network(host.management)) if host.management else None

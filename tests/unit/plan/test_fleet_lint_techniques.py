@@ -459,7 +459,7 @@ def test_the_clean_inventories_are_clean(name):
 def test_rule(rule, place, clean, changes, mend):
     text = changed(clean, *changes)
     assert (rule, place) in findings(text)
-    assert rule not in {found for found, _ in findings(changed(text, mend))}
+    assert rule not in {found for found, _place in findings(changed(text, mend))}
     if RULES[rule].severity == "error":
         with pytest.raises(Refused, match=rule):
             build_plan(hostvars(text), FEATURES)

@@ -102,7 +102,7 @@ def attracted(nodes, packet):
     destination = IPv6Address(packet[24:40])
     found = [
         (prefix.prefixlen, name)
-        for name, (service, _) in nodes.items()
+        for name, (service, _node) in nodes.items()
         for prefix in ipv6_prefixes(service)
         if destination in prefix
     ]
@@ -226,13 +226,13 @@ def test_whoever_writes_from_outside_finds_the_owner(town, technique):
     """Every port of an address: to the edge that the plan says owns it, or to nobody."""
     service, prefixes = town
     nodes = nodes_of(fleet(service, technique, prefixes))
-    _, gateway = nodes["gw1"]
-    owners = {name: planned.customer for name, (planned, _) in nodes.items() if name.startswith("ce")}
+    gateway = nodes["gw1"][1]
+    owners = {name: planned.customer for name, (planned, _node) in nodes.items() if name.startswith("ce")}
     for address in IPv4Network(service["ipv4_pools"][0]):
         for port in (0, 1023, 1024, 4095, 4096, 30000, 65535):
             owner = [name for name, own in owners.items() if address in own.ipv4 and port in own.ports]
             assert len(owner) <= 1
-            out, _ = kit.run(gateway, kit.udp(SERVER, 53, str(address), port), NATIVE)
+            out, _events = kit.run(gateway, kit.udp(SERVER, 53, str(address), port), NATIVE)
             assert [attracted(nodes, packet) for packet in out if attracted(nodes, packet)] == (
                 [owner] if owner else []
             )
@@ -295,7 +295,7 @@ def test_nat64_serves_its_customers_and_nobody_else(town, sport, host):
         back = kit.one(gateway, kit.udp(SERVER, 53, source, port), NATIVE)
         assert kit.outer(back) == (server, own)
     stranger = "2400:9999::1"
-    _, events = kit.run(gateway, kit6.udp6(stranger, sport, server, 53), SOFTWIRE)
+    _out, events = kit.run(gateway, kit6.udp6(stranger, sport, server, 53), SOFTWIRE)
     assert any(event.startswith("drop_") for event in events)
 
 
