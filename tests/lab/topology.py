@@ -106,6 +106,7 @@ class _Network:
 
     def __init__(self, hosts: dict[str, dict[str, Any]], all_services: dict[str, Any]) -> None:
         self._hosts, self._services, self._seats = hosts, all_services, seats(hosts)
+        self._backbone = max(MTU, *(service["backbone_mtu"] for service in all_services.values()))
         self.links: list[Link] = []
         self.nodes = {name: Node(name, forwards=True) for name in (CORE, INTERNET)}
         roles = {name: seat["ipv4aas_role"] for name, seat in self._seats.items()}
@@ -134,7 +135,7 @@ class _Network:
 
     def _cable(self, router: str, name: str, network: IPv4Network | IPv6Network, host: int = 2) -> str:
         """A link and its addresses: the router's is the first; what the node does not know goes there."""
-        link = Link(router, name)
+        link = Link(router, name, self._backbone if router == CORE else MTU)
         if link not in self.links:
             self.links.append(link)
             self.nodes[name].routes.append(

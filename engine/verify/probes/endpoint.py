@@ -17,7 +17,8 @@ from types import TracebackType
 from typing import NamedTuple, TypeVar
 
 from . import label
-from .wire import LINK_MTU, Complaint, number_of, udp, wire_of
+from .label import LINK_MTU
+from .wire import Complaint, number_of, udp, wire_of
 
 T = TypeVar("T")
 

@@ -11,9 +11,10 @@ from typing import Any
 from . import wire4
 from .control import NoAnswer
 from .endpoint import Shipment
+from .label import LINK_MTU
 from .model import Assignment, Verdict, judged
 from .pair import IN, OUT, Outcome, Pair
-from .wire import LINK_MTU, Wire
+from .wire import Wire
 
 SMALL_PIECE = 420  # octets: pieces that fit anywhere
 FRAGMENT_HEADER = 8  # octets of IPv6 that a piece needs when it is translated (RFC 7915 section 4.1)

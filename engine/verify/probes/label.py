@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 
 IPV4, TRANSPORT, LABEL = 20, 8, 12  # octets: header, UDP or ICMP header, magic and cookie
+LINK_MTU = 1500  # octets: what an Ethernet carries; larger packets are cut by their sender
 MAGIC = b"4aaS"
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from ...mapping.rfc6052 import Embedding
 from ...techniques import TECHNIQUES, Technique
 from ...techniques.service import Service
+from .label import LINK_MTU
 
 PASS, FAIL = "pass", "fail"
 NOT_APPLICABLE = "n/a"
@@ -34,8 +35,8 @@ class Assignment:
 
     @property
     def ipv4_mtu(self) -> int:
-        """Largest IPv4 packet that crosses the domain whole, in octets."""
-        return self.row.ipv4_mtu(self.service.ipv6_mtu)
+        """Largest IPv4 packet that crosses the domain whole, and the links at both its ends, in octets."""
+        return min(self.row.ipv4_mtu(self.service.ipv6_mtu), LINK_MTU)
 
     @property
     def largest_uncut(self) -> int:

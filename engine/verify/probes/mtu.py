@@ -11,11 +11,12 @@ from typing import Any
 
 from . import web
 from .control import WEB_PORT, Control
-from .endpoint import Shipment, family_of, forget_learned_mtus
+from .endpoint import Shipment, family_of, forget_learned_mtus, own_address
 from .model import Assignment, Verdict, judged
 from .pair import IN, OUT, Pair
 from .wire import Wire, mss_of, wire_of
 
+TCP_IPV4 = 40  # octets: headers without options
 BULK = 1 << 18  # octets: many full segments
 SYN_ACK = 0x12
 
@@ -36,10 +37,11 @@ async def check(task: Assignment) -> Verdict:
             for protocol in ("udp", "icmp"):
                 figures = await _measure(pair, direction, protocol, wanted, causes)
                 details[f"{direction}_{protocol}"] = figures
-    clamp = task.service.mss_clamp
+    # A host offers no more than its own link carries.
+    clamp = min(task.service.mss_clamp, wire_of(own_address(reference)).WHOLE - TCP_IPV4)
     for side in ("outside", "inside"):
         mss = details[f"mss_seen_{side}"]
-        if clamp and mss != clamp:
+        if task.service.mss_clamp and mss != clamp:
             causes.append(f"MSS seen {side} is {mss}; the plan clamps to {clamp} (lint rules MTU001, MTU002)")
     if details["bulk_octets"] != BULK:
         causes.append(f"a download of {BULK} octets stopped at {details['bulk_octets']}")

@@ -16,7 +16,6 @@ from typing import NamedTuple, Protocol
 from ...packet.checksum import checksum
 
 UDP = 17
-LINK_MTU = 1500  # octets: what an Ethernet carries; larger packets are cut by their sender
 UDP_HEADER = struct.Struct("!HHHH")
 ECHO_HEADER = struct.Struct("!BBHHH")
 

@@ -10,8 +10,8 @@ from ipaddress import IPv4Address
 
 from ...packet.checksum import checksum
 from . import wire
-from .label import IPV4, TRANSPORT
-from .wire import LINK_MTU, Complaint
+from .label import IPV4, LINK_MTU, TRANSPORT
+from .wire import Complaint
 
 VERSION = 4
 ICMP = 1

@@ -10,8 +10,8 @@ from ipaddress import IPv6Address
 
 from ...techniques.row import OVERHEAD
 from . import wire
-from .label import TRANSPORT
-from .wire import LINK_MTU, Complaint
+from .label import LINK_MTU, TRANSPORT
+from .wire import Complaint
 
 VERSION = 6
 ICMP = 58
