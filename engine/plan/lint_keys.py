@@ -83,10 +83,7 @@ def every_key_counts(fleet: Fleet) -> Said:
 
 def _given(service: ServiceIntent) -> Iterator[str]:
     """Keys that the inventory gives, those of gateway and sharing too where the whole counts."""
-    for key in sorted(service.model_fields_set):
-        yield key
-    for key in sorted(service.gateway.model_fields_set):
-        yield f"gateway.{key}"
+    yield from sorted(service.model_fields_set)
+    yield from (f"gateway.{key}" for key in sorted(service.gateway.model_fields_set))
     if service.sharing is not None and counts("sharing", service.row):
-        for key in sorted(service.sharing.model_fields_set):
-            yield f"sharing.{key}"
+        yield from (f"sharing.{key}" for key in sorted(service.sharing.model_fields_set))
