@@ -237,13 +237,15 @@ def to_text(comparison: Comparison) -> str:
         for column in comparison.columns
     ]
     rows = [["", *head]]
-    rows.append(["possible", *("; ".join(column.needs) or "yes" for column in comparison.columns)])
+    rows.append(["with this inventory", *("no" if column.needs else "yes" for column in comparison.columns)])
     for aspect in comparison.columns[0].cells:
         rows.append([aspect, *(column.cells[aspect] for column in comparison.columns)])
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
     lines = [_line(row, widths) for row in rows]
     lines.insert(1, _line(["-" * width for width in widths], widths))
-    return "\n".join([f"Service {comparison.service}", "", *lines, "", FORMULA, ""])
+    lacking = [f"- {one.title}: {'; '.join(one.needs)}" for one in comparison.columns if one.needs]
+    told = ["", "What the inventory lacks:", "", *lacking] if lacking else []
+    return "\n".join([f"Service {comparison.service}", "", *lines, *told, "", FORMULA, ""])
 
 
 def _line(cells: Iterable[str], widths: Iterable[int]) -> str:
