@@ -93,7 +93,7 @@ take_back() {{
     fi
     sync
     # What it was given may have ended it.
-    {{ reload > /dev/null || start; }} && wait_alive || return 1
+    {{ reload > /dev/null && wait_alive 2> /dev/null; }} || {{ start && wait_alive; }} || return 1
     rm -rf $restoring
   fi
   rm -rf $stage $stage.whole
