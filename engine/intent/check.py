@@ -155,6 +155,9 @@ def _binding(entry: Subscriber, place: str) -> Iterator[Problem]:
     if (entry.customer_prefix is None) == (entry.softwire is None):
         wrong = "has both customer_prefix and softwire" if entry.softwire else "belongs to nobody"
         yield Problem(place, wrong, "give customer_prefix or softwire")
+    if entry.gateway_address is not None and _unusable(entry.gateway_address):
+        wrong = f"{entry.gateway_address} is {_unusable(entry.gateway_address)}"
+        yield Problem(f"{place}.gateway_address", wrong, "use a global unicast address")
     if entry.psid >= 1 << entry.psid_length:
         wrong = f"{entry.psid} does not fit in {entry.psid_length} bits"
         right = f"use 0 to {(1 << entry.psid_length) - 1}, or psid_length {entry.psid.bit_length()}"

@@ -179,6 +179,11 @@ class Subscriber(Model):
     psid: Annotated[int, whole(0, (1 << PORT_BITS) - 1)] = Field(
         default=0, description="the PSID", examples=[1]
     )
+    gateway_address: Address6 | None = Field(
+        default=None,
+        description="address of the lwAFTR for this subscriber; without it gateway.address",
+        examples=["2001:db8:0:2900::2"],
+    )
 
 
 class PlaneIntent(Model):

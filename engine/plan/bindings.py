@@ -9,8 +9,10 @@ for one customer, with an explicit PSID.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from types import MappingProxyType
 
 from ..intent.model import SERVICES, ServiceIntent, Subscriber
 from ..mapping.binding import Binding
@@ -52,9 +54,29 @@ def too_many(service: ServiceIntent, rules: Iterable[MapRule]) -> Problem | None
     return Problem(f"{SERVICES}.{service.name}.{key}", wrong, "divide them among services")
 
 
-def whole_table(rules: Iterable[MapRule]) -> tuple[Binding, ...]:
-    """Every subscriber that the rules can number, in their order."""
-    return tuple(binding for rule in rules for binding in _of_rule(rule))
+def own_gateways(service: ServiceIntent) -> dict[IPv6Address, IPv6Address]:
+    """Softwires whose lwAFTR is another than the service's, with its address."""
+    return {
+        own_softwire(draft): entry.gateway_address
+        for draft, entry in zip(draft_bindings(service), service.bindings or (), strict=True)
+        if entry.gateway_address is not None and draft.fits
+    }
+
+
+def own_softwire(draft: RuleDraft) -> IPv6Address:
+    """Of an explicit entry."""
+    rule = draft.rule()
+    return rule.customer(rule.ipv6_prefix).address
+
+
+def whole_table(
+    rules: Iterable[MapRule], gateways: Mapping[IPv6Address, IPv6Address] = MappingProxyType({})
+) -> tuple[Binding, ...]:
+    """Every subscriber that the rules can number, in their order. ``gateways``: see own_gateways()."""
+    table = (binding for rule in rules for binding in _of_rule(rule))
+    if not gateways:
+        return tuple(table)
+    return tuple(replace(one, gateway_address=gateways.get(one.softwire)) for one in table)
 
 
 def _of_rule(rule: MapRule) -> Iterator[Binding]:

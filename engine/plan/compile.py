@@ -235,7 +235,9 @@ class _Seating:
         host, itself = seat.host, runner is seat.host
         services = tuple(self._service(*kind) for kind in self._kinds(runner, host, names, rule))
         if host.role == EDGE:
-            services = tuple(service_of_edge(service, host, rule) for service in services)
+            services = tuple(
+                service_of_edge(service, host, rule, self._drawn[service.name]) for service in services
+            )
         elif host.role == GATEWAY:
             services = tuple(
                 service_of_gateway(service, host, self._part(host, service.name)) for service in services
@@ -299,6 +301,10 @@ def _gateway_problems(drawn: Mapping[str, Drawn], seats: Sequence[Seat]) -> Iter
         place, given = f"{SERVICES}.{name}.gateway", one.intent.gateway
         if given.address is not None:
             yield from _inside_customers(f"{place}.address", IPv6Network(given.address), space)
+        for at, entry in enumerate(one.intent.bindings or ()):
+            if entry.gateway_address is not None:
+                where = f"{SERVICES}.{name}.bindings[{at}].gateway_address"
+                yield from _inside_customers(where, IPv6Network(entry.gateway_address), space)
         if given.translation_prefix is not None and one.intent.row.carriage == "translation":
             yield from _inside_customers(f"{place}.translation_prefix", given.translation_prefix, space)
         deployed = [

@@ -18,7 +18,7 @@ from ..mapping.pool import Pool
 from ..mapping.rfc6052 import Embedding, PrefixError
 from ..mapping.rule import MapRule
 from ..problem import Problem
-from .bindings import draft_bindings, too_many, whole_table
+from .bindings import draft_bindings, own_gateways, too_many, whole_table
 from .edges import RuleIndex
 from .planes import plane_problems, routes_of
 from .pools import UNSHARED, pool_problems
@@ -39,6 +39,7 @@ class Drawn:
     rules: tuple[MapRule, ...] = ()  # of the drafts that fit; with bindings they number the subscribers
     index: RuleIndex = field(default_factory=lambda: RuleIndex(()))
     bindings: tuple[Binding, ...] = ()  # of every possible subscriber
+    gateways: Mapping[IPv6Address, IPv6Address] = field(default_factory=dict)  # softwire -> its own lwAFTR
     pool: Pool | None = None
     plane: Plane | None = None
     routes: tuple[PlaneRoute, ...] = ()
@@ -123,7 +124,8 @@ def _draw_bindings(service: ServiceIntent, services: Mapping[str, ServiceIntent]
     excess = too_many(service, drawn.rules)
     if excess is not None:
         return drawn, (*problems, excess)
-    return replace(drawn, bindings=whole_table(drawn.rules)), problems
+    gateways = own_gateways(service)
+    return replace(drawn, bindings=whole_table(drawn.rules, gateways), gateways=gateways), problems
 
 
 def _numbered(service: ServiceIntent, drafts: tuple[RuleDraft, ...]) -> Drawn:

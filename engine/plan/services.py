@@ -143,7 +143,7 @@ def service_of_gateway(service: Service, host: HostIntent, part: tuple[IPv4Netwo
     return _in_plane(service, host) if service.plane is not None else service
 
 
-def service_of_edge(service: Service, host: HostIntent, rule: MapRule | None) -> Service:
+def service_of_edge(service: Service, host: HostIntent, rule: MapRule | None, drawn: Drawn) -> Service:
     """With what is the edge's own: its prefix, LAN and port forwards, its binding, its prefix in a plane.
 
     ``rule`` is the one that numbers it, where the mapping has rules or bindings.
@@ -160,6 +160,8 @@ def service_of_edge(service: Service, host: HostIntent, rule: MapRule | None) ->
     own = None
     if rule is not None and host.customer_prefix is not None and not service.rules:
         own = own_binding(rule, host.customer_prefix)
+    if own is not None:
+        own = replace(own, gateway_address=drawn.gateways.get(own.softwire))
     return replace(
         service,
         end_user_prefix=host.customer_prefix,

@@ -318,7 +318,7 @@ services:
     gateway: {address: "2400:5000::1"}
     bindings:
       - {customer_prefix: "2001:db8:12:3400::/56", ipv4: 192.0.2.18, psid_length: 6, psid: 1}
-      - {softwire: "2001:db8:77::1", ipv4: 192.0.2.77}
+      - {softwire: "2001:db8:77::1", ipv4: 192.0.2.77, gateway_address: "2400:5000::2"}
 hosts:
   br: {ipv4aas_role: gateway, ipv4aas_platform: linux, ipv4aas_carries: [town]}
   ce1:
@@ -336,11 +336,14 @@ hosts:
 """
     )
     shared = Binding(IPv6Address("2001:db8:12:3400:0:c000:212:1"), IPv4Address("192.0.2.18"), 0, 6, 1)
-    whole = Binding(IPv6Address("2001:db8:77::1"), IPv4Address("192.0.2.77"))
+    second = IPv6Address("2400:5000::2")  # lwAFTR of its own
+    whole = Binding(IPv6Address("2001:db8:77::1"), IPv4Address("192.0.2.77"), gateway_address=second)
     assert service_of(plan, "br").bindings == (shared, whole)
     assert service_of(plan, "ce1").bindings == (shared,)
     assert service_of(plan, "ce2").bindings == (whole,)
     assert service_of(plan, "ce2").customer.address == IPv6Address("2001:db8:77::1")
+    assert service_of(plan, "ce1").border_address == IPv6Address("2400:5000::1")
+    assert service_of(plan, "ce2").border_address == second
 
 
 def test_what_is_delegated():
