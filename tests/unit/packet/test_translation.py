@@ -254,6 +254,15 @@ def test_computed_udp_checksum_is_never_zero(word: int) -> None:
     assert tk.wrong6(there) == []
 
 
+def test_adjusted_udp_checksum_is_never_zero() -> None:
+    """Data that the right checksum of the other side is 0 for: it is written as its complement."""
+    (last,) = struct.unpack("!H", tk.sealed6(HOST6, PEER6, 17, struct.pack("!HHHHH", 1, 2, 10, 0, 0), 6)[6:8])
+    there = tk.one6(kit.udp(HOST4, 1, PEER4, 2, struct.pack("!H", last)))
+    assert there[46:48] == b"\xff\xff" and tk.wrong6(there) == []
+    (last,) = struct.unpack("!H", kit.udp_body(HOST4, 1, PEER4, 2, b"\0\0")[6:8])
+    assert tk.one4(tk.udp6(HOST6, 1, PEER6, 2, struct.pack("!H", last)))[26:28] == b"\xff\xff"
+
+
 def test_computed_checksum_is_over_the_length_that_udp_says() -> None:
     body = struct.pack("!HHHH", 1, 2, 10, 0) + b"ab" + b"trailer"
     there = tk.one6(kit.ip(HOST4, PEER4, 17, body))
@@ -377,9 +386,8 @@ def test_esp_behind_a_fragment_header_crosses() -> None:
     [
         tk.ip6(HOST6, PEER6, 43, b"", before=bytes([17, 9, 0, 0, 0, 0, 0, 0])),
         tk.ip6(HOST6, PEER6, 44, b"", before=bytes(7)),
-        tk.ip6(
-            HOST6, PEER6, 60, b"", before=bytes([0, 0, 1, 4, 0, 0, 0, 0]) * 2
-        ),  # hop-by-hop behind another
+        # Hop-by-hop options behind another header.
+        tk.ip6(HOST6, PEER6, 60, bytes(8), before=bytes([0, 0, 1, 4, 0, 0, 0, 0, 17, 0, 1, 4, 0, 0, 0, 0])),
         tk.ip6(HOST6, PEER6, 60, b"", before=bytes([60, 0, 1, 4, 0, 0, 0, 0]) * 9),
     ],
 )

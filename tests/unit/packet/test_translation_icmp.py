@@ -182,7 +182,7 @@ def test_mtu_arithmetic(advertised: int, ipv4: int, ipv6: int) -> None:
 PLATEAUS = (65535, 32000, 17914, 8166, 4352, 2002, 1492, 1006, 508, 296, 68)
 
 
-@given(st.integers(1261, 65535))
+@given(st.integers(1261, 65535) | st.sampled_from([p for p in PLATEAUS if p > 1260]))
 def test_routers_older_than_rfc_1191(total: int) -> None:
     about = ABOUT4[:2] + struct.pack("!H", total) + ABOUT4[4:]
     plateau = max(p for p in PLATEAUS if p < total)
@@ -321,9 +321,10 @@ def test_errors_without_enough_of_their_packet(packet: bytes) -> None:
 
 
 def test_pieces_in_errors_keep_their_fields() -> None:
-    piece = kit.ip(HOST4, PEER4, 17, bytes(80), df=False, mf=True, offset=160, ident=0xBEEF)
+    data = bytes(range(80))
+    piece = kit.ip(HOST4, PEER4, 17, data, df=False, mf=True, offset=160, ident=0xBEEF)
     inner = tk.one6(error4(11, 1, about=piece))[48:]
-    assert inner[6] == 44 and inner[40:48] == tk.fragment(17, 160, True, 0xBEEF) and inner[48:] == bytes(80)
+    assert inner[6] == 44 and inner[40:48] == tk.fragment(17, 160, True, 0xBEEF) and inner[48:] == data
     assert struct.unpack_from("!H", inner, 4)[0] == 88
     back = tk.one4(error6(3, 1, about=inner))[28:]
     assert back == piece
@@ -514,7 +515,7 @@ def test_own_error() -> None:
         tk.ip6(
             HOST6, PEER6, 60, tk.icmp6(HOST6, PEER6, 1, 0, 0)[40:], before=bytes([58, 0, 1, 4, 0, 0, 0, 0])
         ),
-        tk.ip6(HOST6, PEER6, 44, bytes(8), before=tk.fragment(58, 64, True, 1)),
+        tk.ip6(HOST6, PEER6, 44, b"\x80" + bytes(7), before=tk.fragment(58, 64, True, 1)),
         tk.ip6(HOST6, PEER6, 58, b""),
         tk.ip6(HOST6, PEER6, 43, b"", before=bytes(7)),
         ABOUT6[:39],
