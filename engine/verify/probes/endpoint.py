@@ -17,11 +17,11 @@ from types import TracebackType
 from typing import NamedTuple, TypeVar
 
 from . import label
-from .label import LINK_MTU
 from .wire import Complaint, number_of, udp, wire_of
 
 T = TypeVar("T")
 
+UNCUT = 65535
 REMEMBERED = 4096  # receipts; the oldest go first
 ASK, ANSWER = b"4aaE", b"4aaR"  # "tell me where I come from", and the answer
 FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
@@ -44,7 +44,7 @@ class Shipment(NamedTuple):
     protocol: str  # udp or icmp
     length: int  # octets of the IPv4 packet
     df: bool = False
-    piece: int = LINK_MTU  # cut into pieces of at most so many octets
+    piece: int = UNCUT  # cut into pieces of at most so many octets
     backwards: bool = False  # last piece first
 
 
@@ -59,7 +59,8 @@ class Endpoint:
         self._kind = self.wire.ECHO_REPLY if answers else self.wire.ECHO_REQUEST
         self.receipts: dict[bytes, Receipt] = {}
         self.answers: dict[bytes, tuple[str, int]] = {}  # cookie -> where the far side saw us
-        self.complaints: list[Complaint] = []
+        self._complaints: list[tuple[int, Complaint]] = []  # numbered as they were heard
+        self.heard = 0  # complaints so far: what is heard later has a higher number
         self.ident = secrets.randbelow(0xFFFF) + 1
         self._news = asyncio.Event()
         with contextlib.ExitStack() as stack:
@@ -113,7 +114,7 @@ class Endpoint:
                     raise
                 # Our own kernel says so, of its own link.
                 kind = (*self.wire.TOO_BIG, self.wire.WHOLE)
-                self.complaints.append(Complaint(self.address, *kind, to[0], number, self.port, to[1]))
+                self._complain(Complaint(self.address, *kind, to[0], number, self.port, to[1]))
 
     def ask(self, cookie: bytes, to: tuple[str, int]) -> None:
         """Ask the far side where it sees our UDP socket come from."""
@@ -131,6 +132,15 @@ class Endpoint:
 
     # -- waiting ----------------------------------------------------------------------------
 
+    def complaints(self, since: int) -> list[Complaint]:
+        """What was heard after the complaint of this number. Several may ask at the same time."""
+        return [complaint for number, complaint in self._complaints if number > since]
+
+    def _complain(self, complaint: Complaint) -> None:
+        self.heard += 1
+        self._complaints.append((self.heard, complaint))
+        del self._complaints[:-REMEMBERED]
+
     async def until(self, look: Callable[[], T | None], within: float) -> T | None:
         """The first result of ``look`` that is not None, looking again at whatever arrives."""
         loop = asyncio.get_running_loop()
@@ -145,12 +155,12 @@ class Endpoint:
         """The receipt of a labelled packet."""
         return await self.until(lambda: self.receipts.get(cookie), within)
 
-    async def too_big(self, protocol: str, to: str, within: float) -> int | None:
-        """MTU of an ICMP error "too big" about our packets to an address, since complaints were cleared."""
+    async def too_big(self, protocol: str, to: str, within: float, since: int) -> int | None:
+        """MTU of an ICMP error "too big" about our packets to an address, after complaint number ``since``."""
         wanted = (self.wire.TOO_BIG, to, number_of(self.wire, protocol))
 
         def look() -> int | None:
-            for complaint in self.complaints:
+            for complaint in self.complaints(since):
                 if ((complaint.type, complaint.code), complaint.destination, complaint.protocol) == wanted:
                     return complaint.mtu
             return None
@@ -187,7 +197,7 @@ class Endpoint:
             ident = int.from_bytes(message[4:6], "big")
             self._note(message[label.TRANSPORT :], (sender[0], ident))
         elif complaint := self.wire.complaint_of(sender[0], message):
-            self.complaints.append(complaint)
+            self._complain(complaint)
 
     def _note(self, payload: bytes, source: tuple[str, int]) -> None:
         cookie = label.cookie_of(payload)

@@ -41,14 +41,15 @@ class Path:
     """What the path of a service does with a packet."""
 
     def __init__(self, task: Assignment, sender: Wire = wire4) -> None:
-        self.mtu = task.ipv4_mtu
+        self.mtu, self._carried = task.ipv4_mtu, task.row.ipv4_mtu(task.service.ipv6_mtu)
         self._translated, self._uncut = task.row.carriage == "translation", task.largest_uncut
         # An IPv6 host has reckoned with it already.
         self._header = FRAGMENT_HEADER if self._translated and sender.VERSION == 4 else 0
 
     def limit(self, shipment: Shipment) -> int:
         """Octets of the largest piece that passes with DF."""
-        return self.mtu - (self._header if shipment.length > shipment.piece else 0)
+        header = self._header if shipment.length > shipment.piece else 0
+        return min(self._carried - header, LINK_MTU)
 
     def fits(self, shipment: Shipment) -> bool:
         """Whether it has to arrive: no DF, or no piece is too big (RFC 2473 section 7.2)."""

@@ -74,11 +74,11 @@ async def _traceroute(pair: Pair, causes: list[str]) -> list[str]:
 async def _hop(endpoint: Endpoint, to: str, ttl: int) -> str | None:
     for attempt in range(TRIES):
         port = TRACE_PORT + ttl * TRIES + attempt
-        endpoint.complaints.clear()
+        before = endpoint.heard
         endpoint.trace(to, port, ttl)
 
-        def reporter(port: int = port) -> str | None:
-            for complaint in endpoint.complaints:
+        def reporter(port: int = port, before: int = before) -> str | None:
+            for complaint in endpoint.complaints(before):
                 if (complaint.destination, complaint.destination_port) == (to, port):
                     return complaint.reporter
             return None

@@ -101,26 +101,28 @@ class Pair:
 
     async def _out(self, shipment: Shipment, fits: bool) -> Outcome:
         cookie = new_cookie()
-        self.endpoint.complaints.clear()
+        before = self.endpoint.heard
         self.endpoint.send(shipment, cookie, self.target(shipment.protocol))
         mtu = None
         if not fits:
-            mtu = await self.endpoint.too_big(shipment.protocol, self.reference, self.patience)
+            mtu = await self.endpoint.too_big(shipment.protocol, self.reference, self.patience, before)
         receipt = await self.received(cookie, self.patience if fits else 0)
         if fits and receipt is None:
-            mtu = await self.endpoint.too_big(shipment.protocol, self.reference, 0)
+            mtu = await self.endpoint.too_big(shipment.protocol, self.reference, 0, before)
         return Outcome(receipt, mtu)
 
     async def _in(self, shipment: Shipment, fits: bool) -> Outcome:
         await self.anchor(shipment.protocol)
         cookie = new_cookie()
         anchor = self._anchors[shipment.protocol].hex()
-        await self.control.ask("send", shipment=shipment, cookie=cookie.hex(), to=anchor)
+        sent = await self.control.ask("send", shipment=shipment, cookie=cookie.hex(), to=anchor)
         receipt = await self.endpoint.receipt(cookie, self.patience) if fits else None
         if receipt is not None:
             return Outcome(receipt, None)
         listen = 0 if fits else self.patience
-        told = await self.control.ask("too_big", protocol=shipment.protocol, listen=listen)
+        told = await self.control.ask(
+            "too_big", protocol=shipment.protocol, listen=listen, since=sent["heard"]
+        )
         return Outcome(await self.endpoint.receipt(cookie, 0), told["mtu"])
 
 

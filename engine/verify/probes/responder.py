@@ -113,13 +113,15 @@ class Responder:
         known = self._endpoint.receipts.get(bytes.fromhex(to))
         if known is None or known.source[0] != seen[0]:
             return {"error": "no packet of that name came from you"}
-        self._endpoint.complaints.clear()
+        before = self._endpoint.heard
         self._endpoint.send(Shipment(*shipment), bytes.fromhex(cookie), known.source)
-        return {}
+        return {"heard": before}
 
-    async def _too_big(self, seen: tuple[str, int], protocol: str, listen: float) -> dict[str, Any]:
-        """The MTU that somebody told us about the last packet we sent to the caller."""
-        return {"mtu": await self._endpoint.too_big(protocol, seen[0], min(listen, WAIT_LIMIT))}
+    async def _too_big(
+        self, seen: tuple[str, int], protocol: str, listen: float, since: int
+    ) -> dict[str, Any]:
+        """The MTU that somebody told us about a packet to the caller, after complaint number ``since``."""
+        return {"mtu": await self._endpoint.too_big(protocol, seen[0], min(listen, WAIT_LIMIT), since)}
 
     async def _forget(self, _seen: tuple[str, int]) -> dict[str, Any]:
         """Offer the full MSS again."""

@@ -103,7 +103,8 @@ def test_forged_packets_are_dropped_and_counted(switched: Fleet) -> None:
 
 def test_another_plan_is_told_apart(switched: Fleet, inventory: Path) -> None:
     """The probes judge by the plan, not by what they find."""
-    narrow = fleet_plan(inventory, technique=switched.service(EDGE).technique, backbone_mtu=1400)
+    technique = switched.service(EDGE).technique
+    narrow = fleet_plan(inventory, technique=technique, backbone_mtu=1400, lowest_ipv6_mtu=1400)
     verdict = switched.probe(HOST, "mtu", edge=EDGE, plan=narrow)
     assert verdict.verdict == FAIL
     assert "octets with DF pass; the plan says" in verdict.cause
