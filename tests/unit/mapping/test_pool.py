@@ -112,7 +112,7 @@ def test_two_subscribers_never_share_a_port(algorithm: str) -> None:
         mine = {(address, port) for address, ports in mapping.ports(number).items() for port in ports}
         assert not mine & seen
         seen |= mine
-    assert min(port for _, port in seen) >= 50000
+    assert min(port for _other, port in seen) >= 50000
 
 
 def test_each_algorithm_by_hand() -> None:
@@ -138,7 +138,7 @@ def test_each_algorithm_by_hand() -> None:
 
 def test_random_ports_depend_on_the_key() -> None:
     def ports(key: bytes) -> list[int]:
-        ((_, mine),) = Deterministic(OUTSIDE, 16, key=key, algorithm="random").ports(3).items()
+        ((_address, mine),) = Deterministic(OUTSIDE, 16, key=key, algorithm="random").ports(3).items()
         return list(mine)
 
     picks = [ports(key) for key in (b"one", b"one", b"two")]

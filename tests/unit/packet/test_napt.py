@@ -305,7 +305,7 @@ def test_only_a_syn_opens() -> None:
 def test_an_unsolicited_syn_is_answered_after_six_seconds(eif: bool) -> None:
     """RFC5382-REQ-4: silence for 6 s, then what an ICMP 3/3 is made of."""
     nat = Nat(eif=eif, remembered_syns=10)
-    address, _ = nat.opened(proto="tcp")
+    address, _port = nat.opened(proto="tcp")
     syn = kit.tcp(SERVER, 99, address, 65100, SYN, ttl=9)
     for now in (1.0, 2.0):  # repeated by the sender: one answer
         assert not nat.reaches(SERVER, 99, (address, 65100), "tcp", now)
@@ -371,7 +371,7 @@ def test_hairpinned_error() -> None:
     """RFC5508-REQ-7."""
     nat = Nat()
     target = nat.opened()
-    (_, came), own = turned(nat, "udp", NEIGHBOUR, target)
+    (_realm, came), own = turned(nat, "udp", NEIGHBOUR, target)
     error = nat.out(kit.icmp(A, own[0], 3, 3, 0, came))
     assert kit.field(error, "src") == target[0]
     realm, told = nat.back(error)
@@ -526,7 +526,7 @@ def test_a_port_forward_that_changes() -> None:
     nat.back(kit.tcp(OTHER, 9, "203.0.113.1", 65100))
     other = replace(forward, inside=int(IPv4Address(B)))
     assert nat.napt.configure(PoolAllocator(POOL, Random(1)), False, [other]) == 1
-    _, came = nat.back(kit.tcp(OTHER, 9, "203.0.113.1", 65100))
+    _realm, came = nat.back(kit.tcp(OTHER, 9, "203.0.113.1", 65100))
     assert kit.field(came, "dst") == B
     end = nat.opened(proto="tcp", realm=NEIGHBOUR)
     held = StaticBinding(6, end[1], int(IPv4Address(A)), 5000, int(IPv4Address(end[0])), NEIGHBOUR)
