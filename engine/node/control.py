@@ -9,6 +9,7 @@ A request is {"command": name, ...arguments}; the answer is {"result": ...} or {
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import selectors
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 Handler = Callable[[dict[str, Any]], Any]
+Parser = Callable[[bytes], Any]
 
 _LARGEST_REQUEST = 512 << 20  # a million bindings are 130 MB
 _MOST_CLIENTS = 32
@@ -35,9 +37,12 @@ class NotRunning(ControlError):
 class Server:
     """Answers clients inside somebody else's event loop; a slow client delays nobody."""
 
-    def __init__(self, path: Path, selector: selectors.BaseSelector, handle: Handler) -> None:
+    def __init__(
+        self, path: Path, selector: selectors.BaseSelector, handle: Handler, parse: Parser = json.loads
+    ) -> None:
         """Raises ControlError where another node answers at the socket."""
-        self._path, self._selector, self._handle = path, selector, handle
+        self._path, self._selector = path, selector
+        self._answer = functools.partial(answer, handle=handle, parse=parse)
         self._clients: set[_Client] = set()
         if _answers(path):
             raise ControlError(f"{path}: another node answers there; stop it, or give --socket")
@@ -57,7 +62,7 @@ class Server:
             if len(self._clients) >= _MOST_CLIENTS:
                 connection.close()
                 return
-            self._clients.add(_Client(connection, self._selector, self._handle, self._clients.discard))
+            self._clients.add(_Client(connection, self._selector, self._answer, self._clients.discard))
 
     def close(self) -> None:
         """Stop listening and hang up; who asked to stop sees by this that it is done."""
@@ -75,10 +80,10 @@ class _Client:
         self,
         connection: socket.socket,
         selector: selectors.BaseSelector,
-        handle: Handler,
+        respond: Callable[[bytes], bytes],
         gone: Callable[[_Client], None],
     ) -> None:
-        self._connection, self._selector, self._handle, self._gone = connection, selector, handle, gone
+        self._connection, self._selector, self._respond, self._gone = connection, selector, respond, gone
         self._received, self._to_send = bytearray(), bytearray()
         connection.setblocking(False)
         selector.register(connection, selectors.EVENT_READ, self._ready)
@@ -109,7 +114,7 @@ class _Client:
             start = 0
             line = bytes(self._received[:end])
             del self._received[: end + 1]
-            self._to_send += answer(line, self._handle)
+            self._to_send += self._respond(line)
 
     def finish(self) -> None:
         """Send what is still to be sent, without patience, and hang up."""
@@ -124,10 +129,10 @@ class _Client:
         self._gone(self)
 
 
-def answer(line: bytes, handle: Handler) -> bytes:
+def answer(line: bytes, handle: Handler, parse: Parser = json.loads) -> bytes:
     """The answer to one request line, as a line."""
     try:
-        request = json.loads(line)
+        request = parse(line)
         if not isinstance(request, dict):
             raise ControlError("a request is a JSON mapping")
         reply = {"result": handle(request)}

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import gc
+import json
 import os
 import selectors
 import signal
@@ -34,7 +35,7 @@ from .namespace import HOME, NamespaceError
 from .port import Port
 from .services import Services
 from .session_log import SessionLogs
-from .store import Store
+from .store import Store, dissolve
 from .tun import TunError
 
 BATCH = 128  # packets between two looks at the other events
@@ -80,7 +81,7 @@ class Daemon:
             "sessions": self._sessions,
             "stop": self._stop,
         }
-        self._control = control.Server(socket_path, self._selector, self._handle)
+        self._control = control.Server(socket_path, self._selector, self._handle, self._parse)
         try:
             self._activate(self._store.running)
         except Exception:
@@ -153,6 +154,16 @@ class Daemon:
             gc.freeze()
             gc.enable()
             sys.setswitchinterval(interval)
+
+    def _replacing(self, keep: Callable[[], None]) -> None:
+        """Keep another configuration, and let go of the old one piece by piece."""
+        rows = {"bindings": [row for service in self._store.confirmed.services for row in service.bindings]}
+
+        def work() -> None:
+            keep()
+            dissolve(rows)
+
+        self._beside(work)
 
     def _tick(self) -> None:
         now = time.monotonic()
@@ -265,6 +276,10 @@ class Daemon:
 
     # Commands
 
+    def _parse(self, line: bytes) -> Any:
+        # With a hook in Python the parser lets packets pass between two objects.
+        return self._beside(lambda: json.loads(line, object_hook=dict))
+
     def _handle(self, request: Arguments) -> Any:
         arguments = dict(request)
         name = arguments.pop("command", None)
@@ -282,7 +297,14 @@ class Daemon:
 
     def _propose(self, arguments: Arguments) -> Any:
         owner, document = arguments["owner"], arguments["configuration"]
-        difference = self._beside(lambda: self._store.propose(owner, document, time.monotonic()))
+
+        def propose() -> str:
+            try:
+                return self._store.propose(owner, document, time.monotonic())
+            finally:
+                dissolve(document)
+
+        difference = self._beside(propose)
         self._settle()
         return {"diff": difference}
 
@@ -293,14 +315,14 @@ class Daemon:
         candidate = self._store.proposed(owner, time.monotonic())
         self._activate(candidate)
         try:
-            self._beside(lambda: self._store.accept(owner, within, time.monotonic()))
+            self._replacing(lambda: self._store.accept(owner, within, time.monotonic()))
         finally:
             self._settle()  # back, where it could not be kept
         _log(f"{owner} applied a configuration" + (f", on trial for {within} s" if within else ""))
         return self._state()
 
     def _confirm(self, arguments: Arguments) -> Any:
-        self._beside(lambda: self._store.confirm(arguments["owner"], time.monotonic()))
+        self._replacing(lambda: self._store.confirm(arguments["owner"], time.monotonic()))
         _log(f"{arguments['owner']} confirmed")
         return self._state()
 

@@ -9,6 +9,7 @@ comes back with the confirmed one.
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import json
 import os
@@ -25,6 +26,7 @@ from . import check
 NAME = "running.json"
 LEASE = 30.0  # seconds of silence after which another proposer may take over
 
+_PIECE = 1000
 _CONTEXT = 3
 _MOST_LINES = 20_000  # shown of a difference; difflib needs seconds for as many
 _HUNK = re.compile(r"@@ -(\d+)(,\d+)? \+(\d+)(,\d+)? @@")
@@ -144,23 +146,22 @@ class Store:
 
 def text(configuration: NodeConfiguration) -> str:
     """The one way a configuration is written: entries of a table a line each, there may be a million."""
-    return "\n".join(_lines(encode(configuration), "")) + "\n"
+    return "\n".join(_lines(configuration, "")) + "\n"
 
 
 def _lines(value: Any, indent: str) -> Iterator[str]:
-    """JSON, indented where it has something nested."""
-    deeper = indent + "  "
-    if isinstance(value, dict) and any(isinstance(item, (dict, list)) for item in value.values()):
-        yield "{"
-        members = [(f"{json.dumps(key)}: ", item) for key, item in value.items()]
-        closing = "}"
-    elif isinstance(value, list) and any(isinstance(item, (dict, list)) for item in value):
-        yield "["
+    """JSON of a dataclass tree, indented where it has something nested; encoded row by row."""
+    deeper, members = indent + "  ", []
+    if dataclasses.is_dataclass(value):
+        opening, closing = "{", "}"
+        members = [(f'"{f.name}": ', getattr(value, f.name)) for f in dataclasses.fields(value)]
+    elif isinstance(value, tuple):
+        opening, closing = "[", "]"
         members = [("", item) for item in value]
-        closing = "]"
-    else:
-        yield json.dumps(value)
+    if not any(isinstance(item, tuple) or dataclasses.is_dataclass(item) for _, item in members):
+        yield json.dumps(encode(value))
         return
+    yield opening
     for number, (name, item) in enumerate(members, 1):
         lines = list(_lines(item, deeper))
         lines[-1] += "," if number < len(members) else ""
@@ -169,11 +170,23 @@ def _lines(value: Any, indent: str) -> Iterator[str]:
     yield indent + closing
 
 
+def dissolve(document: Any) -> None:
+    """Empty the large lists of a document piece by piece: to free them at once would keep packets waiting."""
+    if isinstance(document, dict):
+        for item in document.values():
+            dissolve(item)
+    elif isinstance(document, list):
+        while len(document) > _PIECE:
+            del document[-_PIECE:]
+        for item in document:
+            dissolve(item)
+
+
 def difference(before: NodeConfiguration, after: NodeConfiguration) -> str:
     """Unified diff, empty where both are equal."""
     if before == after:
         return ""
-    old, new = text(before).splitlines(keepends=True), text(after).splitlines(keepends=True)
+    old, new = ([line + "\n" for line in _lines(one, "")] for one in (before, after))
     head = _alike(old, new)
     tail = _alike(old[: head - 1 if head else None : -1], new[: head - 1 if head else None : -1])
     # What is alike around the change is left out: difflib would be long about it.
