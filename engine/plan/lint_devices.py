@@ -17,7 +17,8 @@ from ..intent.wording import all_of
 from ..techniques import TECHNIQUES
 from ..techniques.service import EDGE, GATEWAY, Service
 from .capability import Feature, Features
-from .compile import Drawn, Fleet
+from .compile import Fleet
+from .draw import Drawn
 from .model import NodePlan
 
 Said = Iterator[tuple[str, str, str]]
