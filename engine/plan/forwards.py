@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv6Address, IPv6Network
+from itertools import chain
 
 from ..intent.model import Forward, HostIntent
 from ..mapping.pool import Addresses, Deterministic, Pool, PoolError
@@ -69,7 +70,7 @@ class Switchboard:
                 return None
             return wanted
         # One address for all ports of a customer where it can be: paired pooling (RFC 6888 REQ-2).
-        for address in (*dict.fromkeys(used), *self._addresses):
+        for address in chain(used, self._addresses):
             if self._holder(host, service, forward, address) is None:
                 return address
         wrong = f"{what} is somebody else's on every address of the pools"
