@@ -156,7 +156,7 @@ class Endpoint:
         return await self.until(lambda: self.receipts.get(cookie), within)
 
     async def too_big(self, protocol: str, to: str, within: float, since: int) -> int | None:
-        """MTU of an ICMP error "too big" about our packets to an address, after complaint number ``since``."""
+        """MTU of an ICMP error "too big" about our packets to an address, heard after number ``since``."""
         wanted = (self.wire.TOO_BIG, to, number_of(self.wire, protocol))
 
         def look() -> int | None:
