@@ -45,7 +45,7 @@ zipapp: $(ZIPAPP) ## the software node as one file
 $(ZIPAPP): plugins/plugin_utils/bundle.py $(ENGINE)
 	$(PYTHON) $< node $@
 
-demo: $(VENV)/.run link zipapp ## ShowNet 2013's MAP-E network, end to end, in network namespaces
+demo: $(VENV)/.run link zipapp ## ShowNet 2013's network, five services, end to end, in network namespaces
 	scripts/packages
 	status=0; \
 	ansible-playbook -i inventories/shownet2013 playbooks/shownet2013.yml || status=$$?; \
