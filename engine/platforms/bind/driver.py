@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
 from ...plan.model import NodePlan
+from ...problem import Problem, Refused
 from ...techniques.service import RESOLVER, Dns64, Service
 from .. import own_file
 from ..driver import Change
@@ -29,8 +30,9 @@ class Bind:
     name = "bind"
 
     def context(self, node: NodePlan, dialect: str) -> dict[str, Any]:
-        """Raises Refused for services without a prefix."""
+        """Raises Refused for services without a prefix, or with one that another has."""
         check_services(node)
+        _check_prefixes(node)
         return {"head": own_file.HEAD}
 
     def owned(self, text: str, dialect: str) -> str:
@@ -44,6 +46,20 @@ class Bind:
     def change(self, running: str, wanted: str, dialect: str) -> Change:
         """See platforms.driver.Driver."""
         return own_file.change(running, wanted)
+
+
+def _check_prefixes(node: NodePlan) -> None:
+    """named makes a reverse zone for each statement and takes none twice."""
+    owners: dict[IPv6Network | None, str] = {}
+    problems = []
+    for service in node.services:
+        first = owners.setdefault(service.translation_prefix, service.name)
+        if first != service.name:
+            place = f"ipv4aas_services.{service.name}.gateway.translation_prefix"
+            wrong = f"bind {node.name} has {service.translation_prefix} for {first} already"
+            problems.append(Problem(place, wrong, "another prefix, or another resolver"))
+    if problems:
+        raise Refused(problems)
 
 
 def _service(section: Section, wanted: tuple[Service, ...]) -> Service:

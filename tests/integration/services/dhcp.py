@@ -19,7 +19,8 @@ from ansible_collections.ipv4aas.fleet.engine.provision.dhcpv6 import decode, op
 SOLICIT, ADVERTISE, REQUEST, REPLY = 1, 2, 3, 7
 CLIENT_ID, SERVER_ID, OPTION_REQUEST, ELAPSED_TIME, STATUS, IA_PD, IA_PREFIX = 1, 2, 6, 8, 13, 25, 26
 SOFTWIRES = (64, 94, 95, 96, 111)
-RELAY_FORWARD, RELAY_REPLY, RELAY_MESSAGE, INTERFACE_ID = 12, 13, 9, 18
+RELAY_FORWARD, RELAY_REPLY, RELAY_MESSAGE = 12, 13, 9
+_RELAY_HEAD = 34  # octets before the options of a relayed message (RFC 8415 section 9)
 SERVERS = "ff02::1:2"
 CLIENT_PORT, SERVER_PORT = 546, 547
 
@@ -38,10 +39,12 @@ class Lease:
 
 
 class Client:
-    """On one interface; ``number`` makes its DUID."""
+    """On one interface; ``number`` makes its DUID. With ``relay`` it speaks as that relay for a client."""
 
-    def __init__(self, channel: socket.socket, index: int, number: int) -> None:
-        self._channel, self._index = channel, index
+    def __init__(
+        self, channel: socket.socket, index: int, number: int, relay: IPv6Address | None = None
+    ) -> None:
+        self._channel, self._index, self._relay = channel, index, relay
         self.duid = bytes.fromhex(f"00030001aabbccddee{number:02x}")
         channel.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
         channel.settimeout(3)
@@ -55,15 +58,26 @@ class Client:
     def _exchange(self, kind: int, expected: int, requested: tuple[int, ...], more: bytes = b"") -> bytes:
         message = bytes((kind,)) + random.SystemRandom().randbytes(3) + self._asked(requested) + more
         for _attempt in range(4):
-            self._channel.sendto(message, (SERVERS, SERVER_PORT, 0, self._index))
+            self._channel.sendto(self._outer(message), (SERVERS, SERVER_PORT, 0, self._index))
             try:
                 while True:
-                    reply = self._channel.recv(65535)
+                    reply = self._inner(self._channel.recv(65535))
                     if reply[0] == expected and reply[1:4] == message[1:4]:
                         return reply
             except TimeoutError:
                 continue
         raise AssertionError("no DHCPv6 server answers")
+
+    def _outer(self, message: bytes) -> bytes:
+        if self._relay is None:
+            return message
+        peer = IPv6Address("fe80::c").packed
+        return bytes((RELAY_FORWARD, 0)) + self._relay.packed + peer + option(RELAY_MESSAGE, message)
+
+    def _inner(self, message: bytes) -> bytes:
+        if message[0] != RELAY_REPLY:
+            return message
+        return dict(split(message[_RELAY_HEAD:]))[RELAY_MESSAGE]
 
     def _asked(self, requested: tuple[int, ...]) -> bytes:
         return (

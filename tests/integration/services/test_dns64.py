@@ -236,6 +236,13 @@ def test_private_addresses_are_not_synthesised(resolver):
     assert question("private.example.com", AAAA).values(AAAA) == [synthesised("10.1.2.3")]
 
 
+@pytest.mark.parametrize("resolver", ["unbound"], indirect=True)
+def test_services_that_share_a_prefix(resolver):
+    other = replace(SERVICE, name="hall7", technique="464xlat")
+    question = resolver(SERVICE, replace(other, dns64=Dns64(clients=(IPv6Network(f"{OUTSIDER}/128"),))))
+    assert question("mapped.example.com", AAAA).values(AAAA) == [synthesised("192.0.2.3")]
+
+
 @pytest.mark.parametrize("resolver", ["bind"], indirect=True)
 def test_several_prefixes(resolver):
     """RFC 6147 section 5.2: one for each service."""

@@ -21,7 +21,7 @@ from ansible_collections.ipv4aas.fleet.engine.transport.daemons import DAEMONS
 from ansible_collections.ipv4aas.fleet.engine.transport.deploy import Outcome, deploy
 from ansible_collections.ipv4aas.fleet.engine.transport.session import TransportError
 from conftest import Helper
-from dhcp import CLIENT_PORT, Client, dissected
+from dhcp import CLIENT_PORT, SERVER_PORT, Client, dissected
 
 pytestmark = [pytest.mark.root, pytest.mark.servers]
 
@@ -43,16 +43,17 @@ def kea(net, helper) -> Helper:
 
 @pytest.fixture
 def customer(kea) -> Iterator:
-    """customer(number) is a client."""
+    """customer(number) is a client; with ``relay`` behind one."""
     opened = []
 
-    def make(number: int) -> Client:
+    def make(number: int, relay: str = "") -> Client:
         for channel in opened:
             channel.close()
         channel = kea.customer.socket(socket.AF_INET6, socket.SOCK_DGRAM)
         opened.append(channel)
-        channel.bind(("::", CLIENT_PORT))
-        return Client(channel, kea.customer.inside(lambda: socket.if_nametoindex("wan")), number)
+        channel.bind(("::", SERVER_PORT if relay else CLIENT_PORT))
+        index = kea.customer.inside(lambda: socket.if_nametoindex("wan"))
+        return Client(channel, index, number, IPv6Address(relay) if relay else None)
 
     yield make
     for channel in opened:
@@ -131,6 +132,23 @@ def test_customer_that_is_known_always_gets_its_prefix(kea, customer):
     roll_out(kea, samples.provisioner_service("map-e"), subscribers=ALWAYS)
     assert customer(0x77).lease().prefix == IPv6Network("2001:3e8:6000:77::/64")
     assert customer(0x78).lease().prefix != IPv6Network("2001:3e8:6000:77::/64")
+
+
+def test_customers_behind_relays(kea, customer):
+    """Each service has its own relays; whoever is behind none of them gets nothing."""
+    here, there = "2001:db8:0:7::1", "2001:db8:0:8::1"
+    space = Delegation(IPv6Network("2001:3e8:7000::/56"), 64)
+    roll_out(
+        kea,
+        samples.provisioner_service("map-e"),
+        samples.provisioner_service("ds-lite", name="hall8", delegations=(space,)),
+        link={"hall7": [here], "hall8": ["2001:db8:0:9::1", there]},
+    )
+    first, second = customer(0x21, relay=here).lease(), customer(0x22, relay=there).lease()
+    assert first.prefix.subnet_of(samples.CUSTOMER_SPACE.prefix) and set(first.options) == {94, 111}
+    assert second.prefix.subnet_of(space.prefix) and set(second.options) == {64, 111}
+    stranger = customer(0x23).lease()
+    assert stranger.prefix is None and stranger.options == {}
 
 
 def test_several_rules_and_forwarding(kea, customer):

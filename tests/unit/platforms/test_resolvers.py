@@ -31,18 +31,19 @@ def services(draw, platform):
         st.lists(st.from_regex(r"[a-z][a-z0-9_-]{0,8}", fullmatch=True), min_size=1, max_size=3, unique=True)
     )
     shared = draw(samples.pref64s())
+    own = draw(st.lists(samples.pref64s(), min_size=len(names), max_size=len(names), unique=True))
     return tuple(
         samples.resolver_service(
             name=name,
             technique=draw(st.sampled_from(["nat64", "464xlat"])),
-            translation_prefix=shared if platform == "unbound" else draw(samples.pref64s()),
+            translation_prefix=shared if platform == "unbound" else prefix,
             dns64=Dns64(
                 exclude=draw(samples.networks6()),
                 clients=draw(samples.networks6()),
                 private=() if platform == "unbound" else draw(samples.networks4()),
             ),
         )
-        for name in names
+        for name, prefix in zip(names, own, strict=True)
     )
 
 
@@ -125,6 +126,11 @@ PRIVATE = samples.resolver_service(name="lan", dns64=Dns64(private=(IPv4Network(
                 "ipv4aas_services.conference.dns64: helper does not know how to synthesise; give dns64",
                 "ipv4aas_services.conference.gateway.translation_prefix: helper has none",
             ),
+        ),
+        (
+            "bind",
+            (SERVICE, replace(SERVICE, name="hall7")),
+            ("hall7.gateway.translation_prefix: bind helper has 2001:db8:64::/96 for conference already",),
         ),
         (
             "unbound",
