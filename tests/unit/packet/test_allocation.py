@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
-import time
+import sys
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from random import Random
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -139,19 +141,36 @@ def test_edge_keeps_port_class_and_parity() -> None:
     assert edge.take(UDP, 0, 1, 53, 0.0)[1] != 53
 
 
-def test_a_full_edge_is_as_fast_as_an_empty_one() -> None:
+def steps(work: Callable[[], object]) -> int:
+    """Lines of the engine that some work takes: what time would be, without the noise of a machine."""
+    count = 0
+
+    def trace(frame: FrameType, _event: str, _argument: object) -> Any:
+        nonlocal count
+        if "/engine/" not in frame.f_code.co_filename:
+            return None
+        count += 1
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        work()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def test_a_full_edge_works_no_longer_than_an_empty_one() -> None:
     edge = PortSetAllocator([1], ALL_PORTS, Random(1))
 
-    def spent() -> float:
-        begin = time.process_time()
-        for _turn in range(1000):
+    def take(count: int) -> None:
+        for _turn in range(count):
             edge.take(TCP, 0, 1, 2000, 0.0)
-        return time.process_time() - begin
 
-    first = spent()
-    for _turn in range(62512):
-        edge.take(TCP, 0, 1, 2000, 0.0)
-    assert spent() < 5 * first + 0.05
+    first = steps(lambda: take(1000))
+    take(62512)
+    assert steps(lambda: take(1000)) < 3 * first
 
 
 # Pooling
@@ -198,29 +217,24 @@ def test_nothing_fails_before_the_pool_is_full() -> None:
     assert desk.take(99, protocol=TCP)[1]  # ports of other protocols are others
 
 
-def test_a_full_pool_is_as_fast_as_an_empty_one() -> None:
+def test_a_full_pool_works_no_longer_than_an_empty_one() -> None:
     """Many addresses, nearly all ports taken."""
     desk = Desk(Pool(ipv4=(IPv4Network("203.0.113.0/30"),), hold_down=0))
 
-    def spent(number: int) -> float:
-        begin = time.process_time()
+    def take() -> None:
         for n in range(1000):
-            desk.take(number + n % 4)
-        return time.process_time() - begin
+            desk.take(n % 4)
 
-    first = spent(0)
+    first = steps(take)
     taken = 1000
     while taken < 4 * 64512 - 1200:
         desk.take(taken % 4)
         taken += 1
-    assert spent(0) < 5 * first + 0.05
+    assert steps(take) < 3 * first
     for _turn in range(200):
         desk.take(taken % 4)
         taken += 1
-    begin = time.process_time()
-    refused = sum(1 for n in range(1000) if desk.refusal(100 + n))
-    assert refused == 1000
-    assert time.process_time() - begin < 5 * first + 0.2
+    assert steps(lambda: [desk.refusal(100 + n) for n in range(1000)]) < 3 * first
     assert len(desk.allocator._subscribers) == 4  # those who were refused left nothing behind
 
 
