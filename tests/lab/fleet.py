@@ -28,9 +28,12 @@ from topology import INVENTORY, host_variables, services
 TOKEN = "laboratory"
 
 
-def fleet_plan(inventory: Path = INVENTORY, **changes: Any) -> FleetPlan:
-    """The plan of an inventory; ``changes`` are put into each service."""
-    wanted = {name: service | changes for name, service in services(inventory).items()}
+def fleet_plan(inventory: Path = INVENTORY, of: str | None = None, **changes: Any) -> FleetPlan:
+    """The plan of an inventory; ``changes`` are put into the service ``of``, or into each."""
+    wanted = {
+        name: service | (changes if of in (None, name) else {})
+        for name, service in services(inventory).items()
+    }
     hosts = {
         name: values | {"ipv4aas_services": wanted} for name, values in host_variables(inventory).items()
     }
