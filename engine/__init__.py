@@ -3,4 +3,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The library behind ipv4aas.fleet: no Ansible inside, importable by itself."""
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"
