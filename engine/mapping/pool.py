@@ -60,12 +60,12 @@ class Addresses(Sequence[int]):
             for first, begin, end in zip(self._first, self._begins, self._ends, strict=True)
         )
 
-    def index(self, address: int, start: int = 0, stop: int | None = None) -> int:
-        """Which one it is; raises ValueError for an address of no network."""
+    def index(self, value: int, start: int = 0, stop: int | None = None) -> int:
+        """Which one an address is; raises ValueError for an address of no network."""
         for first, begin, end in zip(self._first, self._begins, self._ends, strict=True):
-            if 0 <= address - first < end - begin:
-                return begin + address - first
-        raise ValueError(f"{IPv4Address(address)} is not in the pool")
+            if 0 <= value - first < end - begin:
+                return begin + value - first
+        raise ValueError(f"{IPv4Address(value)} is not in the pool")
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,12 +207,12 @@ class Shuffled(Sequence[int]):
             raise IndexError(index)
         return self._base + self._shuffle(self._first + index)
 
-    def index(self, port: int, start: int = 0, stop: int | None = None) -> int:
-        """Which one it is; raises ValueError for another port."""
-        at = port - self._base
+    def index(self, value: int, start: int = 0, stop: int | None = None) -> int:
+        """Which one a port is; raises ValueError for another port."""
+        at = value - self._base
         index = self._shuffle.back(at) - self._first if 0 <= at < len(self._shuffle) else -1
         if not 0 <= index < self._count:
-            raise ValueError(f"port {port} is not among them")
+            raise ValueError(f"port {value} is not among them")
         return index
 
     def __contains__(self, port: object) -> bool:

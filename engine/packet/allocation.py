@@ -156,9 +156,9 @@ class _Numbered(Sequence[int]):
     def __getitem__(self, index: int) -> int:  # type: ignore[override]
         return self._ports.nth(self._first + index)
 
-    def index(self, port: int, start: int = 0, stop: int | None = None) -> int:
+    def index(self, value: int, start: int = 0, stop: int | None = None) -> int:
         """Inverse of the look-up; the port must be there."""
-        return self._ports.index(port) - self._first
+        return self._ports.index(value) - self._first
 
 
 class PoolAllocator:

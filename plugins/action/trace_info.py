@@ -58,11 +58,10 @@ class ActionModule(FleetAction):
             leases=_leases(options["logs"]),
             key=b"" if options["key_file"] is None else Path(options["key_file"]).read_bytes(),
         )
-        found: tuple[Holder, ...]
+        found: tuple[Holder, ...] = ()
         if address is not None:
             found = owners(plan, address, options["port"], evidence)
-        else:
-            assert customer is not None
+        elif customer is not None:
             found = holdings(plan, customer, evidence)
         return {"changed": False, "holders": encode(found), "text": trace_text.of_holders(found)}
 

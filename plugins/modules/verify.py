@@ -86,7 +86,7 @@ check:
   type: str
   sample: mtu
 verdict:
-  description: V(pass), V(fail) or, where the technique has no such thing, V(n/a). With V(fail) the task fails.
+  description: V(pass), V(fail) or, where the technique has no such thing, V(n/a). V(fail) fails the task.
   returned: when a verdict was reached
   type: str
   sample: pass

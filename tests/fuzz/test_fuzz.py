@@ -83,7 +83,8 @@ def error(rng: Random, data: bytes, link: Link) -> Batch:
     if link is NATIVE:
         return [(error4(rng, data), NATIVE)]
     source, target = kit.outer(data)
-    if data[6] == IPV4 and rng.random() < 0.5:
+    # A prefix translator passes on whatever is inside, stumps too.
+    if data[6] == IPV4 and len(data) >= 60 and rng.random() < 0.5:
         return [(kit.tunnel(target, source, error4(rng, data[40:])), DOMAIN)]
     return [(error6(rng, data), DOMAIN)]
 

@@ -173,7 +173,7 @@ class TestDeterministic:
             customer = pool.subscriber(number)
             for held in holdings(plan, customer, evidence):
                 assert held.evidence == DETERMINISTIC and held.customer == customer
-                for port in {held.ports[0][0], held.ports[-1][1]}:
+                for port in (held.ports[0][0], held.ports[-1][1]):
                     assert held in owners(plan, held.ipv4[0], port, evidence)
 
     def test_a_key_is_asked_for_and_never_shown(self) -> None:
