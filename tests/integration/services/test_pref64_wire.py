@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 import subprocess
@@ -57,6 +58,10 @@ def advertisement(router) -> Iterator:
     channel.settimeout(5)
 
     def ask() -> bytes:
+        # What was said before the change is still in the queue.
+        with contextlib.suppress(BlockingIOError):
+            while channel.recv(2048, socket.MSG_DONTWAIT):
+                pass
         channel.sendto(struct.pack("!BBHI", ROUTER_SOLICITATION, 0, 0, 0), (ALL_ROUTERS, 0, 0, index))
         while True:
             message = channel.recv(2048)

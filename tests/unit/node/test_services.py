@@ -141,7 +141,7 @@ def test_sessions_are_shown_up_to_a_limit():
 
 def test_fault_in_one_packet_ends_neither_node_nor_service(monkeypatch, capsys):
     services = running(GATEWAY_SERVICE)
-    seat = services._seats["home"]
+    seat = services._seats["hall7"]
     with monkeypatch.context() as patch:
         patch.setattr(seat.node, "process", lambda *_: 1 / 0)
         for _ in range(20):
