@@ -55,13 +55,14 @@ def advertisement(router) -> Iterator:
     channel = router.customer.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
     index = router.customer.inside(lambda: socket.if_nametoindex("wlan"))
     channel.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
-    channel.settimeout(5)
 
     def ask() -> bytes:
         # What was said before the change is still in the queue.
+        channel.setblocking(False)
         with contextlib.suppress(BlockingIOError):
-            while channel.recv(2048, socket.MSG_DONTWAIT):
+            while channel.recv(2048):
                 pass
+        channel.settimeout(5)
         channel.sendto(struct.pack("!BBHI", ROUTER_SOLICITATION, 0, 0, 0), (ALL_ROUTERS, 0, 0, index))
         while True:
             message = channel.recv(2048)
