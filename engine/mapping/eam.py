@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from typing import Protocol, TypeVar
 
+from .longest import LongestMatch
+
 Network = TypeVar("Network", IPv4Network, IPv6Network)
 
 
@@ -32,50 +34,33 @@ class Eam:
             )
 
 
-class _Longest:
-    """The longest prefix that an address is in: one dictionary for each length that there is."""
-
-    def __init__(self, entries: Iterable[tuple[int, int, int, int]], width: int) -> None:
-        """Entries are (network, length, other network, bits that the suffix moves up)."""
-        tables: dict[int, dict[int, tuple[int, int]]] = {}
-        for network, length, other, shift in entries:
-            # Of two with the same prefix the first counts.
-            tables.setdefault(width - length, {}).setdefault(network >> width - length, (other, shift))
-        self._tables = sorted(tables.items())
-
-    def find(self, address: int) -> tuple[int, int, int] | None:
-        """(other network, shift, suffix), or None."""
-        for bits, table in self._tables:
-            found = table.get(address >> bits)
-            if found is not None:
-                return *found, address & ((1 << bits) - 1)
-        return None
-
-
 class EamTable:
     """All mappings of a translator; in each direction the longest match counts (section 3.3)."""
 
     def __init__(self, entries: Iterable[Eam]) -> None:
-        rows = [
-            (
-                (int(e.ipv4.network_address), e.ipv4.prefixlen),
-                (int(e.ipv6.network_address), e.ipv6.prefixlen),
-                96 + e.ipv4.prefixlen - e.ipv6.prefixlen,
-            )
-            for e in entries
-        ]
-        self._to6 = _Longest(((*four, six[0], shift) for four, six, shift in rows), 32)
-        self._to4 = _Longest(((*six, four[0], shift) for four, six, shift in rows), 128)
+        entries = tuple(entries)
+        self._by_ipv4 = LongestMatch((entry.ipv4, _Ends(entry)) for entry in entries)
+        self._by_ipv6 = LongestMatch((entry.ipv6, _Ends(entry)) for entry in entries)
 
     def to6(self, ipv4: int) -> int | None:
         """The IPv6 address of an IPv4 address: prefix, IPv4 suffix, zeros. None without an entry."""
-        found = self._to6.find(ipv4)
-        return None if found is None else found[0] | found[2] << found[1]
+        found = self._by_ipv4.find(ipv4)
+        return None if found is None else found.ipv6 | (ipv4 - found.ipv4) << found.shift
 
     def to4(self, ipv6: int) -> int | None:
         """The IPv4 address of an IPv6 address; what is behind the IPv4 suffix does not count."""
-        found = self._to4.find(ipv6)
-        return None if found is None else found[0] | found[2] >> found[1]
+        found = self._by_ipv6.find(ipv6)
+        return None if found is None else found.ipv4 | (ipv6 - found.ipv6) >> found.shift
+
+
+class _Ends:
+    """Where both prefixes of an entry begin, and how far up the suffix moves."""
+
+    __slots__ = ("ipv4", "ipv6", "shift")
+
+    def __init__(self, entry: Eam) -> None:
+        self.ipv4, self.ipv6 = int(entry.ipv4.network_address), int(entry.ipv6.network_address)
+        self.shift = 96 + entry.ipv4.prefixlen - entry.ipv6.prefixlen
 
 
 class Pair(Protocol):

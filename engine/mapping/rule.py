@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from .iid import RFC7597, format_of, host_bits, map_address, with_host_bits
+from .longest import LongestMatch
 from .portset import ALL_PORTS, PortSet, PortSetError, psid_of
 
 DEFAULT_OFFSET = 6
@@ -180,8 +181,8 @@ class RuleTable:
         rules = tuple(rules)
         self.iid_format = iid_format
         self.gateways: frozenset[int] = frozenset()  # beside that of the service
-        self._by_ipv6 = _by_length((rule.ipv6_prefix, rule) for rule in rules)
-        self._by_ipv4 = _by_length((rule.ipv4_prefix, rule) for rule in rules)
+        self._by_ipv6 = LongestMatch((rule.ipv6_prefix, rule) for rule in rules)
+        self._by_ipv4 = LongestMatch(_together(rules).items())
         # Only prefixes of up to 64 bits may share one cache key per upper half of the address.
         self._cacheable = all(rule.customer_prefix_len <= 64 for rule in rules)
         self._softwires: dict[tuple[int, int], int] = {}
@@ -189,15 +190,14 @@ class RuleTable:
 
     def rule_for_ipv6(self, address: int) -> MapRule | None:
         """The rule whose IPv6 prefix is the longest match (RFC 7597 section 8.1)."""
-        found = _longest(self._by_ipv6, address)
-        return found[0] if found else None
+        return self._by_ipv6.find(address)
 
     def rule_for_ipv4(self, address: int) -> MapRule | None:
         """The rule whose IPv4 prefix is the longest match (RFC 7597 section 5).
 
         Rules with explicit PSIDs may share an address: this is one of them, alike in offset and length.
         """
-        found = _longest(self._by_ipv4, address)
+        found = self._by_ipv4.find(address)
         return found[0] if found else None
 
     def covers(self, ipv4: int) -> bool:
@@ -215,8 +215,8 @@ class RuleTable:
         None where no rule covers the address, where a shared address comes without a port, or
         where the port is excluded (A = 0) or belongs to another PSID than an explicit one.
         """
-        rules = _longest(self._by_ipv4, ipv4)
-        if not rules:
+        rules = self._by_ipv4.find(ipv4)
+        if rules is None:
             return None
         rule, psid = rules[0], 0
         if rule.psid_len:
@@ -302,24 +302,12 @@ def _host_mask(rule: MapRule) -> int:
     return (1 << (32 - rule.customer_ipv4_len)) - 1
 
 
-# For each prefix length, longest first: bits to shift an address by, and the rules of each prefix.
-_Lengths = list[tuple[int, dict[int, list[MapRule]]]]
-
-
-def _by_length(entries: Iterable[tuple[IPv4Network | IPv6Network, MapRule]]) -> _Lengths:
-    lengths: dict[int, dict[int, list[MapRule]]] = {}
-    for prefix, rule in entries:
-        shift = prefix.max_prefixlen - prefix.prefixlen
-        lengths.setdefault(shift, {}).setdefault(int(prefix.network_address) >> shift, []).append(rule)
-    return sorted(lengths.items())
-
-
-def _longest(lengths: _Lengths, address: int) -> list[MapRule]:
-    for shift, prefixes in lengths:
-        found = prefixes.get(address >> shift)
-        if found:
-            return found
-    return []
+def _together(rules: Iterable[MapRule]) -> dict[IPv4Network, list[MapRule]]:
+    """The rules of each Rule IPv4 prefix: those with explicit PSIDs may share one."""
+    found: dict[IPv4Network, list[MapRule]] = {}
+    for rule in rules:
+        found.setdefault(rule.ipv4_prefix, []).append(rule)
+    return found
 
 
 def _softwire(rule: MapRule, ipv4: int, psid: int, iid_format: str) -> int:
