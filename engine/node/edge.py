@@ -13,20 +13,19 @@ from ..packet import icmp, ipv6
 from ..packet.allocation import PortSetAllocator
 from ..packet.buffer import Packet
 from ..packet.ipv4 import DF, ICMP, Datagram
-from ..packet.napt import NUMBERS, Napt, SessionView, StaticBinding, check_forwards
+from ..packet.napt import NUMBERS, StaticBinding, check_forwards
 from ..packet.verdict import Drop
 from ..techniques import TECHNIQUES
 from ..techniques.service import Service
-from .base import SOURCE_REFUSED, Node, Work, receiver_port, sender_port
+from .base import SOURCE_REFUSED, Work, receiver_port, sender_port
+from .napt_node import NaptNode
 from .places import internet, own_place
 
 _STRANGER = {"rule": "drop_mesh_disabled", "binding": "drop_not_gateway"}
 
 
-class Edge(Node):
+class Edge(NaptNode):
     """NAPT44 into the own port set, then the domain. Unsolicited packets are dropped without a word."""
-
-    _napt: Napt | None = None
 
     @staticmethod
     def own_address(service: Service) -> int:
@@ -57,18 +56,7 @@ class Edge(Node):
         self._first, self._last = int(customer.ipv4.network_address), int(customer.ipv4.broadcast_address)
         self._inside = [(int(n.network_address), int(n.netmask)) for n in service.inside]
         self._idents = self.rng.randrange(len(customer.ports))
-        open_filter = service.filtering == "endpoint-independent"
-        allocator = PortSetAllocator(addresses, customer.ports, self.rng)
-        if self._napt is not None:
-            lost = self._napt.configure(allocator, open_filter, static)
-            return ["session_lost_on_reload"] * lost
-        self._napt = Napt(
-            allocator,
-            limit=self.limits.sessions,
-            endpoint_independent_filtering=open_filter,
-            static=static,
-        )
-        return []
+        return self.take_over(service, PortSetAllocator(addresses, customer.ports, self.rng), static)
 
     def owns(self, address: int) -> bool:
         """The own tunnel address, or what stands for the own IPv4 addresses."""
@@ -105,24 +93,6 @@ class Edge(Node):
             return False
         rule = self._peers.rule_for_ipv6(ipv6)
         return rule is None or rule.ipv6_prefix.prefixlen <= self._internet.length
-
-    @property
-    def napt(self) -> Napt:
-        """The address translator."""
-        assert self._napt is not None
-        return self._napt
-
-    def sessions(self, limit: int | None = None) -> list[SessionView]:
-        """NAPT sessions, at most `limit`."""
-        return self.napt.sessions(limit)
-
-    def session_count(self) -> int:
-        """NAPT sessions, counted."""
-        return len(self.napt)
-
-    def expire(self, now: float) -> list[str]:
-        """Fragments and sessions."""
-        return super().expire(now) + ["session_expired"] * self.napt.expire(now)
 
     # From the LAN
 

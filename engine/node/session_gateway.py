@@ -12,17 +12,18 @@ from ..packet import icmp, ipv6
 from ..packet.allocation import PoolAllocator
 from ..packet.buffer import Packet
 from ..packet.ipv4 import DF, Datagram
-from ..packet.napt import NUMBERS, PROTOCOLS, Napt, SessionView, StaticBinding
+from ..packet.napt import NUMBERS, PROTOCOLS, StaticBinding
 from ..packet.verdict import Drop, Icmp6Error, IcmpError
 from ..techniques.service import B4_ADDRESS, Service
-from .base import Limits, Node, Output, Work
+from .base import Limits, Output, Work
+from .napt_node import NaptNode
 from .networks import Networks
 
 PROTOCOL_UNREACHABLE = IcmpError(3, 2)
 PORT_UNREACHABLE6 = Icmp6Error(1, 4)  # RFC 6146 s3.5
 
 
-class SessionGateway(Node):
+class SessionGateway(NaptNode):
     """Subscribers share the addresses of a pool; what tells them apart is their IPv6 address.
 
     That is the softwire of an AFTR (RFC 6333 s6.6) and the host of a NAT64: the realm of its bindings.
@@ -38,7 +39,6 @@ class SessionGateway(Node):
         icmp_burst=500,
     )
 
-    _napt: Napt | None = None
     _allocator: PoolAllocator | None = None
 
     @staticmethod
@@ -63,18 +63,7 @@ class SessionGateway(Node):
             )
             for s in service.static_bindings
         ]
-        open_filter = service.filtering == "endpoint-independent"
-        lost = 0
-        if self._napt is not None:
-            lost = self._napt.configure(allocator, open_filter, static)
-        else:
-            self._napt = Napt(
-                allocator,
-                limit=self.limits.sessions,
-                endpoint_independent_filtering=open_filter,
-                static=static,
-                remembered_syns=self.limits.unsolicited_syns,
-            )
+        lost = self.take_over(service, allocator, static, self.limits.unsolicited_syns)
         self._allocator = allocator
         self.pool = Networks(allocator.pool.ipv4)
         # Without their prefix everybody is a customer.
@@ -82,7 +71,7 @@ class SessionGateway(Node):
         self._beside_customers = 128 - customers.prefixlen
         self._customers = int(customers.network_address) >> self._beside_customers
         self._ident = self.rng.getrandbits(16)
-        return super().apply(service) + ["session_lost_on_reload"] * lost
+        return super().apply(service) + lost
 
     def _allocator_of(self, service: Service) -> PoolAllocator:
         """The one in charge where nothing changed for it, else a new one."""
@@ -93,24 +82,6 @@ class SessionGateway(Node):
                 return self._allocator
         log = None if self.log is None else partial(self.log, service)
         return PoolAllocator(service.pool, self.rng, log=log)
-
-    @property
-    def napt(self) -> Napt:
-        """The address translator."""
-        assert self._napt is not None
-        return self._napt
-
-    def sessions(self, limit: int | None = None) -> list[SessionView]:
-        """NAPT sessions, at most `limit`."""
-        return self.napt.sessions(limit)
-
-    def session_count(self) -> int:
-        """NAPT sessions, counted."""
-        return len(self.napt)
-
-    def expire(self, now: float) -> list[str]:
-        """Fragments and sessions."""
-        return super().expire(now) + ["session_expired"] * self.napt.expire(now)
 
     def overdue(self, now: float) -> tuple[list[Output], list[str]]:
         """Answers to unsolicited SYNs."""

@@ -1,0 +1,60 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What all nodes that translate addresses and ports have: the NAPT, its sessions, their end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..packet.allocation import Allocator
+from ..packet.napt import Napt, SessionView, StaticBinding
+from ..techniques.service import Service
+from .base import Node
+
+
+class NaptNode(Node):
+    """An edge with a port set, or a gateway with a pool."""
+
+    _napt: Napt | None = None
+
+    def take_over(
+        self,
+        service: Service,
+        allocator: Allocator,
+        static: Iterable[StaticBinding],
+        remembered_syns: int = 0,
+    ) -> list[str]:
+        """Translate by a service; sessions that are valid under it live on, the others are told.
+
+        Raises ValueError, with nothing changed, for static bindings that cannot be.
+        """
+        open_filter = service.filtering == "endpoint-independent"
+        if self._napt is not None:
+            return ["session_lost_on_reload"] * self._napt.configure(allocator, open_filter, static)
+        self._napt = Napt(
+            allocator,
+            limit=self.limits.sessions,
+            endpoint_independent_filtering=open_filter,
+            static=static,
+            remembered_syns=remembered_syns,
+        )
+        return []
+
+    @property
+    def napt(self) -> Napt:
+        """The address translator."""
+        assert self._napt is not None
+        return self._napt
+
+    def sessions(self, limit: int | None = None) -> list[SessionView]:
+        """NAPT sessions, at most `limit`."""
+        return self.napt.sessions(limit)
+
+    def session_count(self) -> int:
+        """NAPT sessions, counted."""
+        return len(self.napt)
+
+    def expire(self, now: float) -> list[str]:
+        """Fragments and sessions."""
+        return super().expire(now) + ["session_expired"] * self.napt.expire(now)
