@@ -14,7 +14,6 @@ from ansible_collections.ipv4aas.fleet.engine.plan.model import NodePlan
 from ansible_collections.ipv4aas.fleet.engine.platforms.registry import all_features
 from ansible_collections.ipv4aas.fleet.engine.platforms.render import render
 from ansible_collections.ipv4aas.fleet.engine.techniques.service import Service
-from hypothesis import strategies as st
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATES = ROOT / "templates"
@@ -76,49 +75,3 @@ def node(platform: str, *services: Service, **options: object) -> NodePlan:
 def rendered(platform: str, dialect: str, *services: Service, **options: object) -> str:
     """Configuration of services on a platform."""
     return render(node(platform, *services, **options), TEMPLATES, dialect)
-
-
-def shared_or_full_rules(platform: str) -> st.SearchStrategy[MapRule]:
-    """Rules within the limits of a platform's features.yml, addresses shared or not."""
-    limits = all_features()[platform].feature("map-e", ROLES[platform]).limits
-
-    @st.composite
-    def rules(draw: st.DrawFn) -> MapRule:
-        ipv4_len = draw(st.integers(8, 32))
-        psid_len = draw(st.integers(0, min(limits["psid_len"][1], 12)))
-        ea_len = 32 - ipv4_len + psid_len
-        offset = draw(st.integers(0, 16 - psid_len))
-        ipv6_len = draw(st.integers(16, 64 - min(ea_len, 40)))
-        return MapRule(
-            IPv6Network((draw(st.integers(1, (1 << ipv6_len) - 1)) << (128 - ipv6_len), ipv6_len)),
-            IPv4Network((draw(st.integers(0, (1 << ipv4_len) - 1)) << (32 - ipv4_len), ipv4_len)),
-            ea_len,
-            offset,
-            forwarding=draw(st.booleans()),
-        )
-
-    # An explicit PSID would need EA length 0 with a PSID, which the EA bits cannot carry.
-    return rules().filter(lambda rule: rule.customer_prefix_len <= 64)
-
-
-def services_of(platform: str) -> st.SearchStrategy[tuple[Service, ...]]:
-    """One to three services that the platform can express."""
-    formats = all_features()[platform].feature("map-e", ROLES[platform]).iid_formats
-    names = st.lists(
-        st.from_regex(r"[a-z][a-z0-9]{0,5}", fullmatch=True), min_size=1, max_size=3, unique=True
-    )
-    fields = st.fixed_dictionaries(
-        {
-            "rules": st.lists(shared_or_full_rules(platform), min_size=1, max_size=3).map(tuple),
-            "gateway_address": st.integers(1, 2**128 - 1).map(IPv6Address),
-            "interface_identifier": st.sampled_from(formats),
-            "ipv6_mtu": st.integers(1280, 9192),
-            "mss_clamp": st.sampled_from([0, 1400]),
-            "strict_iid": st.booleans(),
-        }
-    )
-    return names.flatmap(
-        lambda chosen: st.tuples(
-            *(fields.map(lambda f, n=name: service(platform, name=n, **f)) for name in chosen)
-        )
-    )

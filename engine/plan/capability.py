@@ -23,6 +23,7 @@ class Feature:
     technique: str
     role: str
     state: str  # yes or no
+    dialects: tuple[str, ...] = ()  # in these alone; empty: in all of the platform
     reason: str = ""  # why not, where state is no
     confidence: str = UNVERIFIED  # one of CONFIDENCES
     source: str = ""
@@ -30,6 +31,10 @@ class Feature:
     limits: dict[str, Any] = field(default_factory=dict)  # see plan/limits.py for the words
     iid_formats: tuple[str, ...] = ()  # interface identifier formats that it can be told to use
     not_carried: tuple[str, ...] = ()  # Service fields that its configuration has no words for
+
+    def in_dialect(self, dialect: str) -> bool:
+        """Whether the row holds in a dialect."""
+        return not self.dialects or dialect in self.dialects
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,10 +44,11 @@ class Features:
     platform: str
     title: str
     dialects: tuple[str, ...]  # languages it is configured in, the preferred one first
-    transports: dict[str, str]  # dialect -> netconf, ssh, local or file
+    transports: dict[str, str]  # dialect -> netconf, ssh, https, local or file
     confirmed_commit: bool
     confirmed_commit_note: str = ""
     techniques: tuple[Feature, ...] = ()
+    access: dict[str, dict[str, Any]] = field(default_factory=dict)  # dialect -> see transport/connect.py
     options: dict[str, str] = field(default_factory=dict)  # ipv4aas_options it needs: name -> meaning
     ipv6_mtu_fixed: int | None = None
     fragments: str = "outer"  # what it cuts: outer, inner or none

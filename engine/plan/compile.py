@@ -131,7 +131,9 @@ class _Seating:
         self.nodes: dict[str, NodePlan] = {}
         # Many hosts are alike: each kind of service is made, and held against a platform, once.
         self._service = cache(lambda name, *kind: common_service(drawn[name], *kind))
-        self._lacking = cache(lambda platform, *kind: lacking(features[platform], self._service(*kind)))
+        self._lacking = cache(
+            lambda platform, dialect, *kind: lacking(features[platform], self._service(*kind), dialect)
+        )
         self._parts = cache(self._divide)
 
     def seat(self, host: HostIntent) -> Iterator[Problem]:
@@ -213,7 +215,9 @@ class _Seating:
         """What the runner's platform lacks for the work of the seat."""
         if has_own_template(runner):
             return []
-        lacks = {self._lacking(runner.platform, *kind) for kind in self._kinds(runner, seat, names, rule)}
+        dialect = runner.dialect or self._features[runner.platform or ""].dialects[0]
+        kinds = self._kinds(runner, seat, names, rule)
+        lacks = {self._lacking(runner.platform, dialect, *kind) for kind in kinds}
         return sorted(lack for lack in lacks if lack is not None)
 
     def _device_problems(
@@ -227,7 +231,9 @@ class _Seating:
     def _able(self, host: HostIntent, names: tuple[str, ...], rule: MapRule | None) -> list[str]:
         kinds = list(self._kinds(host, host, names, rule))
         return [
-            name for name in sorted(self._features) if not any(self._lacking(name, *kind) for kind in kinds)
+            name
+            for name in sorted(self._features)
+            if not any(self._lacking(name, None, *kind) for kind in kinds)
         ]
 
     def _add(self, seat: Seat, runner: HostIntent, names: tuple[str, ...], rule: MapRule | None) -> None:

@@ -41,13 +41,16 @@ class Seat:
         return self.taken_by or self.host
 
 
-def lacking(features: Features, service: Service) -> Lack | None:
-    """What a platform lacks for a service in its role, None where it can do it."""
+def lacking(features: Features, service: Service, dialect: str | None = None) -> Lack | None:
+    """What a platform lacks for a service in its role, None where it can do it. No dialect: in any one."""
     title = TECHNIQUES[service.technique].title
     feature = features.feature(service.technique, service.role)
     if feature is None or feature.state != "yes":
         reason = f": {feature.reason}" if feature is not None else ""
         return Lack(f"{features.platform} is no {title} {service.role}{reason}")
+    if dialect in features.dialects and not feature.in_dialect(dialect):
+        words = f"use the dialect {any_of(feature.dialects)}, "
+        return Lack(f"{features.platform} has no words for {title} {service.role} in {dialect}", words)
     beyond = beyond_limits(feature, service)
     if not beyond:
         return None

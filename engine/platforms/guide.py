@@ -75,6 +75,8 @@ def _feature(row: Feature) -> str:
     text = f"\n### {row.technique}, {row.role}\n\n"
     if row.state != "yes":
         return f"{text}No: {row.reason}.\n"
+    if row.dialects:
+        text += f"- Only in {', '.join(f'`{dialect}`' for dialect in row.dialects)}.\n"
     text += "".join(f"- {caveat}.\n" for caveat in row.caveats)
     if row.not_carried:
         text += f"- Not in its configuration, so neither set nor checked: {', '.join(row.not_carried)}.\n"

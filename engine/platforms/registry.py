@@ -29,7 +29,7 @@ from ..techniques.service import EDGE, GATEWAY, PROVISIONER, RESOLVER, ROUTER, S
 from .driver import Driver
 
 FOLDER = Path(__file__).resolve().parent
-TRANSPORTS = ("netconf", "ssh", "local", "file")
+TRANSPORTS = ("netconf", "ssh", "https", "local", "file")
 ROLES = (GATEWAY, EDGE, RESOLVER, PROVISIONER, ROUTER)
 FRAGMENTS = ("outer", "inner", "none")
 # Words of Feature.not_carried.
@@ -86,6 +86,8 @@ def parse_features(name: str, text: str) -> Features:
     for index, row in enumerate(features.techniques):
         where = f"{place}.techniques[{index}]"
         problems += _feature_problems(row, where)
+        for dialect in row.dialects:
+            problems += _one_of(f"{where}.dialects", dialect, features.dialects)
         if (row.technique, row.role) in seen:
             problems.append(Problem(where, f"{row.technique} {row.role} is there twice", "one row for each"))
         seen.add((row.technique, row.role))
@@ -104,6 +106,10 @@ def _platform_problems(name: str, features: Features, place: str) -> list[Proble
         problems.append(
             Problem(f"{place}.transports", "not one for each dialect", f"keys {', '.join(features.dialects)}")
         )
+    unknown = sorted(set(features.access) - set(features.dialects))
+    if unknown:
+        wrong = f"{', '.join(unknown)} is no dialect"
+        problems.append(Problem(f"{place}.access", wrong, f"of {', '.join(features.dialects)}"))
     return problems
 
 

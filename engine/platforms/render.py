@@ -100,7 +100,7 @@ def _check(node: NodePlan, dialect: str) -> None:
     problems = []
     for service in node.services:
         feature = features.feature(service.technique, service.role)
-        problems += _feature_problems(node, feature, service)
+        problems += _feature_problems(node, feature, service, dialect)
         if feature and feature.state == "yes" and feature.confidence == "unverified" and not allowed:
             wrong = f"{service.technique} on {node.platform} is unverified"
             problems.append(Problem(switch, wrong, "true, to try it"))
@@ -108,7 +108,9 @@ def _check(node: NodePlan, dialect: str) -> None:
         raise Refused(set(problems))
 
 
-def _feature_problems(node: NodePlan, feature: Feature | None, service: Service) -> list[Problem]:
+def _feature_problems(
+    node: NodePlan, feature: Feature | None, service: Service, dialect: str
+) -> list[Problem]:
     if feature is None or feature.state == "no":
         reason = feature.reason if feature else f"no {service.technique} {service.role} is known for it"
         return [
@@ -118,6 +120,10 @@ def _feature_problems(node: NodePlan, feature: Feature | None, service: Service)
                 "another platform or a fallback",
             )
         ]
+    if not feature.in_dialect(dialect):
+        wrong = f"{node.platform} has no words for {service.technique} {service.role} in {dialect}"
+        right = f"one of {', '.join(feature.dialects)}"
+        return [Problem(f"{node.name}.ipv4aas_dialect", wrong, right)]
     identifier = service.interface_identifier
     if TECHNIQUES[service.technique].mapping == "rule" and identifier not in feature.iid_formats:
         return [

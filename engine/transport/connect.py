@@ -1,57 +1,72 @@
 # Copyright: (c) 2026, ipv4aas.fleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which session speaks a dialect of a platform."""
+"""Which session speaks a dialect of a platform: as ``access`` of its features.yml says.
+
+netconf: ``filter``, what of the configuration can hold services (RFC 6241 section 6), and ``time_step``,
+seconds that times to confirm are multiples of. ssh: ``line``, a module of this folder and its class, and the
+class's own parameters. file: the fields of daemon.Daemon.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
+from ..codec import decode
+from ..platforms.registry import all_features
 from ..problem import Problem, Refused
+from .daemon import Daemon
 from .session import Session
-from .target import Target
 
-# What of the configuration can hold services (RFC 6241 section 6), by platform.
-NETCONF_FILTERS = {
-    "asr9000": '<service xmlns="http://cisco.com/ns/yang/Cisco-IOS-XR-um-service-cfg"/>',
-    "juniper_mx": (
-        '<configuration xmlns="http://yang.juniper.net/junos/conf/root">'
-        '<interfaces xmlns="http://yang.juniper.net/junos/conf/interfaces"/>'
-        '<services xmlns="http://yang.juniper.net/junos/conf/services"/>'
-        "</configuration>"
-    ),
-}
-# Junos takes the seconds of confirm-timeout for whole minutes: less than 60 is a rollback at once
-# (ncclient issues 234 and 238).
-NETCONF_TIME_STEPS = {"juniper_mx": 60}
-# Module and class of the command line, by platform and dialect.
-COMMAND_LINES = {
-    ("asr9000", "cli"): ("ios_xr", "IosXr"),
-    ("juniper_mx", "cli"): ("junos", "Junos"),
-    ("openwrt", "uci"): ("openwrt", "OpenWrt"),
-}
+if TYPE_CHECKING:
+    from .target import Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetconfAccess:
+    """What of a NETCONF server is its platform's."""
+
+    filter: str
+    time_step: int = 1
 
 
 def session_for(platform: str, dialect: str, target: Target, *, allow_weaker: bool = False) -> Session:
-    """A session, not yet open (``with`` opens it), with a device reached over SSH or NETCONF.
+    """A session, not yet open (``with`` opens it), with a device reached over the network.
 
-    ``allow_weaker`` accepts a NETCONF server without confirmed commit. Raises Refused for a platform
+    ``allow_weaker`` accepts a device without confirmed commit. Raises Refused for a platform
     or a dialect that is reached in no such way.
     """
-    if dialect == "netconf" and platform in NETCONF_FILTERS:
+    transport = all_features()[platform].transports.get(dialect)
+    if transport == "netconf":
         from .netconf import NetconfSession
 
+        how = netconf_access(platform)
         return NetconfSession(
-            target,
-            subtree_filter=NETCONF_FILTERS[platform],
-            time_step=NETCONF_TIME_STEPS.get(platform, 1),
-            allow_weaker=allow_weaker,
+            target, subtree_filter=how.filter, time_step=how.time_step, allow_weaker=allow_weaker
         )
-    if (platform, dialect) in COMMAND_LINES:
+    access = dict(_access(platform, dialect))
+    if transport == "ssh" and "line" in access:
         from .ssh import SshSession
 
-        module, name = COMMAND_LINES[platform, dialect]
-        return SshSession(getattr(import_module(f".{module}", __package__), name)(target))
+        module, name = access.pop("line").split(".")
+        line = getattr(import_module(f".{module}", __package__), name)
+        return SshSession(line(target, **access))
     raise Refused(
         [Problem("ipv4aas_dialect", f"{platform} cannot be reached in {dialect}", "see platforms_info")]
     )
+
+
+def netconf_access(platform: str, dialect: str = "netconf") -> NetconfAccess:
+    """How a platform's NETCONF server is asked. Raises CodecError for a fault of the features.yml."""
+    return decode(NetconfAccess, _access(platform, dialect), f"{platform}: access.{dialect}")
+
+
+def daemon_of(platform: str, dialect: str) -> Daemon:
+    """The daemon whose file a dialect is. Raises CodecError for a fault of the features.yml."""
+    return decode(Daemon, _access(platform, dialect), f"{platform}: access.{dialect}")
+
+
+def _access(platform: str, dialect: str) -> dict[str, Any]:
+    return all_features()[platform].access.get(dialect, {})

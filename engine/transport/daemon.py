@@ -31,18 +31,18 @@ _REFUSAL, _CONNECTION_LOST = 1, 255
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Daemon:
-    """One kind of daemon; daemons.yml tells what the fields are."""
+    """One kind of daemon, from its features.yml. Fields are commands for sh where they say nothing else."""
 
-    file: str
-    check: str
-    check_all: str
-    reload: str
-    alive: str
-    packages: tuple[str, ...]
-    unit: str
-    start: str
+    file: str  # path; all of it is this collection's
+    check: str  # fails with words where the file $1, not yet in place, is wrong
+    check_all: str  # the same for everything that the daemon will read
+    reload: str  # makes it read its files anew
+    alive: str  # succeeds while it answers
+    packages: tuple[str, ...]  # of Debian
+    unit: str  # of systemd
+    start: str  # and stop, where no systemd runs the unit
     stop: str
-    functions: str = ""
+    functions: str = ""  # of the shell, that the other commands use
 
     @property
     def name(self) -> str:

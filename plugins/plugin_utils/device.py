@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 from ansible import constants
 from ansible_collections.ipv4aas.fleet.engine.plan.model import NodePlan
 from ansible_collections.ipv4aas.fleet.engine.platforms.registry import all_features
+from ansible_collections.ipv4aas.fleet.engine.transport.connect import daemon_of, session_for
 from ansible_collections.ipv4aas.fleet.engine.transport.daemon import DaemonSession
-from ansible_collections.ipv4aas.fleet.engine.transport.daemons import DAEMONS
 from ansible_collections.ipv4aas.fleet.engine.transport.local import LocalSession
 from ansible_collections.ipv4aas.fleet.engine.transport.session import Session
 
@@ -47,10 +47,8 @@ def session(
     if transport == LOCAL:
         return LocalSession(runner(action))
     if transport == FILE:
-        return DaemonSession(runner(action), DAEMONS[node.platform])
+        return DaemonSession(runner(action), daemon_of(node.platform, node.dialect))
     try:
-        from ansible_collections.ipv4aas.fleet.engine.transport.connect import session_for
-
         where = target(action.variable, options, DEFAULT_PORTS[transport])
         return session_for(node.platform, node.dialect, where, allow_weaker=allow_weaker)
     except ImportError as error:

@@ -16,7 +16,9 @@ GALAXY = yaml.safe_load((ROOT / "galaxy.yml").read_text())
 
 
 def test_the_wheel_has_every_package_of_the_engine():
+    """Folders of platforms go into the wheel by a pattern."""
     found = {path.parent.relative_to(ROOT).as_posix() for path in (ROOT / "engine").rglob("__init__.py")}
+    found = {path for path in found if not path.startswith("engine/platforms/")}
     listed = PROJECT["tool"]["setuptools"]["packages"]
     assert sorted(listed) == sorted(
         path.replace("engine", "ipv4aas_engine", 1).replace("/", ".") for path in found

@@ -14,7 +14,7 @@ from pathlib import Path
 import platform_samples as samples
 import pytest
 from ansible_collections.ipv4aas.fleet.engine.platforms.registry import driver
-from ansible_collections.ipv4aas.fleet.engine.transport.connect import NETCONF_FILTERS
+from ansible_collections.ipv4aas.fleet.engine.transport.connect import netconf_access
 from ncclient import manager
 from servers import NetconfDevice, loadable_models, model_folder
 
@@ -87,7 +87,7 @@ def commit(session, payload):
 
 def read(platform, session):
     """The running configuration as deploy asks for it; read back since netconfd may commit nothing."""
-    return session.get_config("running", filter=("subtree", NETCONF_FILTERS[platform])).data_xml
+    return session.get_config("running", filter=("subtree", netconf_access(platform).filter)).data_xml
 
 
 def test_deploy_change_and_undo(device):

@@ -17,15 +17,15 @@ from ansible_collections.ipv4aas.fleet.engine.platforms.own_file import NOTHING
 from ansible_collections.ipv4aas.fleet.engine.platforms.registry import driver
 from ansible_collections.ipv4aas.fleet.engine.provision.dns64 import discover
 from ansible_collections.ipv4aas.fleet.engine.transport import daemon
+from ansible_collections.ipv4aas.fleet.engine.transport.connect import daemon_of
 from ansible_collections.ipv4aas.fleet.engine.transport.daemon import DaemonSession
-from ansible_collections.ipv4aas.fleet.engine.transport.daemons import DAEMONS
 from ansible_collections.ipv4aas.fleet.engine.transport.deploy import deploy
 from ansible_collections.ipv4aas.fleet.engine.transport.session import TransportError
 from conftest import Helper, eventually
 
 pytestmark = [pytest.mark.root, pytest.mark.servers]
 
-BOX, UNBOUND = driver("unbound"), DAEMONS["unbound"]
+BOX, UNBOUND = driver("unbound"), daemon_of("unbound", "conf")
 FIRST = samples.resolver_service()
 SECOND = replace(FIRST, translation_prefix=IPv6Network("2001:db8:65::/96"))
 FOLDER = "/var/lib/ipv4aas/unbound"

@@ -21,8 +21,8 @@ from ansible_collections.ipv4aas.fleet.engine.mapping.rfc6052 import Embedding
 from ansible_collections.ipv4aas.fleet.engine.platforms.registry import driver
 from ansible_collections.ipv4aas.fleet.engine.provision.dns64 import discover
 from ansible_collections.ipv4aas.fleet.engine.techniques.service import Dns64
+from ansible_collections.ipv4aas.fleet.engine.transport.connect import daemon_of
 from ansible_collections.ipv4aas.fleet.engine.transport.daemon import DaemonSession
-from ansible_collections.ipv4aas.fleet.engine.transport.daemons import DAEMONS
 from ansible_collections.ipv4aas.fleet.engine.transport.deploy import deploy
 from conftest import Helper
 from dns import (
@@ -111,7 +111,7 @@ def resolver(request, segment):
 
     def configure(*services, source=CLIENT):
         node = samples.node(platform, *services)
-        with DaemonSession(box.run, DAEMONS[platform]) as session:
+        with DaemonSession(box.run, daemon_of(platform, "conf")) as session:
             deploy(session, driver(platform), node, samples.rendered(platform, *services), "conf")
         channel = segment["client"].socket(socket.AF_INET6, socket.SOCK_DGRAM)
         channel.bind((source, 0))

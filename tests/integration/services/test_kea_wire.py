@@ -16,8 +16,8 @@ from ansible_collections.ipv4aas.fleet.engine.mapping.rule import MapRule
 from ansible_collections.ipv4aas.fleet.engine.platforms.registry import driver
 from ansible_collections.ipv4aas.fleet.engine.provision.dhcpv6 import MECHANISMS, Container
 from ansible_collections.ipv4aas.fleet.engine.techniques.service import Delegation
+from ansible_collections.ipv4aas.fleet.engine.transport.connect import daemon_of
 from ansible_collections.ipv4aas.fleet.engine.transport.daemon import DaemonSession
-from ansible_collections.ipv4aas.fleet.engine.transport.daemons import DAEMONS
 from ansible_collections.ipv4aas.fleet.engine.transport.deploy import Outcome, deploy
 from ansible_collections.ipv4aas.fleet.engine.transport.session import TransportError
 from conftest import Helper
@@ -64,7 +64,7 @@ def roll_out(kea: Helper, *services, **options) -> Outcome:
     """Brings Kea to services."""
     node = samples.node("kea", *services, **({"link": "lan"} | options))
     text = samples.rendered("kea", *services, **({"link": "lan"} | options))
-    with DaemonSession(kea.run, DAEMONS["kea"]) as session:
+    with DaemonSession(kea.run, daemon_of("kea", "json")) as session:
         return deploy(session, KEA, node, text, "json")
 
 
@@ -180,7 +180,7 @@ def test_binding_of_another_gateway_and_of_a_whole_address(kea, customer):
 def test_no_services_no_prefixes(kea, customer):
     roll_out(kea, samples.provisioner_service("map-e"))
     node = samples.node("kea")
-    with DaemonSession(kea.run, DAEMONS["kea"]) as session:
+    with DaemonSession(kea.run, daemon_of("kea", "json")) as session:
         assert deploy(session, KEA, node, "", "json").changed
     assert kea.read("/etc/kea/ipv4aas.json") == "[]\n"
     lease = customer(1).lease()

@@ -18,8 +18,8 @@ import pytest
 from ansible_collections.ipv4aas.fleet.engine.platforms.registry import driver
 from ansible_collections.ipv4aas.fleet.engine.provision import pref64
 from ansible_collections.ipv4aas.fleet.engine.techniques.service import ROUTER
+from ansible_collections.ipv4aas.fleet.engine.transport.connect import daemon_of
 from ansible_collections.ipv4aas.fleet.engine.transport.daemon import DaemonSession
-from ansible_collections.ipv4aas.fleet.engine.transport.daemons import DAEMONS
 from ansible_collections.ipv4aas.fleet.engine.transport.deploy import Outcome, deploy
 from conftest import Helper
 
@@ -45,7 +45,7 @@ def router(net, helper) -> Helper:
 def roll_out(router: Helper, *services) -> Outcome:
     text = samples.rendered("radvd", *services, interfaces=INTERFACES) if services else ""
     node = samples.node("radvd", *services)
-    with DaemonSession(router.run, DAEMONS["radvd"]) as session:
+    with DaemonSession(router.run, daemon_of("radvd", "conf")) as session:
         return deploy(session, driver("radvd"), node, text, "conf")
 
 

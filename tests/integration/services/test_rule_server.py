@@ -13,8 +13,8 @@ import helper_samples as samples
 import pytest
 from ansible_collections.ipv4aas.fleet.engine.platforms.registry import driver
 from ansible_collections.ipv4aas.fleet.engine.provision import hb46pp
+from ansible_collections.ipv4aas.fleet.engine.transport.connect import daemon_of
 from ansible_collections.ipv4aas.fleet.engine.transport.daemon import DaemonSession
-from ansible_collections.ipv4aas.fleet.engine.transport.daemons import DAEMONS
 from ansible_collections.ipv4aas.fleet.engine.transport.deploy import deploy
 from ansible_collections.ipv4aas.fleet.engine.transport.session import TransportError
 from conftest import Helper
@@ -41,7 +41,7 @@ def server(net, helper) -> Helper:
 
 def roll_out(server: Helper, *services):
     node = samples.node("hb46pp", *services, **NAMES)
-    with DaemonSession(server.run, DAEMONS["hb46pp"]) as session:
+    with DaemonSession(server.run, daemon_of("hb46pp", "json")) as session:
         return deploy(session, driver("hb46pp"), node, samples.rendered("hb46pp", *services, **NAMES), "json")
 
 
@@ -80,10 +80,10 @@ def test_who_is_no_customer_and_what_is_no_request(server):
 
 
 def test_a_table_that_is_none_is_refused(server):
-    before = server.read(DAEMONS["hb46pp"].file)
-    with DaemonSession(server.run, DAEMONS["hb46pp"]) as session:
+    before = server.read(daemon_of("hb46pp", "json").file)
+    with DaemonSession(server.run, daemon_of("hb46pp", "json")) as session:
         session.begin()
         change = driver("hb46pp").change(before, "[\n", "json")
         with pytest.raises(TransportError, match="Expecting"):
             session.propose(change)
-    assert server.read(DAEMONS["hb46pp"].file) == before
+    assert server.read(daemon_of("hb46pp", "json").file) == before

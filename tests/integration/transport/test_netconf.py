@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.ipv4aas.fleet.engine.platforms import registry
-from ansible_collections.ipv4aas.fleet.engine.transport.connect import NETCONF_FILTERS, session_for
+from ansible_collections.ipv4aas.fleet.engine.transport.connect import netconf_access, session_for
 from ansible_collections.ipv4aas.fleet.engine.transport.netconf import NetconfSession
 from ansible_collections.ipv4aas.fleet.engine.transport.session import TransportError
 from faults import MOMENTS, roll_out, roll_out_and_die
@@ -219,7 +219,7 @@ def test_refuses_a_foreign_lock(xr: NetconfDevice) -> None:
 
 def somebody_else(device: NetconfDevice) -> NetconfSession:
     return NetconfSession(
-        target(device), subtree_filter=NETCONF_FILTERS["asr9000"], persist_id="somebody else"
+        target(device), subtree_filter=netconf_access("asr9000").filter, persist_id="somebody else"
     )
 
 

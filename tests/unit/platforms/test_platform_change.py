@@ -9,8 +9,6 @@ import platform_devices as devices
 import platform_samples as samples
 import pytest
 from ansible_collections.ipv4aas.fleet.engine.platforms.registry import driver
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 
 def deploy(box, device, wanted, dialect):
@@ -18,36 +16,6 @@ def deploy(box, device, wanted, dialect):
     change = box.change(box.owned(device.show(), dialect), wanted, dialect)
     device.apply(change.payload)
     return change
-
-
-@pytest.mark.parametrize(("platform", "dialect"), samples.LANGUAGES)
-def test_nothing_of_the_operator_is_ours(platform, dialect):
-    text = devices.device(platform, dialect).show()
-    assert driver(platform).owned(text, dialect) == ""
-    assert driver(platform).parse(text, dialect, ()) == ()
-
-
-@pytest.mark.parametrize(("platform", "dialect"), samples.LANGUAGES)
-@settings(max_examples=15, deadline=None)
-@given(data=st.data())
-def test_change_leads_to_the_wanted_and_undo_back(platform, dialect, data):
-    box = driver(platform)
-    device = devices.device(platform, dialect)
-    foreign = devices.facts(device.show(), dialect)
-    for _ in range(2):
-        services = data.draw(samples.services_of(platform))
-        before = devices.facts(device.show(), dialect)
-        change = deploy(box, device, samples.rendered(platform, dialect, *services), dialect)
-        assert box.parse(device.show(), dialect, services) == services
-        assert set(foreign) <= set(devices.facts(device.show(), dialect))
-        assert not deploy(box, device, samples.rendered(platform, dialect, *services), dialect)
-        after = device.show()
-        device.apply(change.undo)
-        assert sorted(devices.facts(device.show(), dialect)) == sorted(before)
-        device.apply(change.payload)
-        assert sorted(devices.facts(device.show(), dialect)) == sorted(devices.facts(after, dialect))
-    deploy(box, device, "", dialect)
-    assert devices.facts(device.show(), dialect) == foreign
 
 
 @pytest.mark.parametrize("dialect", ["cli", "netconf"])

@@ -68,7 +68,7 @@ def test_good_features():
         ("vendor", "sure", ".techniques[0].confidence: sure is unknown; one of vendor, public, derived"),
         ("map-e", "map-x", ".techniques[0].technique: map-x is unknown; one of map-e"),
         ("role: gateway", "role: br", ".techniques[0].role: br is unknown; one of gateway, edge"),
-        ("cli: ssh", "cli: telnet", ".transports.cli: telnet is unknown; one of netconf, ssh, local"),
+        ("cli: ssh", "cli: telnet", ".transports.cli: telnet is unknown; one of netconf, ssh, https, local"),
         ("{cli: ssh}", "{xml: netconf}", ".transports: not one for each dialect; keys cli"),
         ("manual}", "manual, limits: {ports: [1, 2]}}", ".techniques[0].limits: ports is unknown; one of"),
         (

@@ -11,8 +11,9 @@ from dataclasses import replace
 
 import pytest
 from ansible_collections.ipv4aas.fleet.engine.platforms.driver import Change
+from ansible_collections.ipv4aas.fleet.engine.platforms.registry import all_features
+from ansible_collections.ipv4aas.fleet.engine.transport.connect import daemon_of
 from ansible_collections.ipv4aas.fleet.engine.transport.daemon import Daemon, DaemonSession
-from ansible_collections.ipv4aas.fleet.engine.transport.daemons import DAEMONS
 from ansible_collections.ipv4aas.fleet.engine.transport.session import TransportError
 
 OLD, NEW = "good old\n", "good new\n"
@@ -160,9 +161,15 @@ def test_lost_answer_leaves_doubt(host, fault, wrong):
 
 
 def test_every_daemon_has_words_for_all_steps():
-    assert set(DAEMONS) == {"unbound", "bind", "kea", "radvd", "hb46pp"}
-    assert len({daemon.name for daemon in DAEMONS.values()}) == len(DAEMONS)
-    for daemon in DAEMONS.values():
+    daemons = {
+        (name, dialect): daemon_of(name, dialect)
+        for name, features in all_features().items()
+        for dialect, transport in features.transports.items()
+        if transport == "file"
+    }
+    assert {("unbound", "conf"), ("kea", "json")} <= set(daemons)
+    assert len({each.name for each in daemons.values()}) == len(daemons)
+    for each in daemons.values():
         # The whole of a script as dash reads it.
-        script = DaemonSession(lambda argv, feed: (0, "", ""), daemon)._settings
+        script = DaemonSession(lambda argv, feed: (0, "", ""), each)._settings
         assert subprocess.run(["dash", "-n"], input=script, text=True, check=False).returncode == 0
