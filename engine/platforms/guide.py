@@ -40,7 +40,7 @@ def _confidence(row: Feature) -> str:
 
 
 def _section(name: str, box: Features) -> str:
-    languages = ", ".join(f"`{dialect}` over {box.transports[dialect]}" for dialect in box.dialects)
+    languages = ", ".join(_language(box, dialect) for dialect in box.dialects)
     note = f" ({box.confirmed_commit_note})" if box.confirmed_commit_note else ""
     lines = [
         f"Configured in {languages}.",
@@ -53,6 +53,11 @@ def _section(name: str, box: Features) -> str:
         options = ((f"`{option}`", meaning) for option, meaning in box.options.items())
         text += "\n" + _table(("`ipv4aas_options`", "meaning"), options)
     return text + "".join(_feature(row) for row in box.techniques)
+
+
+def _language(box: Features, dialect: str) -> str:
+    why = box.by_person(dialect)
+    return f"`{dialect}` by a person ({why})" if why else f"`{dialect}` over {box.transports[dialect]}"
 
 
 def _fragments(box: Features) -> str:

@@ -89,12 +89,21 @@ def test_good_features():
         ),
         ("title:", "fragments: both\ntitle:", ".fragments: both is unknown; one of outer, inner, none"),
         ("title:", "title: [", ": not YAML: "),
+        ("cli: ssh", "cli: person", ".access.cli.why: missing; why a person has to"),
     ],
 )
 def test_bad_features(before, after, message):
     assert before in FEATURES
     with pytest.raises(Refused, match=re.escape(f"engine/platforms/box/features.yml{message}")):
         registry.parse_features("box", FEATURES.replace(before, after))
+
+
+def test_language_that_a_person_brings():
+    text = FEATURES.replace("{cli: ssh}", "{cli: person}\naccess: {cli: {why: it has no remote door}}")
+    box = registry.parse_features("box", text)
+    assert box.by_person("cli") == "it has no remote door"
+    assert registry.parse_features("box", FEATURES).by_person("cli") == ""
+    assert "Configured in `cli` by a person (it has no remote door)." in document({"box": box})
 
 
 def test_all_faults_of_features_at_once():
