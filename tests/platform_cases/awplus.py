@@ -1,0 +1,41 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Allied Telesis AlliedWare Plus."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import IPv4Network, IPv6Network
+
+from ansible_collections.ipv4aas.fleet.engine.mapping.rule import MapRule
+
+from .awplus_device import AwPlusDevice
+from .case import Case
+from .services import RULE, shownet
+
+_FULL = MapRule(IPv6Network("2001:3e8:6100::/56"), IPv4Network("198.51.100.0/24"), 8, 4)
+
+CASE = Case(
+    platform="awplus",
+    options={},
+    device=lambda dialect: AwPlusDevice(),
+    golden={
+        "shownet": (shownet("map-e", "edge"),),
+        "mesh": (shownet("map-e", "edge", rules=(replace(RULE, forwarding=True), _FULL)),),
+    },
+    endings={"cli": "txt"},
+    facts=lambda text, dialect: [
+        f"{block}|{line}"
+        for block, line in _placed(text)  # a line counts in its block
+    ],
+)
+
+
+def _placed(text: str) -> list[tuple[str, str]]:
+    block, found = "", []
+    for line in text.splitlines():
+        block = block if line.startswith(" ") else line
+        if line != "!":
+            found.append((block, line))
+    return found
