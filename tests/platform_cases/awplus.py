@@ -11,6 +11,7 @@ from ipaddress import IPv4Network, IPv6Network
 from ansible_collections.ipv4aas.fleet.engine.mapping.rule import MapRule
 
 from .awplus_device import AwPlusDevice
+from .blocks_device import placed
 from .case import Case
 from .services import RULE, shownet
 
@@ -25,17 +26,5 @@ CASE = Case(
         "mesh": (shownet("map-e", "edge", rules=(replace(RULE, forwarding=True), _FULL)),),
     },
     endings={"cli": "txt"},
-    facts=lambda text, dialect: [
-        f"{block}|{line}"
-        for block, line in _placed(text)  # a line counts in its block
-    ],
+    facts=lambda text, dialect: placed(text),
 )
-
-
-def _placed(text: str) -> list[tuple[str, str]]:
-    block, found = "", []
-    for line in text.splitlines():
-        block = block if line.startswith(" ") else line
-        if line != "!":
-            found.append((block, line))
-    return found

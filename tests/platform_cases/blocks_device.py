@@ -69,3 +69,13 @@ class BlocksDevice:
         assert old, f"nothing to take back: {start}"
         for item in old:
             lines.remove(item)
+
+
+def placed(text: str) -> list[str]:
+    """What a device shows, each line with the block that it is in."""
+    block, found = "", []
+    for line in text.splitlines():
+        block = block if line.startswith(" ") else line
+        if not line.startswith("!"):
+            found.append(f"{block}|{line.strip()}")
+    return found
