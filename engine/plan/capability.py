@@ -60,7 +60,7 @@ class Features:
 
     def by_person(self, dialect: str) -> str:
         """Why only a person can bring a dialect to the device; empty where a transport can."""
-        if self.transports[dialect] != BY_PERSON:
+        if self.transports.get(dialect) != BY_PERSON:
             return ""
         return str(self.access.get(dialect, {}).get("why", ""))
 

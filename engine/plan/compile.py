@@ -250,8 +250,6 @@ class _Seating:
             )
         features = self._features[runner.platform or ""]
         dialect = runner.dialect or features.dialects[0]
-        # An unknown dialect is told of by device_problems().
-        by_person = dialect in features.dialects and bool(features.by_person(dialect))
         self.nodes[runner.name] = NodePlan(
             name=runner.name,
             role=host.role or "",
@@ -264,7 +262,7 @@ class _Seating:
             refused=seat.refused if itself else None,
             deploy=host.deploy
             and runner.deploy
-            and not by_person
+            and not features.by_person(dialect)
             and not (itself and (seat.refused or seat.taken_by)),
         )
 
