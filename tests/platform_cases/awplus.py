@@ -14,6 +14,7 @@ from .awplus_device import AwPlusDevice
 from .blocks_device import placed
 from .case import Case
 from .services import RULE, shownet
+from .terminal import Manners
 
 _FULL = MapRule(IPv6Network("2001:3e8:6100::/56"), IPv4Network("198.51.100.0/24"), 8, 4)
 
@@ -26,5 +27,14 @@ CASE = Case(
         "mesh": (shownet("map-e", "edge", rules=(replace(RULE, forwarding=True), _FULL)),),
     },
     endings={"cli": "txt"},
+    manners={
+        "cli": Manners(
+            exec_prompt="awplus#",
+            inside_prompt="awplus(config{mode})#",
+            mode="-softwire",
+            opens=r"(interface|softwire-configuration) \S+",
+            save="write",
+        )
+    },
     facts=lambda text, dialect: placed(text),
 )

@@ -9,6 +9,7 @@ from .blocks_device import placed
 from .case import Case
 from .nec_ix_device import NecIxDevice
 from .services import shownet
+from .terminal import Manners
 
 CASE = Case(
     platform="nec_ix",
@@ -16,5 +17,19 @@ CASE = Case(
     device=lambda dialect: NecIxDevice(),
     golden={"ds-lite": (shownet("ds-lite", "edge"),), "map-e": (shownet("map-e", "edge"),)},
     endings={"cli": "txt"},
+    manners={
+        "cli": Manners(
+            exec_prompt="ix#",
+            inside_prompt="ix(config{mode})#",
+            mode="-Tunnel7.0",
+            enter="configure|svintr-config",
+            leave="exit",
+            top="configure",
+            opens=r"interface \S+",
+            show="",
+            refused="% Invalid command",  # the text is not known
+            save="write memory",
+        )
+    },
     facts=lambda text, dialect: placed(text),
 )

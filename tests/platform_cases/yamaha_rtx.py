@@ -8,6 +8,7 @@ from __future__ import annotations
 from .blocks_device import placed
 from .case import Case
 from .services import shownet
+from .terminal import Manners
 from .yamaha_rtx_device import YamahaRtxDevice
 
 CASE = Case(
@@ -16,5 +17,21 @@ CASE = Case(
     device=lambda dialect: YamahaRtxDevice(),
     golden={"ds-lite": (shownet("ds-lite", "edge"),), "map-e": (shownet("map-e", "edge"),)},
     endings={"cli": "txt"},
+    manners={
+        "cli": Manners(
+            exec_prompt="[RTX1210]>",
+            inside_prompt="[RTX1210]{mode}#",
+            mode="tunnel7",
+            always=True,
+            enter="administrator",
+            exit="",
+            opens=r"tunnel select \d+",
+            read="show config",
+            show="",
+            quiet="console lines infinity",
+            refused="Error: Invalid command name",  # the text is not known
+            save="save",
+        )
+    },
     facts=lambda text, dialect: placed(text),
 )

@@ -51,6 +51,9 @@ class YamahaRtxDevice(BlocksDevice):
     )
 
     def enter(self, mode: str, lines: list[str], line: str) -> None:
+        if line.removeprefix("no ").startswith("nat descriptor "):
+            self.enter_top(line)  # wherever one is
+            return
         number = mode.split()[-1]
         if line == f"tunnel disable {number}":
             lines.remove(f"tunnel enable {number}")
