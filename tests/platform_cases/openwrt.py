@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import IPv6Address
+from ipaddress import IPv6Address, IPv6Network
 
 import platform_devices as devices
 from ansible_collections.ipv4aas.fleet.engine.mapping.iid import RFC7597, map_address
@@ -29,6 +29,9 @@ def fit(service: Service) -> Service:
 
 _LWB4 = shownet("lw4o6", "edge", end_user_prefix=END_USER_PREFIX)
 
+# The well-known prefix is not for hosts with private addresses (RFC 6052 section 3.1).
+_PLAT = IPv6Network("2001:db8:64::/96")
+
 CASE = Case(
     platform="openwrt",
     options={"uplink": "wan6"},
@@ -38,7 +41,7 @@ CASE = Case(
         "map-t": (shownet("map-t", "edge"),),
         "lw4o6": (fit(_LWB4),),
         "ds-lite": (shownet("ds-lite", "edge"),),
-        "464xlat": (shownet("464xlat", "edge"),),
+        "464xlat": (shownet("464xlat", "edge", translation_prefix=_PLAT),),
     },
     fit=fit,
     endings={"uci": "uci"},

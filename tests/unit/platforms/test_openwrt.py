@@ -73,7 +73,7 @@ def test_wanted_services_come_first_in_their_order():
         ("map-t", "\toption offset '4'\n", "rules", 6),
         ("lw4o6", "\toption mtu '1460'\n", "ipv6_mtu", 1320),
         ("ds-lite", "\toption mtu '1460'\n", "ipv6_mtu", 1320),
-        ("464xlat", "\toption ip6prefix '64:ff9b::/96'\n", "translation_prefix", None),
+        ("464xlat", "\toption ip6prefix '2001:db8:64::/96'\n", "translation_prefix", None),
     ],
 )
 def test_missing_option_has_the_default_of_the_script(technique, line, field, value):
@@ -155,7 +155,7 @@ def test_mesh_of_map_t_names_the_dmr_in_each_rule():
         ("lw4o6", "ipaddr '130", "ipaddr 'x130", "x130.129.255.93 is not an IPv4 prefix"),
         ("ds-lite", "2001:3e8:0:2900::1", "aftr.example", "aftr.example is not an IPv6 address"),
         ("ds-lite", "\toption peeraddr '2001:3e8:0:2900::1'\n", "", "has no peeraddr"),
-        ("464xlat", "64:ff9b::/96", "64:ff9b::/80", "64:ff9b::/80 holds no IPv4 addresses"),
+        ("464xlat", "2001:db8:64::/96", "2001:db8:64::/80", "2001:db8:64::/80 holds no IPv4 addresses"),
     ],
 )
 def test_error_says_the_line(technique, before, after, message):
