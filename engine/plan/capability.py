@@ -18,6 +18,9 @@ COMMON_OPTIONS = (ALLOW_UNVERIFIED, OWN_TEMPLATE)
 BY_PERSON = "person"
 
 
+UNKNOWN_FRAGMENTS = "unknown"  # no document says what a platform cuts
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feature:
     """One technique in one role on one platform."""
@@ -53,7 +56,7 @@ class Features:
     access: dict[str, dict[str, Any]] = field(default_factory=dict)  # dialect -> see transport/connect.py
     options: dict[str, str] = field(default_factory=dict)  # ipv4aas_options it needs: name -> meaning
     ipv6_mtu_fixed: int | None = None
-    fragments: str = "outer"  # what it cuts: outer, inner or none
+    fragments: str = "outer"  # what it cuts: outer, inner, none or unknown
     accepts_outer_fragments: bool = True
     accepts_fragmented_icmp: bool = True
     icmpv4_encapsulation: bool = True

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..plan.capability import Feature, Features
+from ..plan.capability import UNKNOWN_FRAGMENTS, Feature, Features
 from ..plan.limits import WORDS
 from ..techniques.service import EDGE, GATEWAY
 
@@ -119,6 +119,8 @@ def _language(box: Features, dialect: str) -> str:
 
 
 def _fragments(box: Features) -> str:
+    if box.fragments == UNKNOWN_FRAGMENTS:
+        return "What it does with packets that are too big is in no document that was read."
     cut = {"outer": "the IPv6 packet", "inner": "the IPv4 packet", "none": "nothing"}[box.fragments]
     refused = [
         words

@@ -21,7 +21,7 @@ import yaml
 from ..codec import CodecError, decode
 from ..mapping.iid import FORMATS
 from ..mapping.rule import MapRule
-from ..plan.capability import BY_PERSON, CONFIDENCES, Feature, Features
+from ..plan.capability import BY_PERSON, CONFIDENCES, UNKNOWN_FRAGMENTS, Feature, Features
 from ..plan.limits import WORDS
 from ..problem import Problem, Refused
 from ..techniques import TECHNIQUES
@@ -31,7 +31,7 @@ from .driver import Driver
 FOLDER = Path(__file__).resolve().parent
 TRANSPORTS = ("netconf", "ssh", "https", "local", "file", BY_PERSON)
 ROLES = (GATEWAY, EDGE, RESOLVER, PROVISIONER, ROUTER)
-FRAGMENTS = ("outer", "inner", "none")
+FRAGMENTS = ("outer", "inner", "none", UNKNOWN_FRAGMENTS)
 # Words of Feature.not_carried.
 CARRIABLE = (
     *(f.name for f in fields(Service)),

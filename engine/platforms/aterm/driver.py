@@ -4,8 +4,8 @@
 """NEC AccessTechnica Aterm: a check sheet for a person, since the router has no remote configuration.
 
 The sheet is ours as a whole. It says what the router has to be sent, and what is to be seen on it.
-What is read back are the lines ``- WHAT: `VALUE` `` of each service, so a sheet on which a person has
-written what was really seen is compared like a device.
+What is read back are the lines ``- WHAT: `VALUE` `` of each service: that proves what the sheet says, not
+what the router does.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from ...techniques import TECHNIQUES
 from ...techniques.service import Service
 from .. import own_file
 from ..driver import Change
+from ..edges import edge, in_order
 from ..render import normalised
-from ..tunnels import edge, in_order
 from ..values import Leaf, parse_error
 
 NOTHING = "# Check sheet: no service\n"

@@ -13,10 +13,10 @@ from ...techniques import TECHNIQUES
 from ...techniques.service import Service
 from .. import indented
 from ..driver import Change
+from ..edges import edge, in_order, numbered, provider
 from ..guard import option
 from ..indented import Block
 from ..stanzas import Language, entry, leaf, own_lines, service_of, word_of
-from ..tunnels import edge, in_order, numbered, provider
 
 _HEADER = re.compile(r"interface Tunnel[0-9]+\.0")
 _DESCRIPTION = "description"

@@ -6,8 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from ipaddress import IPv6Address, IPv6Network
+from ipaddress import IPv6Network
 from typing import Any
 
 from ...mapping.iid import DRAFT03, RFC7597
@@ -21,6 +20,7 @@ from .. import assembly, uci
 from ..assembly import FoundRule
 from ..diff import line_diff
 from ..driver import Change
+from ..edges import UNKNOWN, edge, in_order
 from ..guard import check_rules, option
 from ..own_file import bound
 from ..uci import Section
@@ -30,7 +30,6 @@ from .rules import found_values, map_rules, rule_text
 from .sections import PACKAGE, PREFIX, is_on, owned, section_name, technique_of
 
 _DEFAULT_MTU = 1280  # of the tunnel: map.sh, dslite.sh
-_UNKNOWN = IPv6Address(0)  # gateway of a service that nobody wants, where the device does not name it
 
 
 class OpenWrt:
@@ -66,15 +65,10 @@ class OpenWrt:
             if TECHNIQUES[technique].mapping == "rule":
                 by_rule.setdefault(technique, []).extend(_rules(section, technique, name, hint))
             else:
-                found.append(_service(name, hint, technique, _FACTS[technique](section, hint)))
+                found.append(edge(name, technique, _FACTS[technique](section, hint), wanted))
         for technique, rules in by_rule.items():
             found += assembly.services(rules, wanted, technique, EDGE)
-        order = [service.name for service in wanted]
-        return tuple(
-            sorted(
-                found, key=lambda one: (order.index(one.name) if one.name in order else len(order), one.name)
-            )
-        )
+        return in_order(found, wanted)
 
     def change(self, running: str, wanted: str, dialect: str) -> Change:
         """See platforms.driver.Driver. Commands for ``uci batch``."""
@@ -135,12 +129,6 @@ def _named(section: Section, wanted: tuple[Service, ...]) -> tuple[str, Service 
     return (hint.name if hint else section.name.removeprefix(PREFIX)), hint
 
 
-def _service(name: str, hint: Service | None, technique: str, facts: dict[str, Any]) -> Service:
-    if hint is not None:
-        return replace(hint, technique=technique, role=EDGE, **facts)
-    return Service(**({"gateway_address": _UNKNOWN} | facts), name=name, technique=technique, role=EDGE)
-
-
 def _rules(section: Section, technique: str, name: str, hint: Service | None) -> list[FoundRule]:
     at = section.entry()
     legacy = is_on(section.leaf("legacymap"))
@@ -149,7 +137,7 @@ def _rules(section: Section, technique: str, name: str, hint: Service | None) ->
     if encapsulates:
         facts |= _mtu(section, technique)
     else:
-        facts["gateway_address"] = hint.gateway_address if hint else _UNKNOWN
+        facts["gateway_address"] = hint.gateway_address if hint else UNKNOWN
     found = map_rules(at, found_values(section, technique), hint, technique, legacy)
     return [
         FoundRule(

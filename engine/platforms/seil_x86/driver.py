@@ -19,9 +19,9 @@ from ...techniques import TECHNIQUES
 from ...techniques.service import Service
 from ..diff import line_diff
 from ..driver import Change
+from ..edges import edge, in_order, numbered
 from ..guard import option
 from ..naming import OURS, is_ours
-from ..tunnels import edge, in_order, numbered
 from ..values import Leaf, canonical
 
 _TECHNIQUE = "ds-lite"

@@ -15,9 +15,9 @@ from ...techniques import TECHNIQUES
 from ...techniques.service import Service
 from .. import indented
 from ..driver import Change
+from ..edges import edge, in_order, numbered, provider
 from ..indented import Block
 from ..stanzas import Language, entry, leaf, own_lines, service_of, word_of
-from ..tunnels import edge, in_order, numbered, provider
 
 _HEADER = re.compile(r"tunnel select [0-9]+")
 _NAT = re.compile(r"(nat descriptor (?:type|address outer) ([0-9]+)) \S.*")

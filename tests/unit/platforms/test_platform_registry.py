@@ -106,6 +106,11 @@ def test_language_that_a_person_brings():
     assert "Configured in `cli` by a person (it has no remote door)." in document({"box": box})
 
 
+def test_unknown_fragments_are_not_made_up():
+    box = registry.parse_features("box", FEATURES.replace("title:", "fragments: unknown\ntitle:"))
+    assert "too big is in no document that was read." in document({"box": box})
+
+
 def test_all_faults_of_features_at_once():
     text = FEATURES.replace("cli: ssh", "cli: telnet").replace("vendor", "sure").replace("map-e", "map-x")
     twice = text + text.splitlines(keepends=True)[-1]

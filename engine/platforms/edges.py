@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, ipv4aas.fleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What customer routers with numbered tunnel interfaces have in common.
+"""What the drivers of customer routers have in common.
 
-Services take the numbers from ``ipv4aas_options.tunnel`` on, in the order of their names. On the device
-a tunnel is ours by its description.
+On routers with numbered tunnel interfaces services take the numbers from ``ipv4aas_options.tunnel`` on, in
+the order of their names; on the device a tunnel is ours by its description.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ..techniques import TECHNIQUES
 from ..techniques.service import EDGE, Service
 from .naming import OURS
 
-_UNKNOWN = IPv6Address(0)  # gateway of a service that nobody wants, where the device does not name it
+UNKNOWN = IPv6Address(0)  # gateway of a service that nobody wants, where the device does not name it
 
 
 def numbered(node: NodePlan, least: int, most: int) -> list[dict[str, Any]]:
@@ -57,11 +57,11 @@ def provider(node: NodePlan, known: tuple[str, ...]) -> str:
 
 
 def edge(name: str, technique: str, facts: dict[str, Any], wanted: Iterable[Service]) -> Service:
-    """A service that a tunnel describes, with what the device has no words for as it is wanted."""
+    """A service that a device describes, with what it has no words for as it is wanted."""
     for service in wanted:
         if service.name == name:
             return replace(service, technique=technique, role=EDGE, **facts)
-    return Service(**({"gateway_address": _UNKNOWN} | facts), name=name, technique=technique, role=EDGE)
+    return Service(**({"gateway_address": UNKNOWN} | facts), name=name, technique=technique, role=EDGE)
 
 
 def in_order(found: Iterable[Service], wanted: tuple[Service, ...]) -> tuple[Service, ...]:
