@@ -40,19 +40,24 @@ def entry(block: Block) -> Leaf:
 def service_of(block: Block, description: str) -> str | None:
     """Name of the service that the description of a block names, None where it is not ours."""
     found = leaf(block, description)
-    name = found.value.strip('"') if found else ""
+    name = _spelling(found.value) if found else ""
     return name.removeprefix(f"{OURS}-") if is_ours(name) else None
 
 
 def own_lines(block: Block, words: Sequence[str]) -> Block:
-    """The block with our lines alone, in the order of the table, addresses in one spelling."""
-    ours = [line for line in block.children if word_of(line, words)]
-    ours = [replace(line, text=" ".join(canonical(word) for word in line.text.split())) for line in ours]
-    order = [word_of(line, words) for line in ours]
-    ranked = sorted(
-        zip(order, ours, strict=True), key=lambda item: (words.index(item[0] or ""), item[1].text)
-    )
-    return replace(block, children=tuple(line for _, line in ranked))
+    """The block with our lines alone, in the order of the table, in one spelling."""
+    ours = (replace(line, text=_spelling(line.text)) for line in block.children if word_of(line, words))
+    ranked = sorted(ours, key=lambda line: (_rank(line, words), line.text))
+    return replace(block, children=tuple(ranked))
+
+
+def _spelling(text: str) -> str:
+    """Without quotation marks, which our words never need."""
+    return " ".join(canonical(word) for word in text.replace('"', "").split())
+
+
+def _rank(line: Block, words: Sequence[str]) -> int:
+    return next(rank for rank, word in enumerate(words) if line.opens(word))
 
 
 @dataclass(frozen=True, slots=True)

@@ -332,6 +332,14 @@ def test_tunnel_that_is_off_carries_nothing():
         assert driver(platform).parse(text.replace(line, ""), "cli", (shownet("ds-lite", "edge"),)) == ()
 
 
+def test_quotation_marks_mean_nothing():
+    for platform in ("nec_ix", "yamaha_rtx"):
+        box, text = driver(platform), CASES[platform].rendered("cli", shownet("ds-lite", "edge"))
+        quoted = text.replace("ipv4aas-hall7", '"ipv4aas-hall7"')
+        assert box.owned(quoted, "cli") == text
+        assert not box.change(box.owned(quoted, "cli"), text, "cli")
+
+
 def test_tunnels_are_numbered_by_name():
     services = [shownet("ds-lite", "edge", name=name) for name in ("b", "a")]
     text = CASES["nec_ix"].rendered("cli", *services)
