@@ -35,7 +35,7 @@ def _key(line: Block) -> str:
 
 def _take_back(line: str) -> str:
     words = line.split()
-    return f"no rule {words[1]}" if words[0] == "rule" else f"no {words[0]}"
+    return " ".join(["no", *words[: 2 if words[0] == "rule" else 1]])
 
 
 _LANGUAGE = Language(_key, _take_back, indent=" ", end="!", drop=lambda header: f"no {header}")
@@ -140,7 +140,7 @@ def _rule(at: Leaf, hint: MapRule | None) -> MapRule:
 
 def _values(at: Leaf) -> tuple[dict[str, Leaf], bool]:
     """The pairs of a rule, and whether it is forwarding. Raises ParseError."""
-    _rule, _, *words = at.value.split()
+    words = at.value.split()[2:]
     forwarding = words[-1:] == ["forwarding"]
     words = words[: len(words) - forwarding]
     values = {

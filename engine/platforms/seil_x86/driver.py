@@ -96,15 +96,22 @@ def _tunnels(text: str, dialect: str) -> dict[int, Found]:
     """Our tunnels by number, each with those of its lines that are ours."""
     found: dict[int, Found] = {}
     for number, line in enumerate(text.splitlines(), 1):
-        match = _LINE[dialect].fullmatch(" ".join(line.replace(": ", " ").split()))
+        match = _LINE[dialect].fullmatch(_spelling(line, dialect))
         if match is None:
             continue
         for word, what in _WORDS[dialect].items():
             rest = match["rest"]
             if rest == word or rest.startswith(f"{word} "):
-                value = rest.removeprefix(word).strip().strip('"')
+                value = rest.removeprefix(word).strip()
                 found.setdefault(int(match["number"]), {})[what] = Leaf(value, number, line.strip())
     return {number: lines for number, lines in sorted(found.items()) if _is_ours(lines)}
+
+
+def _spelling(line: str, dialect: str) -> str:
+    """Words with one blank between them, without the colon behind a key and without quotation marks."""
+    if dialect == "recipe":
+        line = " ".join(line.split(":", 1))
+    return " ".join(line.replace('"', "").split())
 
 
 def _is_ours(found: Found) -> bool:
