@@ -10,8 +10,10 @@ from typing import Any
 
 from ansible_collections.ipv4aas.fleet.engine.codec import encode
 from ansible_collections.ipv4aas.fleet.engine.plan.model import NodePlan
+from ansible_collections.ipv4aas.fleet.engine.platforms.driver import Driver, ParseError
 from ansible_collections.ipv4aas.fleet.engine.platforms.registry import driver
 from ansible_collections.ipv4aas.fleet.engine.platforms.render import render
+from ansible_collections.ipv4aas.fleet.engine.techniques.service import Service
 from ansible_collections.ipv4aas.fleet.engine.transport.session import TransportError
 from ansible_collections.ipv4aas.fleet.engine.verify.drift import compare
 from ansible_collections.ipv4aas.fleet.plugins.doc_fragments.options import ModuleDocFragment
@@ -31,12 +33,12 @@ class ActionModule(FleetAction):
         platform = driver(node.platform)
         try:
             with device.session(self, node, options) as session:
-                running = platform.owned(session.read(), node.dialect)
-            change = platform.change(running, render(node, TEMPLATES, node.dialect), node.dialect)
-            found = platform.parse(running, node.dialect, node.services)
-            report = compare(node.services, found, not_checked(node), change)
+                text = session.read()
         except TransportError as error:
             raise Failed(str(error)) from error
+        running, found = _understood(platform, node, text)
+        change = platform.change(running, render(node, TEMPLATES, node.dialect), node.dialect)
+        report = compare(node.services, found, not_checked(node), change)
         if report and options["fail_on_drift"]:
             raise Failed(report.text(), drift=True, services=encode(report.services))
         return {
@@ -47,6 +49,17 @@ class ActionModule(FleetAction):
             "text": report.text(),
             "diff": {"prepared": change.diff} if change else {},
         }
+
+
+def _understood(platform: Driver, node: NodePlan, text: str) -> tuple[str, tuple[Service, ...]]:
+    """What is ours in what a device shows, and the services it describes; lines count in what it shows."""
+    remedy = "correct it on the device"
+    try:
+        running = platform.owned(text, node.dialect)
+        remedy = "deploy would write it anew"
+        return running, platform.parse(text, node.dialect, node.services)
+    except ParseError as error:
+        raise Failed(f"{node.name}, {node.dialect} configuration, {error}; {remedy}") from error
 
 
 def not_checked(node: NodePlan) -> tuple[str, ...]:

@@ -61,12 +61,12 @@ def target(variable: Callable[..., Any], options: Mapping[str, Any], default_por
 
     user = variable("ansible_user", "ansible_ssh_user")
     if not user:
-        raise Failed("ansible_user: not set; the name to log in to the device with")
+        raise Failed("ansible_user: not set; give the name to log in to the device with")
     enables = variable("ansible_become") and variable("ansible_become_method") == "enable"
     checked = variable("ansible_ssh_host_key_checking", "ansible_host_key_checking")
     return Target(
         host=str(variable("ansible_host", "inventory_hostname")),
-        port=int(variable("ansible_port", "ansible_ssh_port") or default_port),
+        port=_port(variable("ansible_port", "ansible_ssh_port"), default_port),
         username=str(user),
         password=_text(variable("ansible_password", "ansible_ssh_pass", "ansible_ssh_password")),
         enable_password=str(variable("ansible_become_password", "ansible_become_pass") or "")
@@ -90,6 +90,14 @@ def runner(action: FleetAction) -> Callable[..., tuple[int, str, str]]:
         return answer["rc"], answer["stdout"], answer["stderr"]
 
     return run
+
+
+def _port(value: Any, default: int) -> int:
+    if not value:
+        return default
+    if not str(value).isdecimal() or not 0 < int(value) < 1 << 16:
+        raise Failed(f"ansible_port: {value} is no port; give a number in 1..65535, such as {default}")
+    return int(value)
 
 
 def _text(value: Any) -> str | None:

@@ -85,6 +85,7 @@ def _service(entry: Any, place: str, wanted: tuple[Service, ...]) -> Service:
     try:
         name, found = str(entry["service"]), entry["answers"]
         delegations = decode(tuple[Delegation, ...], entry["delegations"], f"{place}.delegations")
+        delegations = tuple(own_file.check_delegation(each) for each in delegations)
         answers = {IPv6Network(prefix): hb46pp.fields(answer) for prefix, answer in found.items()}
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ParseError(f"{place}: is no entry of ours: {error}") from error

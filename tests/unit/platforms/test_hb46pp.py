@@ -160,7 +160,7 @@ def test_refused(service, options, messages):
     ("before", "after", "message"),
     [
         ('"map_e"\n', '"map_x"\n', "[0]: is no entry of ours: no answer of the specification"),
-        ('"br"', '"dmr"', "[0]: is no entry of ours: no answer of the specification: KeyError('br')"),
+        ('"br"', '"dmr"', "[0]: is no entry of ours: no answer of the specification: br is missing"),
         (
             '"length": 64',
             '"length": "64"',
