@@ -106,7 +106,7 @@ def _judged(job: Job, options: Mapping[str, Any], variables: Mapping[str, Any]) 
     """With what has to be content before the change is confirmed."""
     checks, told = [], []
     if options["post_check"]:
-        checks.append(post_check.command(job.node.name, options["post_check"]))
+        checks.append(post_check.command(job.node.name, options["post_check"], job.confirm_within))
         told.append(f"the command {options['post_check'][0]}")
     hosts = post_check.vantages(job.node, options["plan"], variables, job.dest) if options["probes"] else []
     if hosts:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -43,6 +44,7 @@ def carry_out(job: Job, open_session: Callable[[], Session]) -> tuple[Outcome, s
     if stopped:
         raise Skipped(f"not begun: {stopped} failed, and the run stops there")
     entry = journal.Entry(job.dest, _record(job))
+    controller = os.getppid()
     try:
         with open_session() as session:
             outcome = deploy(
@@ -53,7 +55,7 @@ def carry_out(job: Job, open_session: Callable[[], Session]) -> tuple[Outcome, s
                 job.node.dialect,
                 confirm_within=job.confirm_within,
                 before_apply=entry.applying,
-                post_check=lambda: (job.check() if job.check else []) + _stopped(job),
+                post_check=lambda: (job.check() if job.check else []) + _stopped(job, controller),
             )
     except Exception as error:
         left = error.left if isinstance(error, TransportError) else UNCHANGED
@@ -75,8 +77,11 @@ def try_out(job: Job, open_session: Callable[[], Session]) -> Outcome:
         )
 
 
-def _stopped(job: Job) -> list[str]:
-    """Nothing is confirmed any more once another host has failed."""
+def _stopped(job: Job, controller: int) -> list[str]:
+    """Nothing is confirmed any more once another host has failed, or nobody is there to hear of it."""
+    # A worker outlives an ansible-playbook that is killed.
+    if os.getppid() != controller:
+        return ["the controller has died"]
     host = rollout.stopped_at(job.dest, job.run)
     return [f"{host} failed, and the run stops there"] if host else []
 

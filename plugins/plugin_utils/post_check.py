@@ -45,12 +45,17 @@ def one_after_the_other(checks: Sequence[Check]) -> Check:
     return lambda: next((found for check in checks if (found := check())), [])
 
 
-def command(host: str, words: Sequence[str]) -> Check:
-    """The check that a command makes, which finds the host in IPV4AAS_HOST."""
+def command(host: str, words: Sequence[str], seconds: float) -> Check:
+    """The check that a command makes, which finds the host in IPV4AAS_HOST and has so many seconds."""
 
     def check() -> list[str]:
         environment = {**os.environ, "IPV4AAS_HOST": host}
-        done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+        try:
+            done = subprocess.run(
+                words, env=environment, capture_output=True, text=True, check=False, timeout=seconds
+            )
+        except subprocess.TimeoutExpired:
+            return [f"{words[0]} did not end within {seconds:g} s"]
         if done.returncode == 0:
             return []
         return [f"{words[0]} ended with {done.returncode}: {(done.stderr or done.stdout).strip()}"]
