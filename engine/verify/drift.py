@@ -23,6 +23,8 @@ ENUMERATED = 4096
 SHOWN = 3
 
 MISSING, UNPLANNED, CHANGED = "missing", "unplanned", "changed"
+# On a device of which the plan knows nothing at all.
+NO_INTENT = "no intent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class ServiceDrift:
     """What is wrong with one service on one node."""
 
     service: str
-    kind: str  # missing, unplanned or changed
+    kind: str  # missing, unplanned, changed or no intent
     differences: tuple[Difference, ...] = ()
     customers: int | None = 0  # None: all that a gateway without a list of them has
     examples: tuple[IPv6Network, ...] = ()
@@ -55,6 +57,8 @@ class ServiceDrift:
             return [f"{self.service}: planned, but the device does not carry it"]
         if self.kind == UNPLANNED:
             return [f"{self.service}: on the device, but nothing plans it"]
+        if self.kind == NO_INTENT:
+            return [f"{self.service}: on a device that the plan does not have"]
         lines = [f"{self.service}: {difference}" for difference in self.differences]
         lines.append(f"{self.service}: customers concerned: {self._concerned()}")
         if self.packet is None:

@@ -33,6 +33,7 @@ HALL7 = {
     "gateway": {"address": "2001:db8:0:2900::1", "anycast": True},
     "backbone_mtu": 1500,
 }
+CARRIES = ["hall7"]
 ONE_THEN_TWO = {"ipv4aas_batches": [1, 2], "deploy_confirm_within": 30}
 
 
@@ -47,11 +48,12 @@ class Network:
         self.foreign = {device.name: lines(device.router.text()) for device in fleet}
         self.write()
 
-    def write(self, carries: tuple[str, ...] = ("hall7",), **more: Any) -> None:
-        """The inventory, with ``more`` beside the routers."""
-        common = {"ipv4aas_services": {"hall7": self.service}, "ipv4aas_carries": list(carries)}
+    def write(self, carries: list[str] | None = CARRIES, **more: Any) -> None:
+        """The inventory, with what all carry, and ``more`` beside the routers."""
+        common: dict[str, Any] = {"ipv4aas_services": {"hall7": self.service}}
+        if carries:
+            common["ipv4aas_carries"] = carries
         tree = {"all": {"vars": common, "hosts": self.hosts, **more}}
-        # Safe words only, and no aliases, which a person would not write.
         self.inventory.write_text(json.dumps(tree), "utf-8")
 
     def move(self, address: str) -> None:
@@ -273,6 +275,41 @@ def test_roll_back_to_any_run(network: Network) -> None:
     assert network.run("rollback", ipv4aas_run=zero, ipv4aas_through=True).code == 0
     assert set(network.owned().values()) == {""}
     assert network.foreign_is_whole()
+
+
+def test_drift_of_the_fleet(network: Network) -> None:
+    assert network.run("drift").code == 0
+    # Somebody's hand, a device that does not answer, one that the plan lost, one that the inventory lost.
+    meddle(network.fleet["r0003"].router)
+    del network.hosts["r0005"]
+    for host, variables in network.hosts.items():
+        variables["ipv4aas_carries"] = ["hall7"]
+        if host == "r0004":
+            network.hosts[host] = {name: variables[name] for name in variables if "ipv4aas" not in name}
+    network.write(carries=None)
+    assert network.run("plan").code == 0
+    network.hosts["r0002"]["ansible_port"] = 1
+    network.write(carries=None)
+
+    drifted = network.run("drift")
+    assert drifted.code == 2
+    report = json.loads((network.folder / "build/drift.json").read_text())
+    assert report["verdict"] == "drift"
+    assert report["same"] == ["r0001"]
+    kinds = {(cause["kind"], cause["service"], *cause["hosts"]) for cause in report["causes"]}
+    assert kinds == {("changed", "hall7", "r0003"), ("no intent", "hall7", "r0004")}
+    unread = {host: item["reason"] for item in report["unread"] for host in item["hosts"]}
+    assert unread.keys() == {"r0002", "r0005"}
+    assert "not in the inventory" in unread["r0005"]
+    assert "1: r0004  hall7    no intent" in drifted.out
+    assert network.run("drift", drift_fail=False).code == 0
+
+
+def meddle(router: Any) -> None:
+    """Somebody makes the sharing ratio of the service 32."""
+    entry = next(line for line in router.running if line.text == "service cgv6 ipv4aas").children[-1]
+    ratio = next(line for line in entry.children if line.text.startswith("sharing-ratio"))
+    ratio.text = "sharing-ratio 32"
 
 
 def start(network: Network, *words: str) -> subprocess.Popen[bytes]:
