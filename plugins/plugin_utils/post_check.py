@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from ansible_collections.ipv4aas.fleet.engine.transport.deploy import Check
 from . import journal, plan_file, rollout
 from .language import TEMPLATES
 
+DEVICE_STATE = "what the device itself says it runs"
 VANTAGES, REFERENCES = "ipv4aas_vantages", "ipv4aas_references"
 # Of the command line of the run: what the probes' own run needs to reach the same hosts.
 _FLAGS = {
@@ -40,9 +41,25 @@ _FLAGS = {
 }
 
 
-def one_after_the_other(checks: Sequence[Check]) -> Check:
-    """The problems of the first check that has any."""
-    return lambda: next((found for check in checks if (found := check())), [])
+class Judge:
+    """Decides whether a change is kept: one source after the other, each of which may have nothing to ask.
+
+    A source gives what is asked, in words, and the check; ``told`` says by what was judged.
+    """
+
+    def __init__(self, *sources: Callable[[], tuple[str, Check] | None]) -> None:
+        self._sources = sources
+        self.told = [DEVICE_STATE]
+
+    def __call__(self) -> list[str]:
+        """The problems of the first that has any."""
+        for source in self._sources:
+            found = source()
+            if found is not None:
+                self.told.append(found[0])
+                if problems := found[1]():
+                    return problems
+        return []
 
 
 def command(host: str, words: Sequence[str], seconds: float) -> Check:

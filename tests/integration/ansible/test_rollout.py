@@ -22,8 +22,8 @@ from ansible_collections.ipv4aas.fleet.engine.platforms.registry import driver
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "emulator"))
 
+from emulated_fleet import Fleet
 from emulated_router import Order
-from fleet import Fleet
 
 HALL7 = {
     "technique": "map-e",
@@ -184,6 +184,23 @@ def test_a_batch_that_fails_goes_back_and_the_run_is_resumed(network: Network) -
     assert refused.code != 0 and "the plan is another than in change-1" in refused.out
     assert network.carry(NEWER) == []
     assert not network.lock.exists()
+
+
+def test_nothing_is_confirmed_where_the_probes_cannot_be_run(network: Network) -> None:
+    """A host behind r0002 is to be asked, and there is no host on the internet that could answer it."""
+    network.move(NEW)
+    asks = {"ansible_connection": "local", "ipv4aas_vantage_of": "r0002"}
+    network.hosts = {name: values | {"ipv4aas_carries": CARRIES} for name, values in network.hosts.items()}
+    network.write(carries=None, children={"ipv4aas_vantages": {"hosts": {"pc": asks}}})
+    stopped = network.run("deploy", deploy_confirm_within=120)
+    assert stopped.code != 0
+    assert "check: no probe could be run from pc" in stopped.out
+    # Before it stands itself nobody can be asked: r0001 was judged by what it says of itself.
+    assert network.carry(NEW)[0] == "r0001" and "r0002" not in network.carry(NEW)
+    assert network.states()["r0002"] == ("failed", "unchanged")
+    without = network.run("deploy", ipv4aas_probes=[])
+    assert without.code == 0, without.out
+    assert network.carry(NEW) == ALL
 
 
 @pytest.mark.parametrize("with_workers", [True, False])
