@@ -1,0 +1,183 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""DS-Lite and NAT64 on the services card of an MX: terms for the templates, and services read back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ...mapping.pool import Pool
+from ...plan.model import NodePlan
+from ...techniques.service import GATEWAY, Service
+from .. import sessions
+from ..junos import Statement
+from ..junos_schema import Entry, entries
+from ..naming import OURS, owner, rule_name
+from ..sessions import LAST_PORT, Wish
+from ..values import Leaf
+from .schema import CONCENTRATORS, NAT_POOLS, NAT_RULES, SERVICE_SETS
+
+NAPT44, NAT64 = "napt-44", "stateful-nat64"
+TERM = "t1"
+ENDPOINT_INDEPENDENT = "endpoint-independent"
+ANY_FILTERING = "address-and-port-dependent"  # what the device does where nothing says otherwise
+PREFIX_LENGTHS = (56, 64, 96, 128)  # of dslite-ipv6-prefix-length
+_DEFAULT_PREFIX_LENGTH = 128
+_MOST_BLOCKS, _DEFAULT_BLOCKS, _DEFAULT_BLOCK_SIZE = 512, 8, 128
+_MOST_SESSIONS = 16384
+_TRANSLATED = ("term", TERM, "then", "translated")
+
+
+def check(node: NodePlan) -> None:
+    """Raises Refused for what the card cannot do. One DS-Lite service: to NAT all softwires look alike."""
+    encapsulates = any(sessions.carries(service, "encapsulation") for service in node.services)
+    sessions.check(node, _unable, 1 if encapsulates else None)
+
+
+def _unable(service: Service) -> Iterable[Wish]:
+    pool = service.pool
+    assert pool is not None
+    if service.filtering != ENDPOINT_INDEPENDENT:
+        wrong = f"filters by nothing or by address and port, not {service.filtering}"
+        yield Wish("filtering", wrong, ENDPOINT_INDEPENDENT)
+    yield from sessions.out_of("sharing.reserved_ports", "a first port", pool.first_port, 1, LAST_PORT)
+    yield from sessions.block_wishes(pool, _MOST_BLOCKS)
+    if pool.block_size:
+        yield from sessions.out_of("sharing", "a block size", pool.block_size, 1, 64512)
+    elif pool.ports_per_subscriber:
+        yield from sessions.out_of("sharing", "ports of a customer", pool.ports_per_subscriber, 2, 65435)
+    if service.translation_prefix is not None and service.translation_prefix.prefixlen != 96:
+        wrong = f"is only known to take a prefix of 96 bits, not {service.translation_prefix}"
+        yield Wish("translation_prefix", wrong, "a /96")
+    if service.translation_prefix is None:
+        yield from _unable_softwire(pool)
+
+
+def _unable_softwire(pool: Pool) -> Iterable[Wish]:
+    if pool.subscriber_prefix_len not in PREFIX_LENGTHS:
+        lengths = ", ".join(map(str, PREFIX_LENGTHS))
+        wrong = f"knows customers by prefixes of {lengths} bits, not {pool.subscriber_prefix_len}"
+        yield Wish("customers.prefix_length", wrong, f"one of {lengths}")
+    yield from sessions.out_of(
+        "sharing", "sessions of a customer", pool.sessions_per_subscriber, 0, _MOST_SESSIONS
+    )
+
+
+def terms(service: Service) -> dict[str, Any]:
+    """What the templates write of a service."""
+    pool = service.pool
+    assert pool is not None
+    return {
+        "name": rule_name(service.name, 0),
+        "addresses": sorted(map(str, pool.ipv4)),
+        "first_port": pool.first_port,
+        "last_port": LAST_PORT,
+        "block_size": pool.block_size,
+        "blocks": sessions.blocks_of(pool),
+        "quota": 0 if pool.block_size else pool.ports_per_subscriber,
+        "softwire_address": service.gateway_address,
+        "mtu_v6": service.ipv6_mtu,
+        "session_limit": pool.sessions_per_subscriber,
+        "subscriber_prefix_len": pool.subscriber_prefix_len,
+        "prefix": service.translation_prefix,
+    }
+
+
+def services(statements: list[Statement], wanted: tuple[Service, ...]) -> list[Service]:
+    """Services with a NAPT that a configuration describes. Raises ParseError."""
+    pools = entries(statements, *NAT_POOLS)
+    softwires = entries(statements, *CONCENTRATORS, "ds-lite")
+    rules = entries(statements, *NAT_RULES)
+    service_set = entries(statements, *SERVICE_SETS).get(OURS)
+    found = []
+    for name, rule in rules.items():
+        hint = sessions.wanted_service(wanted, owner(name, {service.name for service in wanted})[0])
+        facts: dict[str, Any] = {"filtering": _filtering(rule)}
+        values: dict[str, Any] = {}
+        kind = rule.needed(*_TRANSLATED, "translation-type")
+        if kind.value == NAT64:
+            facts["translation_prefix"] = _prefix(rule)
+            techniques: tuple[str, ...] = ("nat64", "464xlat")
+        elif kind.value == NAPT44:
+            softwire = softwires.get(name)
+            if softwire is None:
+                raise rule.at.error(f"no ds-lite concentrator is called {name}")
+            facts |= _softwire_facts(softwire)
+            values = _softwire_values(softwire, service_set)
+            techniques = ("ds-lite",)
+        else:
+            raise kind.error(f"{kind.value} is not {NAPT44} or {NAT64}")
+        facts["pool"] = _pool(rule, pools, hint.pool if hint else None, values)
+        service = name.removeprefix(f"{OURS}-") if hint is None else hint.name
+        found.append(sessions.found_service(service, hint, techniques, GATEWAY, **facts))
+    orphan = next((softwires[name] for name in softwires if name not in rules), None)
+    if orphan is not None:
+        raise orphan.at.error(f"no NAT rule is called {orphan.at.value}")
+    return found
+
+
+def _filtering(rule: Entry) -> str:
+    given = rule.leaf(*_TRANSLATED, "filtering-type")
+    mapping = rule.leaf(*_TRANSLATED, "mapping-type")
+    return given.value if given is not None and mapping is not None else ANY_FILTERING
+
+
+def _prefix(rule: Entry) -> object:
+    given = rule.needed(*_TRANSLATED, "destination-prefix")
+    prefix = given.ipv6_network()
+    matched = rule.needed("term", TERM, "from", "destination-address")
+    if matched.ipv6_network() != prefix:
+        raise matched.error(f"{matched.value} is matched, but {prefix} is translated")
+    return prefix
+
+
+def _softwire_facts(softwire: Entry) -> dict[str, Any]:
+    return {
+        "gateway_address": softwire.needed("softwire-address").ipv6(),
+        "ipv6_mtu": softwire.needed("mtu-v6").integer(1280, 9192),
+    }
+
+
+def _softwire_values(softwire: Entry, service_set: Entry | None) -> dict[str, Any]:
+    limit = softwire.leaf("session-limit-per-prefix")
+    length = service_set.leaf("softwire-options", "dslite-ipv6-prefix-length") if service_set else None
+    return {
+        "sessions_per_subscriber": limit.integer(0, _MOST_SESSIONS) if limit else 0,
+        "subscriber_prefix_len": length.integer(0, 128) if length else _DEFAULT_PREFIX_LENGTH,
+    }
+
+
+def _pool(rule: Entry, pools: dict[str, Entry], hint: Pool | None, values: dict[str, Any]) -> Pool:
+    name = rule.needed(*_TRANSLATED, "source-pool")
+    pool = pools.get(name.value)
+    if pool is None:
+        raise name.error(f"no NAT pool of ours is called {name.value}")
+    high = pool.needed("port", "range", "high")
+    if high.integer(1, LAST_PORT) != LAST_PORT:
+        raise high.error(f"ports up to {high.value}: a pool has those up to {LAST_PORT}")
+    return sessions.pool(
+        pool.at,
+        [leaf.ipv4_network() for leaf in pool.all("address")],
+        hint,
+        first_port=pool.needed("port", "range", "low").integer(1, LAST_PORT),
+        **_quota(pool),
+        **values,
+    )
+
+
+def _quota(pool: Entry) -> dict[str, int]:
+    blocks = ("port", "secured-port-block-allocation")
+    if pool.has(*blocks):
+        size = _number(pool.leaf(*blocks, "block-size"), 1, 64512, _DEFAULT_BLOCK_SIZE)
+        count = _number(pool.leaf(*blocks, "max-blocks-per-address"), 1, _MOST_BLOCKS, _DEFAULT_BLOCKS)
+        return {"block_size": size, "ports_per_subscriber": size * count}
+    return {
+        "block_size": 0,
+        "ports_per_subscriber": _number(pool.leaf("limit-ports-per-address"), 2, 65435, 0),
+    }
+
+
+def _number(leaf: Leaf | None, least: int, most: int, default: int) -> int:
+    return leaf.integer(least, most) if leaf is not None else default
