@@ -42,6 +42,11 @@ def named_ours(name: str) -> bool:
     return name == OURS
 
 
+def whatever(name: str) -> bool:
+    """What is in an entry of ours, whoever put it there."""
+    return True
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schema:
     """The part of a device's model that services are made of."""
@@ -59,11 +64,9 @@ class Schema:
     referred: Callable[[Iterable[Statement]], frozenset[Words]] = lambda statements: frozenset()
 
     def kind_of(self, words: Words) -> Kind | None:
-        """The kind of the entry that words are in."""
-        for kind in self.kinds:
-            if len(words) > len(kind.path) and kind.begins(words):
-                return kind
-        return None
+        """The kind of the innermost entry that words are in."""
+        around = (kind for kind in self.kinds if len(words) > len(kind.path) and kind.begins(words))
+        return max(around, key=lambda kind: len(kind.path), default=None)
 
     def object_of(self, words: Words) -> Words:
         """The words of the entry itself."""
@@ -87,6 +90,8 @@ class Schema:
         return self.kinds.index(kind), thing, rest, item
 
     def _place(self, word: str) -> int:
+        if word[:1].isdigit():
+            return -1  # a value comes before the words that may follow it
         return self.order.index(word) if word in self.order else len(self.order)
 
 
@@ -173,7 +178,7 @@ class Netconf:
         return any(node.tag == kind.path[-1] and node.key_leaf for kind in self.schema.kinds)
 
     def _owned(self, text: str) -> Node:
-        root = xml.read(text)
+        root = xml.read(text, plain_keys=True)
         named = self._kept(root, (), frozenset()) or Node("config")
         referred = self.schema.referred(self._words(named, ()))
         return xml.ordered(self._kept(root, (), referred) or Node("config"))

@@ -31,14 +31,13 @@ class Node:
     children: tuple[Node, ...] = ()
     line: int = field(default=0, compare=False)
     operation: str = ""
+    plain_keys: bool = field(default=False, compare=False)  # a key leaf is called name, and nothing else
 
     @property
     def key_leaf(self) -> Node | None:
         """The leaf that names this list entry, None where it is no list entry."""
-        for child in self.children:
-            if child.tag in ("name", f"{self.tag}-name"):
-                return child
-        return None
+        names = ("name",) if self.plain_keys else ("name", f"{self.tag}-name")
+        return next((child for child in self.children if child.tag in names), None)
 
     @property
     def key(self) -> str:
@@ -74,13 +73,13 @@ class Node:
         return Leaf(self.key, self.line, f"<{self.tag}> {self.key}")
 
 
-def read(text: str) -> Node:
+def read(text: str, *, plain_keys: bool = False) -> Node:
     """The configuration below one ``config`` element. Raises ParseError."""
     if not text.strip():
         return Node("config")
     parser = etree.XMLParser(resolve_entities=False, no_network=True, remove_comments=True, remove_pis=True)
     try:
-        root = _node(etree.fromstring(text.encode(), parser))
+        root = _node(etree.fromstring(text.encode(), parser), plain_keys)
     except etree.XMLSyntaxError as error:
         raise ParseError(f"line {error.lineno}: not XML: {error.msg}") from error
     while root.tag in _ENVELOPES and len(root.children) == 1 and root.children[0].tag in _ENVELOPES:
@@ -88,11 +87,12 @@ def read(text: str) -> Node:
     return replace(root, tag="config") if root.tag in _ENVELOPES else Node("config", children=(root,))
 
 
-def _node(element: etree._Element) -> Node:
-    children = tuple(_node(child) for child in element if isinstance(child.tag, str) and _is_active(child))
+def _node(element: etree._Element, plain_keys: bool) -> Node:
+    active = (child for child in element if isinstance(child.tag, str) and _is_active(child))
+    children = tuple(_node(child, plain_keys) for child in active)
     text = "" if children else (element.text or "").strip()
-    line = element.sourceline
-    return Node(etree.QName(element).localname, text, children, line if isinstance(line, int) else 0)
+    line = element.sourceline if isinstance(element.sourceline, int) else 0
+    return Node(etree.QName(element).localname, text, children, line, plain_keys=plain_keys)
 
 
 def _is_active(element: etree._Element) -> bool:

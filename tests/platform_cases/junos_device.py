@@ -46,10 +46,11 @@ class JunosNetconf(devices.NetconfDevice):
         self._leaf_lists = leaf_lists
 
     def _identity(self, element):
-        tag, key = super()._identity(element)
+        names = (child.text for child in element if etree.QName(child).localname == "name")
+        key = next(names, None)
         if key is None and len(element) == 0 and etree.QName(element).localname in self._leaf_lists:
-            return tag, element.text
-        return tag, key
+            key = element.text
+        return element.tag, key
 
 
 def leaf_facts(text: str, dialect: str) -> list[str]:

@@ -48,9 +48,6 @@ def _unable(service: Service) -> Iterable[Wish]:
         yield from sessions.out_of("sharing", "a block size", pool.block_size, 1, 64512)
     elif pool.ports_per_subscriber:
         yield from sessions.out_of("sharing", "ports of a customer", pool.ports_per_subscriber, 2, 65435)
-    if service.translation_prefix is not None and service.translation_prefix.prefixlen != 96:
-        wrong = f"is only known to take a prefix of 96 bits, not {service.translation_prefix}"
-        yield Wish("translation_prefix", wrong, "a /96")
     if service.translation_prefix is None:
         yield from _unable_softwire(pool)
 

@@ -10,8 +10,9 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from itertools import permutations
 
 import pytest
+from ansible_collections.ipv4aas.fleet.engine.plan.limits import beyond_limits
 from ansible_collections.ipv4aas.fleet.engine.platforms.driver import ParseError
-from ansible_collections.ipv4aas.fleet.engine.platforms.registry import driver
+from ansible_collections.ipv4aas.fleet.engine.platforms.registry import all_features, driver
 from ansible_collections.ipv4aas.fleet.engine.problem import Refused
 from ansible_collections.ipv4aas.fleet.engine.techniques.service import StaticBinding
 from platform_cases import CASES
@@ -203,10 +204,6 @@ def test_rule_without_its_softwire_and_softwire_without_its_rule():
             "ipv4aas_services.hall7.filtering: juniper_mx box filters by nothing or by address and port",
         ),
         (
-            [service("nat64", translation_prefix=IPv6Network("2001:db8:64::/64"))],
-            "ipv4aas_services.hall7.translation_prefix: juniper_mx box is only known to take a prefix",
-        ),
-        (
             [service("ds-lite", pool=replace(POOL, subscriber_prefix_len=60))],
             "ipv4aas_services.hall7.customers.prefix_length: juniper_mx box knows customers by prefixes of",
         ),
@@ -262,3 +259,9 @@ def test_addresses_of_a_pool_in_any_order_and_cut():
     assert BOX.parse(whole, "cli", (wanted,)) == (wanted,)
     less = text.replace(second, "")
     assert BOX.parse(less, "cli", (wanted,))[0].pool.ipv4 == networks[1:]
+
+
+def test_a_prefix_that_no_document_shows_is_refused_by_the_plan():
+    feature = all_features()["juniper_mx"].feature("nat64", "gateway")
+    [problem] = beyond_limits(feature, service("nat64", translation_prefix=IPv6Network("2001:db8:64::/64")))
+    assert problem == "length of the translation prefix is 64, it takes 96 to 96"
