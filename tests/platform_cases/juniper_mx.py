@@ -39,6 +39,8 @@ class MxCase(Case):
 
 
 OPEN = {"filtering": "endpoint-independent"}
+# Not the well-known prefix: it carries no addresses of documents and tests (RFC 6052 section 3.1).
+OWN = OPEN | {"translation_prefix": IPv6Network("2001:db8:64::/96")}
 BLOCKS = replace(POOL, block_size=1024, ports_per_subscriber=1024)
 QUOTA = replace(POOL, ports_per_subscriber=2048, sessions_per_subscriber=4000)
 
@@ -51,8 +53,8 @@ CASE = MxCase(
         "map-t": (shownet("map-t", "gateway"),),
         "ds-lite": (shownet("ds-lite", "gateway", pool=BLOCKS, **OPEN),),
         "ds-lite-quota": (shownet("ds-lite", "gateway", pool=QUOTA, **OPEN),),
-        "nat64": (shownet("nat64", "gateway", **OPEN),),
-        "464xlat": (shownet("464xlat", "gateway", pool=BLOCKS, **OPEN),),
+        "nat64": (shownet("nat64", "gateway", **OWN),),
+        "464xlat": (shownet("464xlat", "gateway", pool=BLOCKS, **OWN),),
     },
     endings={"cli": "txt", "netconf": "xml"},
     fit=fit,

@@ -12,6 +12,7 @@ from ansible_collections.ipv4aas.fleet.engine.techniques.service import Service
 
 from .case import Case
 from .services import POOL, shownet
+from .terminal import Manners
 from .vyos_device import VyosDevice
 
 
@@ -24,6 +25,8 @@ def fit(service: Service) -> Service:
 
 
 OPEN = {"filtering": "endpoint-independent"}
+# Not the well-known prefix: it carries no addresses of documents and tests (RFC 6052 section 3.1).
+OWN = OPEN | {"translation_prefix": IPv6Network("2001:db8:64::/96")}
 TWO = replace(POOL, ipv4=(*POOL.ipv4, IPv4Network("198.51.100.9/32")), first_port=4096)
 
 CASE = Case(
@@ -31,11 +34,28 @@ CASE = Case(
     options={"rule": 100, "tunnel": "tun0"},
     device=lambda dialect: VyosDevice(),
     golden={
-        "nat64": (shownet("nat64", "gateway", **OPEN),),
-        "464xlat": (shownet("464xlat", "gateway", pool=TWO, **OPEN),),
+        "nat64": (shownet("nat64", "gateway", **OWN),),
+        "464xlat": (shownet("464xlat", "gateway", pool=TWO, **OWN),),
         "ds-lite": (shownet("ds-lite", "edge"),),
     },
     endings={"cli": "txt"},
     fit=fit,
+    manners={
+        # As docs/cli.rst of VyOS shows it; what it says of a refused line is from public transcripts.
+        "cli": Manners(
+            exec_prompt="vyos@vyos:~$",
+            inside_prompt="vyos@vyos#",
+            enter="configure",
+            leave="exit discard",
+            read="show configuration commands",
+            show="run ",
+            quiet="(set )?terminal .*",
+            refused="Set failed",
+            candidate=True,
+            compare="compare",
+            commit="commit",
+            save="save",
+        )
+    },
     most_services=1,
 )

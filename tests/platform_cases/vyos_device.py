@@ -57,13 +57,15 @@ def _kind(path: str) -> tuple[str, bool] | None:
 
 
 class VyosDevice:
-    """Settings by path; a payload is one commit."""
+    """Settings by path."""
 
     def __init__(self) -> None:
         self.settings: dict[str, list[str]] = {}
         self.apply("\n".join(FOREIGN))
 
     def show(self) -> str:
+        """What is shown has passed the checks of a commit."""
+        self._verify()
         lines = [f"set {path} '{value}'" for path, values in self.settings.items() for value in values]
         return "".join(f"{line}\n" for line in sorted(lines))
 
@@ -79,7 +81,6 @@ class VyosDevice:
             assert gone, f"nothing to delete: {path}"
             for one in gone:
                 del self.settings[one]
-        self._verify()
 
     def _set(self, path: str, value: str) -> None:
         kind = _kind(path)

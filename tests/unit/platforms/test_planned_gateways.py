@@ -15,6 +15,7 @@ from platform_cases.case import TEMPLATES
 OPTIONS = {
     "juniper_mx": {"service_interface": "ms-1/0/0"},
     "juniper_srx": {"from_zone": "trust", "to_zone": "untrust"},
+    "vyos": {"rule": 100},
 }
 PREFIXES = {"map-t": "2001:db8:ffff::/64", "464xlat": "2001:db8:64::/96", "nat64": "2001:db8:64::/96"}
 SEATS = [
