@@ -221,7 +221,7 @@ def test_refused_with_the_reason(services, options, message):
 
 def test_prefix_that_vyos_refuses_is_refused_before():
     feature = all_features()["vyos"].feature("464xlat", "gateway")
-    wanted = nat64(technique="464xlat", translation_prefix=IPv6Network("2001:db8:64::/64"))
+    wanted = nat64(translation_prefix=IPv6Network("2001:db8:64::/64"))
     assert beyond_limits(feature, wanted) == ("length of the translation prefix is 64, it takes 96 to 96",)
 
 
