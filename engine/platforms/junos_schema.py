@@ -241,6 +241,11 @@ class Entry:
         """Whether a statement starts with words."""
         return any(item.starts(*words) for item in self.statements)
 
+    def number(self, *words: str, least: int, most: int, default: int) -> int:
+        """The number after words, ``default`` where there is none. Raises ParseError."""
+        found = self.leaf(*words)
+        return default if found is None else found.integer(least, most)
+
     def needed(self, *words: str) -> Leaf:
         """The value after words. Raises ParseError where there is none."""
         found = self.leaf(*words)

@@ -19,6 +19,8 @@ from .services import POOL, shownet
 def fit(service: Service) -> Service:
     """A quota of whole blocks, a translation prefix of 96 bits."""
     pool, prefix = service.pool, service.translation_prefix
+    if pool is None:
+        return service
     if pool.block_size and not pool.ports_per_subscriber:
         pool = replace(pool, ports_per_subscriber=3 * pool.block_size)
     if prefix is not None:
@@ -37,6 +39,8 @@ CASE = Case(
     options={"from_zone": "trust", "to_zone": "untrust"},
     device=device,
     golden={
+        "map-e": (shownet("map-e", "edge"),),
+        "map-e-draft": (shownet("map-e", "edge", interface_identifier="draft-03", **OPEN),),
         "ds-lite": (shownet("ds-lite", "gateway", pool=BLOCKS, **OPEN),),
         "ds-lite-quota": (shownet("ds-lite", "gateway", pool=QUOTA),),
         "nat64": (shownet("nat64", "gateway", **OWN),),

@@ -22,6 +22,7 @@ FOREIGN = (
     "security softwires softwire-name ipv4aas softwire-concentrator 2001:db8::1",
     "security softwires softwire-name OPERATOR softwire-type IPv4-in-IPv6",
     "security softwires rule-set ipv4aas-hall7 match-direction input",
+    "security softwires map-e ipv4aas-x role CE",
     "security nat source address-persistent",
     "security nat source pool OPERATOR address 198.51.100.128/32 to 198.51.100.130/32",
     "security nat source pool OPERATOR port range 2000",
@@ -53,7 +54,7 @@ FOREIGN_XML = (
     "<source-address>172.16.0.0/12</source-address></src-nat-rule-match>"
     "<then><source-nat><pool><pool-name>OPERATOR</pool-name></pool></source-nat></then></rule></rule-set>"
     "</source><static><rule-set><name>ipv4aas-hall7</name><from><zone>dmz</zone></from></rule-set></static></nat>"
-    "<softwires><softwire-name><name>ipv4aas</name><softwire-concentrator>2001:db8::1</softwire-concentrator>"
+    "<softwires><map-e><name>ipv4aas-x</name><role>CE</role></map-e><softwire-name><name>ipv4aas</name><softwire-concentrator>2001:db8::1</softwire-concentrator>"
     "</softwire-name></softwires></security></configuration>"
 )
 LEAF_LISTS = ("zone", "source-address", "destination-address")

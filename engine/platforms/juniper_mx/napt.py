@@ -16,7 +16,6 @@ from ..junos import Statement
 from ..junos_schema import Entry, entries
 from ..naming import OURS, owner, rule_name
 from ..sessions import LAST_PORT, Wish
-from ..values import Leaf
 from .schema import CONCENTRATORS, NAT_POOLS, NAT_RULES, SERVICE_SETS
 
 NAPT44, NAT64 = "napt-44", "stateful-nat64"
@@ -138,10 +137,10 @@ def _softwire_facts(softwire: Entry) -> dict[str, Any]:
 
 
 def _softwire_values(softwire: Entry, service_set: Entry | None) -> dict[str, Any]:
-    limit = softwire.leaf("session-limit-per-prefix")
     length = service_set.leaf("softwire-options", "dslite-ipv6-prefix-length") if service_set else None
+    limit = softwire.number("session-limit-per-prefix", least=0, most=_MOST_SESSIONS, default=0)
     return {
-        "sessions_per_subscriber": limit.integer(0, _MOST_SESSIONS) if limit else 0,
+        "sessions_per_subscriber": limit,
         "subscriber_prefix_len": length.integer(0, 128) if length else _DEFAULT_PREFIX_LENGTH,
     }
 
@@ -167,14 +166,10 @@ def _pool(rule: Entry, pools: dict[str, Entry], hint: Pool | None, values: dict[
 def _quota(pool: Entry) -> dict[str, int]:
     blocks = ("port", "secured-port-block-allocation")
     if pool.has(*blocks):
-        size = _number(pool.leaf(*blocks, "block-size"), 1, 64512, _DEFAULT_BLOCK_SIZE)
-        count = _number(pool.leaf(*blocks, "max-blocks-per-address"), 1, _MOST_BLOCKS, _DEFAULT_BLOCKS)
+        size = pool.number(*blocks, "block-size", least=1, most=64512, default=_DEFAULT_BLOCK_SIZE)
+        count = pool.number(
+            *blocks, "max-blocks-per-address", least=1, most=_MOST_BLOCKS, default=_DEFAULT_BLOCKS
+        )
         return {"block_size": size, "ports_per_subscriber": size * count}
-    return {
-        "block_size": 0,
-        "ports_per_subscriber": _number(pool.leaf("limit-ports-per-address"), 2, 65435, 0),
-    }
-
-
-def _number(leaf: Leaf | None, least: int, most: int, default: int) -> int:
-    return leaf.integer(least, most) if leaf is not None else default
+    quota = pool.number("limit-ports-per-address", least=2, most=65435, default=0)
+    return {"block_size": 0, "ports_per_subscriber": quota}

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ipv4aas.fleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Juniper SRX: AFTR, and NAT64 or PLAT, by the flow engine."""
+"""Juniper SRX: AFTR, and NAT64 or PLAT, by the flow engine; MAP-E edge."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..guard import option
 from ..junos_schema import LANGUAGES
 from ..naming import OURS, rule_name
 from ..sessions import LAST_PORT, Wish
-from . import readback
+from . import map_e, readback
 from .readback import MOST_BLOCKS, MOST_SESSIONS, PERMITS
 from .schema import SCHEMA
 
@@ -27,7 +27,7 @@ _BINDING_SESSIONS = range(8, 65537)
 
 
 class JuniperSrx:
-    """The driver. Ours are the rule sets ipv4aas, and what is named ipv4aas-<service>."""
+    """The driver. Ours: rule sets and MAP-E domain ipv4aas, and what is named ipv4aas-<service>."""
 
     name = "juniper_srx"
 
@@ -35,13 +35,20 @@ class JuniperSrx:
         """The one service of the node, and the zones that it is between."""
         sessions.check(node, _unable, 1)
         [service] = node.services
-        pool = service.pool
-        assert pool is not None
-        return {
+        context = {
             "name": rule_name(service.name, 0),
             "rule_set": OURS,
             "from_zone": option(node, "from_zone", str, "the zone of the customers, such as trust"),
             "to_zone": option(node, "to_zone", str, "the zone of the Internet, such as untrust"),
+            "permit": next(word for word, filtering in PERMITS.items() if filtering == service.filtering),
+            "binding_sessions": _binding_sessions(node),
+            "mtu_v6": service.ipv6_mtu,
+            "prefix": service.translation_prefix,
+        }
+        pool = service.pool
+        if pool is None:
+            return context | map_e.terms(node, service)
+        return context | {
             "addresses": sorted(map(str, pool.ipv4)),
             "first_port": pool.first_port,
             "last_port": LAST_PORT,
@@ -50,11 +57,7 @@ class JuniperSrx:
             "quota": 0 if pool.block_size else pool.ports_per_subscriber,
             "session_limit": pool.sessions_per_subscriber,
             "subscriber_prefix_len": pool.subscriber_prefix_len,
-            "permit": next(word for word, filtering in PERMITS.items() if filtering == service.filtering),
-            "binding_sessions": _binding_sessions(node),
             "softwire_address": service.gateway_address,
-            "mtu_v6": service.ipv6_mtu,
-            "prefix": service.translation_prefix,
         }
 
     def owned(self, text: str, dialect: str) -> str:
@@ -82,7 +85,8 @@ def _binding_sessions(node: NodePlan) -> int | None:
 
 def _unable(service: Service) -> Iterable[Wish]:
     pool = service.pool
-    assert pool is not None
+    if pool is None:
+        return
     yield from sessions.out_of("ipv4_pools", "prefixes", len(pool.ipv4), 1, _MOST_NETWORKS)
     yield from sessions.out_of("sharing.reserved_ports", "a first port", pool.first_port, 1024, LAST_PORT)
     yield from sessions.block_wishes(pool, MOST_BLOCKS)

@@ -6,19 +6,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from ipaddress import IPv4Network, summarize_address_range
 from types import MappingProxyType
 from typing import Any
 
 from ...mapping.pool import Pool
-from ...techniques.service import GATEWAY, Service
+from ...techniques.service import EDGE, GATEWAY, Service
 from .. import sessions
 from ..junos import Statement
 from ..junos_schema import Entry, entries
 from ..naming import OURS, is_ours, owner
 from ..sessions import LAST_PORT
 from ..values import Leaf
-from .schema import POOLS, SOFTWIRES, SOURCE_RULES, STATIC_RULES
+from . import map_e
+from .schema import MAP_DOMAINS, POOLS, SOFTWIRES, SOURCE_RULES, STATIC_RULES
 
 # What persistent-nat permits -> how Service.filtering calls it.
 PERMITS: Mapping[str, str] = MappingProxyType(
@@ -32,40 +34,67 @@ _DEFAULT_LAST_PORT = 63487
 _SOURCE_NAT = ("then", "source-nat", "pool")
 _PERSISTENT = (*_SOURCE_NAT, "persistent-nat", "permit")
 _BLOCKS = ("port", "block-allocation")
+_MOST_PER_HOST = "maximum-blocks-per-host"
 _PREFIX_LENGTH = ("address-persistent", "subscriber", "ipv6-prefix-length")
 
 
+@dataclass(frozen=True, slots=True)
+class _Objects:
+    """What is ours on the device beside the source NAT rules, each by name."""
+
+    pools: dict[str, Entry]
+    static: dict[str, Entry]
+    softwires: dict[str, Entry]
+    domains: dict[str, Entry]
+
+
 def services(statements: list[Statement], wanted: tuple[Service, ...]) -> Iterator[Service]:
-    """Services that a configuration describes. Raises ParseError."""
+    """Services that a configuration describes: each has a source NAT rule. Raises ParseError."""
+    objects = _Objects(
+        entries(statements, *POOLS),
+        _ours(entries(statements, *STATIC_RULES)),
+        entries(statements, *SOFTWIRES),
+        entries(statements, *MAP_DOMAINS),
+    )
     rules = _ours(entries(statements, *SOURCE_RULES))
-    static = _ours(entries(statements, *STATIC_RULES))
-    softwires = entries(statements, *SOFTWIRES)
-    pools = entries(statements, *POOLS)
-    for entry in (*static.values(), *softwires.values()):
+    for entry in (*objects.static.values(), *objects.softwires.values()):
         if entry.at.value not in rules:
             raise entry.at.error(f"no source NAT rule is called {entry.at.value}")
-    values: dict[str, Any]
     for name, rule in rules.items():
         hint = sessions.wanted_service(wanted, owner(name, {service.name for service in wanted})[0])
-        if name in static and name in softwires:
-            raise rule.at.error("a static NAT rule and a softwire have the same name")
-        if name in static:
-            techniques: tuple[str, ...] = ("nat64", "464xlat")
-            facts, values = _translation(rule, static[name]), {}
-        elif name in softwires:
-            techniques = ("ds-lite",)
-            facts, values = _softwire(rule, softwires[name])
-        else:
-            raise rule.at.error(f"neither a static NAT rule nor a softwire is called {name}")
-        facts["filtering"] = _filtering(rule)
-        facts["pool"] = _pool(rule, pools, hint.pool if hint else None, name in static, values)
         service = name.removeprefix(f"{OURS}-") if hint is None else hint.name
-        yield sessions.found_service(service, hint, techniques, GATEWAY, **facts)
+        yield _service(rule, objects, service, hint)
 
 
 def _ours(rules: dict[str, Entry]) -> dict[str, Entry]:
     """Other rules in our rule set are somebody's by hand; the change takes them away."""
     return {name: entry for name, entry in rules.items() if is_ours(name)}
+
+
+def _service(rule: Entry, objects: _Objects, name: str, hint: Service | None) -> Service:
+    of_pool = rule.needed(*_SOURCE_NAT)
+    pool = objects.pools.get(of_pool.value)
+    if pool is None:
+        raise of_pool.error(f"no NAT pool of ours is called {of_pool.value}")
+    static, softwire = objects.static.get(rule.at.value), objects.softwires.get(rule.at.value)
+    facts: dict[str, Any] = {"filtering": _filtering(rule)}
+    own = hint.pool if hint else None
+    if (of_domain := pool.leaf("allocation-domain")) is not None:
+        _matches(rule, "source-address", "0.0.0.0/0")
+        domain = objects.domains.get(of_domain.value)
+        if domain is None:
+            raise of_domain.error(f"no MAP-E domain of ours is called {of_domain.value}")
+        return sessions.found_service(name, hint, ("map-e",), EDGE, **facts, **map_e.facts(domain, hint))
+    if static is not None and softwire is None:
+        length = pool.number(*_PREFIX_LENGTH, least=8, most=128, default=128)
+        facts |= _translation(rule, static) | {"pool": _pool(pool, own, subscriber_prefix_len=length)}
+        return sessions.found_service(name, hint, ("nat64", "464xlat"), GATEWAY, **facts)
+    if softwire is not None and static is None:
+        limit = softwire.number("session-limit-per-prefix", least=0, most=MOST_SESSIONS, default=0)
+        facts |= _softwire(rule, softwire) | {"pool": _pool(pool, own, sessions_per_subscriber=limit)}
+        return sessions.found_service(name, hint, ("ds-lite",), GATEWAY, **facts)
+    which = "neither a static NAT rule nor" if static is None else "both a static NAT rule and"
+    raise rule.at.error(f"{which} a softwire is called {rule.at.value}")
 
 
 def _translation(rule: Entry, static: Entry) -> dict[str, Any]:
@@ -78,17 +107,15 @@ def _translation(rule: Entry, static: Entry) -> dict[str, Any]:
     return {"translation_prefix": static.needed("match", "destination-address").ipv6_network()}
 
 
-def _softwire(rule: Entry, softwire: Entry) -> tuple[dict[str, Any], dict[str, Any]]:
+def _softwire(rule: Entry, softwire: Entry) -> dict[str, Any]:
     kind = softwire.leaf("softwire-type")
     if kind is not None and kind.value != "IPv4-in-IPv6":
         raise kind.error(f"{kind.value} is not IPv4-in-IPv6")
     _matches(rule, "source-address", "0.0.0.0/0")
-    limit = softwire.leaf("session-limit-per-prefix")
-    facts = {
+    return {
         "gateway_address": softwire.needed("softwire-concentrator").ipv6(),
         "ipv6_mtu": softwire.needed("mtu-v6").integer(1280, 9192),
     }
-    return facts, {"sessions_per_subscriber": _number(limit, 0, MOST_SESSIONS, 0)}
 
 
 def _matches(rule: Entry, word: str, only: str) -> None:
@@ -105,28 +132,14 @@ def _filtering(rule: Entry) -> str:
     return PERMITS.get(permit.value, STRICTEST) if permit is not None else STRICTEST
 
 
-def _pool(
-    rule: Entry, pools: dict[str, Entry], hint: Pool | None, translates: bool, values: dict[str, Any]
-) -> Pool:
-    name = rule.needed(*_SOURCE_NAT)
-    pool = pools.get(name.value)
-    if pool is None:
-        raise name.error(f"no NAT pool of ours is called {name.value}")
+def _pool(pool: Entry, hint: Pool | None, **values: int) -> Pool:
     last = pool.leaf("port", "range", "to")
     if last is None:
         raise pool.at.error(f"has no port range to {LAST_PORT}: its ports end at {_DEFAULT_LAST_PORT}")
     if last.integer(1024, LAST_PORT) != LAST_PORT:
         raise last.error(f"ports up to {last.value}: a pool has those up to {LAST_PORT}")
-    if translates:
-        values = values | {"subscriber_prefix_len": _number(pool.leaf(*_PREFIX_LENGTH), 8, 128, 128)}
-    return sessions.pool(
-        pool.at,
-        _networks(pool),
-        hint,
-        first_port=pool.needed("port", "range").integer(1024, LAST_PORT),
-        **_quota(pool),
-        **values,
-    )
+    first = pool.needed("port", "range").integer(1024, LAST_PORT)
+    return sessions.pool(pool.at, _networks(pool), hint, first_port=first, **_quota(pool), **values)
 
 
 def _networks(pool: Entry) -> Iterator[IPv4Network]:
@@ -146,12 +159,8 @@ def _networks(pool: Entry) -> Iterator[IPv4Network]:
 
 def _quota(pool: Entry) -> dict[str, int]:
     if pool.has(*_BLOCKS):
-        size = _number(pool.leaf(*_BLOCKS, "block-size"), 1, 64512, _DEFAULT_BLOCK_SIZE)
-        count = _number(pool.leaf(*_BLOCKS, "maximum-blocks-per-host"), 1, MOST_BLOCKS, _DEFAULT_BLOCKS)
+        size = pool.number(*_BLOCKS, "block-size", least=1, most=64512, default=_DEFAULT_BLOCK_SIZE)
+        count = pool.number(*_BLOCKS, _MOST_PER_HOST, least=1, most=MOST_BLOCKS, default=_DEFAULT_BLOCKS)
         return {"block_size": size, "ports_per_subscriber": size * count}
-    quota = _number(pool.leaf("limit-ports-per-host"), 2, LAST_PORT, 0)
+    quota = pool.number("limit-ports-per-host", least=2, most=LAST_PORT, default=0)
     return {"block_size": 0, "ports_per_subscriber": quota}
-
-
-def _number(leaf: Leaf | None, least: int, most: int, default: int) -> int:
-    return leaf.integer(least, most) if leaf is not None else default

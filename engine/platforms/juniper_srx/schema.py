@@ -10,6 +10,7 @@ from ..naming import OURS
 
 _MODEL = "http://yang.juniper.net/junos-es/conf"
 SOFTWIRES: Words = ("security", "softwires", "softwire-name")
+MAP_DOMAINS: Words = ("security", "softwires", "map-e")
 POOLS: Words = ("security", "nat", "source", "pool")
 SOURCE_RULE_SETS: Words = ("security", "nat", "source", "rule-set")
 STATIC_RULE_SETS: Words = ("security", "nat", "static", "rule-set")
@@ -22,6 +23,7 @@ _BLOCKS = ("block-size", "maximum-blocks-per-host", "last-block-recycle-timeout"
 SCHEMA = Schema(
     kinds=(
         Kind(SOFTWIRES),
+        Kind(MAP_DOMAINS, named_ours),
         Kind(POOLS),
         Kind(SOURCE_RULE_SETS, named_ours),
         Kind(SOURCE_RULES, whatever),
@@ -45,7 +47,12 @@ SCHEMA = Schema(
         )
     ),
     leaf_lists=frozenset(("zone", "source-address", "destination-address")),
-    hidden=frozenset(("pool-name", "dst-addr", "ipaddr", "low", "high")),
+    hidden=frozenset(
+        (
+            *("pool-name", "dst-addr", "ipaddr", "low", "high"),
+            *("prefix-value", "mape-domain-name", "mape-rule-name"),
+        )
+    ),
     renamed={"src-nat-rule-match": "match", "static-nat-rule-match": "match"},
     joined={"range": frozenset(("to",))},
 )

@@ -309,3 +309,48 @@ def test_refused_with_the_reason(services, options, message):
     with pytest.raises(Refused) as error:
         CASE.rendered("cli", *services, **options)
     assert message in str(error.value)
+
+
+def edge(**fields):
+    return shownet("map-e", "edge", **fields)
+
+
+def test_edge_has_no_words_on_the_command_line():
+    with pytest.raises(Refused, match="juniper_srx has no words for map-e edge in cli; one of netconf"):
+        CASE.rendered("cli", edge())
+
+
+@pytest.mark.parametrize("technique", TECHNIQUES)
+def test_from_gateway_to_edge_and_back(technique):
+    device = CASE.device("netconf")
+    deploy(device, "netconf", service(technique))
+    before = CASE.facts(device.show(), "netconf")
+    change = deploy(device, "netconf", edge())
+    assert BOX.parse(device.show(), "netconf", (edge(),)) == (edge(),)
+    device.apply(change.undo)
+    assert CASE.facts(device.show(), "netconf") == before
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        (">2001:3e8:0:2900::1<", ">$9$abc<", "<br-address>$9$abc</br-address>: is encrypted"),
+        ("<version>3<", "<version>2<", "version 2 is not 3"),
+        ("<psid-len>6<", "<psid-len>5<", "PSID length 5 does not go with 8 EA bits"),
+        ("ea-bits-length>", "v4-reassembly>", "<rule> bmr: has no ea-bits-length"),
+        ("mape-domain-name>ipv4aas", "mape-domain-name>x", "no MAP-E domain of ours is called x"),
+        ("prefix-value>2001:3e8:6000:45::/64", "prefix-value>x", "x is not an IPv6 prefix"),
+    ],
+)
+def test_error_in_a_domain(before, after, message):
+    text = CASE.rendered("netconf", edge(interface_identifier="draft-03"))
+    assert before in text
+    with pytest.raises(ParseError) as error:
+        BOX.parse(text.replace(before, after), "netconf", (edge(),))
+    assert message in str(error.value)
+
+
+def test_mesh_is_refused():
+    [rule] = edge().rules
+    with pytest.raises(Refused, match="no document shows one rule as BMR and FMR"):
+        CASE.rendered("netconf", edge(rules=(replace(rule, forwarding=True),)))
