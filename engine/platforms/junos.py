@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field, replace
 
 from .values import Leaf, canonical
@@ -80,10 +80,11 @@ def commands(
         elif path not in paths:
             lines.append(f"delete {' '.join(path)}")
     lines += [str(statement) for statement in after if statement not in before]
-    return "".join(f"{line}\n" for line in dict.fromkeys(lines) if not _goes_with_another(line, lines))
+    unique = dict.fromkeys(lines)
+    return "".join(f"{line}\n" for line in unique if not _goes_with_another(line, unique))
 
 
-def _goes_with_another(line: str, lines: list[str]) -> bool:
+def _goes_with_another(line: str, lines: Container[str]) -> bool:
     """Whether a line deletes what another one deletes with all around it."""
     words = line.split()
     return words[0] == "delete" and any(" ".join(words[:end]) in lines for end in range(2, len(words)))
