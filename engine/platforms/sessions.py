@@ -13,13 +13,17 @@ from typing import Any
 from ..mapping.pool import Pool, PoolError
 from ..plan.model import NodePlan
 from ..problem import Problem, Refused
-from ..techniques import TECHNIQUES
 from ..techniques.service import Service
 from .values import Leaf
 
 LAST_PORT = 65535
+MOST_BLOCK_SIZE = 64512
 # What a service has beside its pool that a NAPT of a vendor has no statement for.
-_BESIDE = {"static_bindings": "port forwards at the gateway", "eam": "an EAM table"}
+# Field -> (key of the service in the inventory, what it is called).
+_BESIDE = {
+    "static_bindings": ("gateway", "ipv4aas_port_forwards of customers"),
+    "eam": ("eam", "an EAM table"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +58,9 @@ def check(node: NodePlan, unable: Callable[[Service], Iterable[Wish]], most: int
 
 
 def _always(service: Service) -> Iterable[Wish]:
-    for name, title in _BESIDE.items():
+    for name, (place, title) in _BESIDE.items():
         if getattr(service, name):
-            yield Wish(name, f"has no words for {title}", "none, or a fallback host for this node")
+            yield Wish(place, f"has no words for {title}", "none, or a fallback host for this node")
     pool = service.pool
     if pool is not None and pool.deterministic:
         wrong = "counts deterministic ports in another way than RFC 7422"
@@ -76,15 +80,18 @@ def blocks_of(pool: Pool) -> int:
     return pool.ports_per_subscriber // pool.block_size if pool.block_size else 0
 
 
-def block_wishes(pool: Pool, most: int) -> Iterable[Wish]:
-    """A quota in whole blocks is what devices count."""
+def quota_wishes(pool: Pool, most_blocks: int, most_ports: int) -> Iterable[Wish]:
+    """A quota of ports, or in whole blocks, which is what Junos counts then."""
     if not pool.block_size:
+        if pool.ports_per_subscriber:
+            yield from out_of("sharing", "ports of a customer", pool.ports_per_subscriber, 2, most_ports)
         return
+    yield from out_of("sharing", "a block size", pool.block_size, 1, MOST_BLOCK_SIZE)
     if pool.ports_per_subscriber == 0 or pool.ports_per_subscriber % pool.block_size:
         wrong = f"counts blocks of {pool.block_size} ports: {pool.ports_per_subscriber} are no number of them"
         yield Wish("sharing", wrong, "a multiple of the block size")
         return
-    yield from out_of("sharing", "blocks of a customer", blocks_of(pool), 1, most)
+    yield from out_of("sharing", "blocks of a customer", blocks_of(pool), 1, most_blocks)
 
 
 def pool(at: Leaf, networks: Iterable[IPv4Network], hint: Pool | None, **values: Any) -> Pool:
@@ -125,9 +132,3 @@ def in_order(found: Iterable[Service], wanted: tuple[Service, ...]) -> tuple[Ser
     return tuple(
         sorted(found, key=lambda one: (names.index(one.name) if one.name in names else len(names), one.name))
     )
-
-
-def carries(service: Service, carriage: str) -> bool:
-    """Whether a service has its NAPT at the gateway and crosses the domain in a way."""
-    row = TECHNIQUES[service.technique]
-    return row.mapping == "session" and row.carriage == carriage

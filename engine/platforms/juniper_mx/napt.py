@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from ipaddress import IPv6Network
 from typing import Any
 
 from ...mapping.pool import Pool
@@ -15,7 +17,7 @@ from .. import sessions
 from ..junos import Statement
 from ..junos_schema import Entry, entries
 from ..naming import OURS, owner, rule_name
-from ..sessions import LAST_PORT, Wish
+from ..sessions import LAST_PORT, MOST_BLOCK_SIZE, Wish
 from .schema import CONCENTRATORS, NAT_POOLS, NAT_RULES, SERVICE_SETS
 
 NAPT44, NAT64 = "napt-44", "stateful-nat64"
@@ -25,13 +27,13 @@ ANY_FILTERING = "address-and-port-dependent"  # what the device does where nothi
 PREFIX_LENGTHS = (56, 64, 96, 128)  # of dslite-ipv6-prefix-length
 _DEFAULT_PREFIX_LENGTH = 128
 _MOST_BLOCKS, _DEFAULT_BLOCKS, _DEFAULT_BLOCK_SIZE = 512, 8, 128
-_MOST_SESSIONS = 16384
+_MOST_PORTS, _MOST_SESSIONS = 65435, 16384
 _TRANSLATED = ("term", TERM, "then", "translated")
 
 
 def check(node: NodePlan) -> None:
     """Raises Refused for what the card cannot do. One DS-Lite service: to NAT all softwires look alike."""
-    encapsulates = any(sessions.carries(service, "encapsulation") for service in node.services)
+    encapsulates = any(service.translation_prefix is None for service in node.services)
     sessions.check(node, _unable, 1 if encapsulates else None)
 
 
@@ -42,11 +44,7 @@ def _unable(service: Service) -> Iterable[Wish]:
         wrong = f"filters by nothing or by address and port, not {service.filtering}"
         yield Wish("filtering", wrong, ENDPOINT_INDEPENDENT)
     yield from sessions.out_of("sharing.reserved_ports", "a first port", pool.first_port, 1, LAST_PORT)
-    yield from sessions.block_wishes(pool, _MOST_BLOCKS)
-    if pool.block_size:
-        yield from sessions.out_of("sharing", "a block size", pool.block_size, 1, 64512)
-    elif pool.ports_per_subscriber:
-        yield from sessions.out_of("sharing", "ports of a customer", pool.ports_per_subscriber, 2, 65435)
+    yield from sessions.quota_wishes(pool, _MOST_BLOCKS, _MOST_PORTS)
     if service.translation_prefix is None:
         yield from _unable_softwire(pool)
 
@@ -81,37 +79,47 @@ def terms(service: Service) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class _Objects:
+    """What is ours on the device beside the NAT rules, by name."""
+
+    pools: dict[str, Entry]
+    softwires: dict[str, Entry]
+    service_set: Entry | None
+
+
 def services(statements: list[Statement], wanted: tuple[Service, ...]) -> list[Service]:
-    """Services with a NAPT that a configuration describes. Raises ParseError."""
-    pools = entries(statements, *NAT_POOLS)
-    softwires = entries(statements, *CONCENTRATORS, "ds-lite")
+    """Services with a NAPT that a configuration describes: each has a NAT rule. Raises ParseError."""
+    objects = _Objects(
+        entries(statements, *NAT_POOLS),
+        entries(statements, *CONCENTRATORS, "ds-lite"),
+        entries(statements, *SERVICE_SETS).get(OURS),
+    )
     rules = entries(statements, *NAT_RULES)
-    service_set = entries(statements, *SERVICE_SETS).get(OURS)
-    found = []
-    for name, rule in rules.items():
-        hint = sessions.wanted_service(wanted, owner(name, {service.name for service in wanted})[0])
-        facts: dict[str, Any] = {"filtering": _filtering(rule)}
-        values: dict[str, Any] = {}
-        kind = rule.needed(*_TRANSLATED, "translation-type")
-        if kind.value == NAT64:
-            facts["translation_prefix"] = _prefix(rule)
-            techniques: tuple[str, ...] = ("nat64", "464xlat")
-        elif kind.value == NAPT44:
-            softwire = softwires.get(name)
-            if softwire is None:
-                raise rule.at.error(f"no ds-lite concentrator is called {name}")
-            facts |= _softwire_facts(softwire)
-            values = _softwire_values(softwire, service_set)
-            techniques = ("ds-lite",)
-        else:
-            raise kind.error(f"{kind.value} is not {NAPT44} or {NAT64}")
-        facts["pool"] = _pool(rule, pools, hint.pool if hint else None, values)
-        service = name.removeprefix(f"{OURS}-") if hint is None else hint.name
-        found.append(sessions.found_service(service, hint, techniques, GATEWAY, **facts))
-    orphan = next((softwires[name] for name in softwires if name not in rules), None)
-    if orphan is not None:
-        raise orphan.at.error(f"no NAT rule is called {orphan.at.value}")
-    return found
+    for softwire in objects.softwires.values():
+        if softwire.at.value not in rules:
+            raise softwire.at.error(f"no NAT rule is called {softwire.at.value}")
+    return [_service(rule, objects, wanted) for rule in rules.values()]
+
+
+def _service(rule: Entry, objects: _Objects, wanted: tuple[Service, ...]) -> Service:
+    name = rule.at.value
+    hint = sessions.wanted_service(wanted, owner(name, {service.name for service in wanted})[0])
+    service = name.removeprefix(f"{OURS}-") if hint is None else hint.name
+    own = hint.pool if hint else None
+    facts: dict[str, Any] = {"filtering": _filtering(rule)}
+    kind = rule.needed(*_TRANSLATED, "translation-type")
+    if kind.value == NAT64:
+        facts |= {"translation_prefix": _prefix(rule), "pool": _pool(rule, objects.pools, own)}
+        return sessions.found_service(service, hint, ("nat64", "464xlat"), GATEWAY, **facts)
+    if kind.value != NAPT44:
+        raise kind.error(f"{kind.value} is not {NAPT44} or {NAT64}")
+    softwire = objects.softwires.get(name)
+    if softwire is None:
+        raise rule.at.error(f"no ds-lite concentrator is called {name}")
+    values = _softwire_values(softwire, objects.service_set)
+    facts |= _softwire_facts(softwire) | {"pool": _pool(rule, objects.pools, own, **values)}
+    return sessions.found_service(service, hint, ("ds-lite",), GATEWAY, **facts)
 
 
 def _filtering(rule: Entry) -> str:
@@ -120,7 +128,7 @@ def _filtering(rule: Entry) -> str:
     return given.value if given is not None and mapping is not None else ANY_FILTERING
 
 
-def _prefix(rule: Entry) -> object:
+def _prefix(rule: Entry) -> IPv6Network:
     given = rule.needed(*_TRANSLATED, "destination-prefix")
     prefix = given.ipv6_network()
     matched = rule.needed("term", TERM, "from", "destination-address")
@@ -136,7 +144,7 @@ def _softwire_facts(softwire: Entry) -> dict[str, Any]:
     }
 
 
-def _softwire_values(softwire: Entry, service_set: Entry | None) -> dict[str, Any]:
+def _softwire_values(softwire: Entry, service_set: Entry | None) -> dict[str, int]:
     length = service_set.leaf("softwire-options", "dslite-ipv6-prefix-length") if service_set else None
     limit = softwire.number("session-limit-per-prefix", least=0, most=_MOST_SESSIONS, default=0)
     return {
@@ -145,7 +153,7 @@ def _softwire_values(softwire: Entry, service_set: Entry | None) -> dict[str, An
     }
 
 
-def _pool(rule: Entry, pools: dict[str, Entry], hint: Pool | None, values: dict[str, Any]) -> Pool:
+def _pool(rule: Entry, pools: dict[str, Entry], hint: Pool | None, **values: int) -> Pool:
     name = rule.needed(*_TRANSLATED, "source-pool")
     pool = pools.get(name.value)
     if pool is None:
@@ -166,10 +174,10 @@ def _pool(rule: Entry, pools: dict[str, Entry], hint: Pool | None, values: dict[
 def _quota(pool: Entry) -> dict[str, int]:
     blocks = ("port", "secured-port-block-allocation")
     if pool.has(*blocks):
-        size = pool.number(*blocks, "block-size", least=1, most=64512, default=_DEFAULT_BLOCK_SIZE)
+        size = pool.number(*blocks, "block-size", least=1, most=MOST_BLOCK_SIZE, default=_DEFAULT_BLOCK_SIZE)
         count = pool.number(
             *blocks, "max-blocks-per-address", least=1, most=_MOST_BLOCKS, default=_DEFAULT_BLOCKS
         )
         return {"block_size": size, "ports_per_subscriber": size * count}
-    quota = pool.number("limit-ports-per-address", least=2, most=65435, default=0)
+    quota = pool.number("limit-ports-per-address", least=2, most=_MOST_PORTS, default=0)
     return {"block_size": 0, "ports_per_subscriber": quota}

@@ -89,11 +89,7 @@ def _unable(service: Service) -> Iterable[Wish]:
         return
     yield from sessions.out_of("ipv4_pools", "prefixes", len(pool.ipv4), 1, _MOST_NETWORKS)
     yield from sessions.out_of("sharing.reserved_ports", "a first port", pool.first_port, 1024, LAST_PORT)
-    yield from sessions.block_wishes(pool, MOST_BLOCKS)
-    if pool.block_size:
-        yield from sessions.out_of("sharing", "a block size", pool.block_size, 1, 64512)
-    elif pool.ports_per_subscriber:
-        yield from sessions.out_of("sharing", "ports of a customer", pool.ports_per_subscriber, 2, LAST_PORT)
+    yield from sessions.quota_wishes(pool, MOST_BLOCKS, LAST_PORT)
     if service.translation_prefix is None:
         limit = pool.sessions_per_subscriber
         yield from sessions.out_of("sharing", "sessions of a customer", limit, 0, MOST_SESSIONS)

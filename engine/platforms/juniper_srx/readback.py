@@ -17,7 +17,7 @@ from .. import sessions
 from ..junos import Statement
 from ..junos_schema import Entry, entries
 from ..naming import OURS, is_ours, owner
-from ..sessions import LAST_PORT
+from ..sessions import LAST_PORT, MOST_BLOCK_SIZE
 from ..values import Leaf
 from . import map_e
 from .schema import MAP_DOMAINS, POOLS, SOFTWIRES, SOURCE_RULES, STATIC_RULES
@@ -64,6 +64,10 @@ def services(statements: list[Statement], wanted: tuple[Service, ...]) -> Iterat
         hint = sessions.wanted_service(wanted, owner(name, {service.name for service in wanted})[0])
         service = name.removeprefix(f"{OURS}-") if hint is None else hint.name
         yield _service(rule, objects, service, hint)
+    used = {leaf.value for pool in objects.pools.values() for leaf in pool.all("allocation-domain")}
+    for domain in objects.domains.values():
+        if domain.at.value not in used:
+            raise domain.at.error("no NAT pool of ours takes its ports")
 
 
 def _ours(rules: dict[str, Entry]) -> dict[str, Entry]:
@@ -159,7 +163,7 @@ def _networks(pool: Entry) -> Iterator[IPv4Network]:
 
 def _quota(pool: Entry) -> dict[str, int]:
     if pool.has(*_BLOCKS):
-        size = pool.number(*_BLOCKS, "block-size", least=1, most=64512, default=_DEFAULT_BLOCK_SIZE)
+        size = pool.number(*_BLOCKS, "block-size", least=1, most=MOST_BLOCK_SIZE, default=_DEFAULT_BLOCK_SIZE)
         count = pool.number(*_BLOCKS, _MOST_PER_HOST, least=1, most=MOST_BLOCKS, default=_DEFAULT_BLOCKS)
         return {"block_size": size, "ports_per_subscriber": size * count}
     quota = pool.number("limit-ports-per-host", least=2, most=LAST_PORT, default=0)

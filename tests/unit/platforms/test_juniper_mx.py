@@ -239,7 +239,7 @@ def test_rule_without_its_softwire_and_softwire_without_its_rule():
                     ),
                 )
             ],
-            "ipv4aas_services.hall7.static_bindings: juniper_mx box has no words for port forwards",
+            "ipv4aas_services.hall7.gateway: juniper_mx box has no words for ipv4aas_port_forwards",
         ),
     ],
 )

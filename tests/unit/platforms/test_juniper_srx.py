@@ -354,3 +354,10 @@ def test_mesh_is_refused():
     [rule] = edge().rules
     with pytest.raises(Refused, match="no document shows one rule as BMR and FMR"):
         CASE.rendered("netconf", edge(rules=(replace(rule, forwarding=True),)))
+
+
+def test_domain_without_its_pool():
+    text = CASE.rendered("netconf", edge())
+    start, end = text.index("      <nat>"), text.index("      </nat>") + len("      </nat>\n")
+    with pytest.raises(ParseError, match="<map-e> ipv4aas: no NAT pool of ours takes its ports"):
+        BOX.parse(text[:start] + text[end:], "netconf", (edge(),))
