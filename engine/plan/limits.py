@@ -44,6 +44,10 @@ WORDS: Mapping[str, tuple[str, Callable[[Service], Iterable[int]]]] = MappingPro
             _each_rule(lambda r: r.customer_ipv4_len),
         ),
         "ea_len": ("EA length", _each_rule(lambda r: r.ea_len)),
+        "translation_prefix_len": (
+            "length of the translation prefix",
+            lambda service: (service.translation_prefix.prefixlen,) if service.translation_prefix else (),
+        ),
         "psid_len": ("PSID length", _each_rule(lambda r: r.psid_len)),
         "psid_offset": ("PSID offset", _each_shared_rule(lambda r: r.psid_offset)),
         "sharing_ratio": ("customers on one address", _each_rule(lambda r: r.sharing_ratio)),

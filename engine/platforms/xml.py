@@ -9,7 +9,7 @@ they like. An element is a list entry where it has a key leaf: ``name``, or its 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -31,14 +31,13 @@ class Node:
     children: tuple[Node, ...] = ()
     line: int = field(default=0, compare=False)
     operation: str = ""
+    plain_keys: bool = field(default=False, compare=False)  # a key leaf is called name, and nothing else
 
     @property
     def key_leaf(self) -> Node | None:
         """The leaf that names this list entry, None where it is no list entry."""
-        for child in self.children:
-            if child.tag in ("name", f"{self.tag}-name"):
-                return child
-        return None
+        names = ("name",) if self.plain_keys else ("name", f"{self.tag}-name")
+        return next((child for child in self.children if child.tag in names), None)
 
     @property
     def key(self) -> str:
@@ -74,13 +73,13 @@ class Node:
         return Leaf(self.key, self.line, f"<{self.tag}> {self.key}")
 
 
-def read(text: str) -> Node:
+def read(text: str, *, plain_keys: bool = False) -> Node:
     """The configuration below one ``config`` element. Raises ParseError."""
     if not text.strip():
         return Node("config")
     parser = etree.XMLParser(resolve_entities=False, no_network=True, remove_comments=True, remove_pis=True)
     try:
-        root = _node(etree.fromstring(text.encode(), parser))
+        root = _node(etree.fromstring(text.encode(), parser), plain_keys)
     except etree.XMLSyntaxError as error:
         raise ParseError(f"line {error.lineno}: not XML: {error.msg}") from error
     while root.tag in _ENVELOPES and len(root.children) == 1 and root.children[0].tag in _ENVELOPES:
@@ -88,11 +87,12 @@ def read(text: str) -> Node:
     return replace(root, tag="config") if root.tag in _ENVELOPES else Node("config", children=(root,))
 
 
-def _node(element: etree._Element) -> Node:
-    children = tuple(_node(child) for child in element if isinstance(child.tag, str) and _is_active(child))
+def _node(element: etree._Element, plain_keys: bool) -> Node:
+    active = (child for child in element if isinstance(child.tag, str) and _is_active(child))
+    children = tuple(_node(child, plain_keys) for child in active)
     text = "" if children else (element.text or "").strip()
-    line = element.sourceline
-    return Node(etree.QName(element).localname, text, children, line if isinstance(line, int) else 0)
+    line = element.sourceline if isinstance(element.sourceline, int) else 0
+    return Node(etree.QName(element).localname, text, children, line, plain_keys=plain_keys)
 
 
 def _is_active(element: etree._Element) -> bool:
@@ -132,34 +132,38 @@ def ordered(node: Node) -> Node:
         return replace(node, text=canonical(node.text))
     key = node.key_leaf
     rest = sorted(
-        (ordered(child) for child in node.children if child is not key), key=lambda child: child.identity
+        (ordered(child) for child in node.children if child is not key),
+        key=lambda child: (child.identity, child.text),
     )
     return replace(node, children=(*filter(None, [key]), *rest))
 
 
-def edit(running: Node, wanted: Node, ours: Callable[[Node], bool]) -> Node | None:
+def edit(
+    running: Node, wanted: Node, ours: Callable[[Node], bool], leaf_lists: Collection[str] = ()
+) -> Node | None:
     """What turns ``running`` into ``wanted``, None where nothing does: leaf by leaf, entry by entry.
 
     A list entry is deleted as a whole only where ``ours`` says so or an element above it is ours;
-    other elements are only the way to what is ours.
+    other elements are only the way to what is ours. ``leaf_lists`` are tags that may hold several
+    values (RFC 7950 section 7.7): another value is another element.
     """
     changes: list[Node] = []
-    before = {child.identity: child for child in running.children}
-    after = {child.identity: child for child in wanted.children}
+    before = {_identity(child, leaf_lists): child for child in running.children}
+    after = {_identity(child, leaf_lists): child for child in wanted.children}
     for identity, child in before.items():
         if identity in after:
             continue
         if ours(child):
-            changes.append(_deletion(child))
+            changes.append(_deletion(child, leaf_lists))
         elif child.children:
             empty = replace(child, children=tuple(filter(None, [child.key_leaf])))
-            changes += filter(None, [edit(child, empty, ours)])
+            changes += filter(None, [edit(child, empty, ours, leaf_lists)])
     for identity, child in after.items():
         old = before.get(identity)
         if old is None or (not old.children and not child.children and old.text != child.text):
             changes.append(child)
         else:
-            changes += filter(None, [edit(old, child, _below(ours, child))])
+            changes += filter(None, [edit(old, child, _below(ours, child), leaf_lists)])
     if not changes:
         return None
     return replace(wanted, children=(*filter(None, [wanted.key_leaf]), *changes))
@@ -169,6 +173,11 @@ def _below(ours: Callable[[Node], bool], parent: Node) -> Callable[[Node], bool]
     return (lambda _: True) if ours(parent) else ours
 
 
-def _deletion(node: Node) -> Node:
+def _identity(node: Node, leaf_lists: Collection[str]) -> tuple[str, str]:
+    return (node.tag, node.text) if node.tag in leaf_lists and not node.children else node.identity
+
+
+def _deletion(node: Node, leaf_lists: Collection[str]) -> Node:
     key = node.key_leaf
-    return Node(node.tag, "", (key,) if key else (), operation="delete")
+    text = node.text if node.tag in leaf_lists else ""
+    return Node(node.tag, text, (key,) if key else (), operation="delete")
