@@ -20,6 +20,7 @@ from .terminal import Manners
 WIDE = replace(RULE, ipv6_prefix=IPv6Network("2001:3e8:6000::/48"))
 # Addresses that are not shared.
 SECOND = MapRule(IPv6Network("2001:3e8:7000::/56"), IPv4Network("198.51.100.0/24"), 8, 6)
+SHOWNET_PLAT = IPv6Network("2001:10:10:10:10:10::/96")
 CE = shownet("map-e", "edge", rules=(WIDE,), end_user_prefix=IPv6Network("2001:3e8:6000:4500::/56"))
 
 
@@ -49,8 +50,9 @@ CASE = Case(
     golden={
         "map-t": (shownet("map-t", "gateway"),),
         "map-t-two-rules": (shownet("map-t", "gateway", rules=(RULE, SECOND)),),
-        "nat64": (shownet("nat64", "gateway"),),
-        "464xlat": (shownet("464xlat", "gateway"),),
+        # The well-known prefix must not carry the addresses of documents that the twin's packets have.
+        "nat64": (shownet("nat64", "gateway", translation_prefix=IPv6Network("2001:db8:64::/96")),),
+        "464xlat": (shownet("464xlat", "gateway", translation_prefix=SHOWNET_PLAT),),
         "ds-lite": (shownet("ds-lite", "edge", mss_clamp=1420),),
         "map-e": (CE,),
     },

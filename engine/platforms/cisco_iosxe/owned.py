@@ -20,7 +20,7 @@ from .. import indented
 from ..driver import ParseError
 from ..indented import Block
 from ..naming import is_ours
-from ..values import Leaf, canonical
+from ..values import Leaf
 from .commands import place, tunnel_of
 from .ports import psid_bits, start_port
 
@@ -31,6 +31,15 @@ DEFAULT_NAT64_ROUTE = "nat64 route 0.0.0.0/0"
 _MARK = re.compile(r"event manager environment _ipv4aas_(?P<kind>map_[te])_(?P<number>\d+) (?P<name>\S+)")
 _INTERFACES = "event manager environment _ipv4aas_nat64"
 _DOMAIN = re.compile(r"nat64 (?P<kind>map-[te]) domain (?P<number>\d+)")
+# Commands that take prefixes; host bits mean nothing in them.
+_PREFIXES = (
+    "default-mapping-rule",
+    "ipv6-prefix",
+    "ipv4-prefix",
+    "local-ipv4-prefix",
+    "nat64 prefix stateful",
+    "permit ipv6",
+)
 _SEQUENCE = re.compile(r"^sequence \d+ | sequence \d+$")
 
 
@@ -178,7 +187,8 @@ def _network(text: str) -> IPv6Network | None:
 
 def _spelled(block: Block, above: str = "") -> Block:
     """The block as IOS prints it: IPv6 in capitals, prefixes without host bits, no default, one order."""
-    words = [_word(word, keep_host=block.opens("ipv6 address")) for word in block.text.split()]
+    is_prefix = any(block.opens(word) for word in _PREFIXES)
+    words = [_word(word, is_prefix=is_prefix) for word in block.text.split()]
     text = " ".join(words)
     if above.startswith("ipv6 access-list"):
         text = _SEQUENCE.sub("", text)
@@ -191,15 +201,16 @@ def _spelled(block: Block, above: str = "") -> Block:
     return Block(text, block.line, kept)
 
 
-def _word(word: str, *, keep_host: bool) -> str:
-    if ":" not in word:
-        return canonical(word)
+def _word(word: str, *, is_prefix: bool) -> str:
+    if ":" not in word and not word[:1].isdigit():
+        return word  # quick, since most words are none
     try:
         parsed = ip_interface(word)
     except ValueError:
         return word
-    shown = parsed if keep_host and "/" in word else parsed.network if "/" in word else parsed.ip
-    return str(shown).upper()
+    if "/" not in word:
+        return str(parsed.ip).upper()
+    return str(parsed.network if is_prefix else parsed).upper()
 
 
 def _ports(block: Block, *, start: bool) -> str:
