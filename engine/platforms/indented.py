@@ -25,6 +25,10 @@ class Block:
         """Whether the first words of the line are those of ``start``."""
         return self.text == start or self.text.startswith(f"{start} ")
 
+    def names(self, start: str) -> bool:
+        """Whether the line is ``start`` and a name."""
+        return self.opens(start) and " " not in self.text.removeprefix(f"{start} ")
+
 
 def read(text: str) -> tuple[Block, ...]:
     """Blocks of a configuration. Comments (lines that start with !), banners and ``end`` are left out."""
@@ -62,14 +66,14 @@ def _read(lines: list[tuple[int, str, int]], at: int, indent: int) -> tuple[tupl
 def write(
     blocks: Iterable[Block], submodes: tuple[str, ...] = (), depth: int = 0, *, inner: bool = True
 ) -> str:
-    """Text of blocks, each one with children or in ``submodes`` closed by ``!`` as IOS XR prints it.
+    """Text of blocks, each with children, or one of ``submodes`` with a name, closed by ``!`` as IOS XR does.
 
     ``inner`` is False for IOS, which closes the outermost blocks only.
     """
     lines = []
     for block in blocks:
         lines.append(f"{' ' * depth}{block.text}\n")
-        if block.children or any(block.opens(word) for word in submodes):
+        if block.children or any(block.names(word) for word in submodes):
             lines.append(write(block.children, submodes, depth + 1, inner=inner))
             lines.append(f"{' ' * depth}!\n" if inner or not depth else "")
     return "".join(lines)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from hier_config import HConfig, HConfigChild, WorkflowRemediation, get_hconfig
 from hier_config.models import IdempotentCommandsRule, MatchRule
@@ -18,19 +18,17 @@ from ..driver import Change
 from ..indented import Block
 from ..naming import OURS, is_ours
 from ..values import Leaf, canonical
-from . import map_t
+from . import card, map_t
 from .map_t import Customers, Entry, Internet
-from .model import IPV6_PREFIX, LEAVES, Found
+from .model import GATEWAY_ADDRESS, IPV6_PREFIX, LEAVES, Found
 
 _INSTANCE = "service cgv6"
 _MAP_E = "service-type map-e"
 _MAP_T = "service-type map-t-cisco"
 # Commands of an entry that hold one value each.
-_SINGLE = {_MAP_E: LEAVES, _MAP_T: map_t.LEAVES}
+_SINGLE = {_MAP_E: (*LEAVES, card.OTHER_GATEWAY_ADDRESS), _MAP_T: map_t.LEAVES}
 _CUSTOMERS = re.compile(r"cpe-domain-name (\S+) ipv4-prefix (\S+) ipv6-prefix (\S+)")
 _INTERNET = re.compile(r"ext-domain-name \S+ ipv6-prefix (\S+) ipv4-vrf (\S+)")
-# Guides for service cards use another word for the same address.
-_OLD_WORDS = {"aftr-endpoint-address": "br-endpoint-address"}
 
 
 class _Rules(HConfigDriverBase):
@@ -51,7 +49,7 @@ class _Rules(HConfigDriverBase):
 
 
 def owned(text: str) -> str:
-    """Our own instance, and our entries in an instance of the operator's."""
+    """Our own instance, our entries in an instance of the operator's, and what leads to a card of ours."""
     return _text(_owned(text))
 
 
@@ -60,9 +58,10 @@ def _text(blocks: tuple[Block, ...]) -> str:
 
 
 def _owned(text: str) -> tuple[Block, ...]:
-    instances = (block for block in indented.read(text) if block.opens(_INSTANCE))
-    kept = (_instance(block) for block in sorted(instances, key=lambda block: block.text))
-    return tuple(block for block in kept if block.children or _is_our_instance(block))
+    blocks = indented.read(text)
+    kept = (_instance(block) for block in blocks if block.opens(_INSTANCE))
+    instances = (block for block in kept if block.children or _is_our_instance(block))
+    return tuple(sorted((*instances, *card.owned(blocks)), key=lambda block: block.text))
 
 
 def _is_our_instance(block: Block) -> bool:
@@ -85,13 +84,14 @@ def _name(block: Block, kind: str) -> str:
 
 
 def _entry(block: Block) -> Block:
-    children = (Block(_canonical(child.text), child.line, child.children) for child in block.children)
+    words = card.word_of(block)
+    children = (Block(_canonical(child.text, words), child.line, child.children) for child in block.children)
     return Block(block.text, block.line, tuple(sorted(children, key=lambda child: child.text)))
 
 
-def _canonical(text: str) -> str:
+def _canonical(text: str, other_words: dict[str, str]) -> str:
     first, *rest = text.split()
-    words = [_OLD_WORDS.get(first, first), *rest]
+    words = [other_words.get(first, first), *rest]
     if words[:3] == ["cpe-domain", "ipv4", "prefix"] and len(words) == 5 and words[3] != "length":
         words[3:] = ["/".join(words[3:])]
     return " ".join(canonical(word) for word in words)
@@ -102,7 +102,10 @@ def maps(text: str) -> Iterator[Found]:
     for block in _entries(text, _MAP_E):
         values, rest = _values(block, _MAP_E)
         for line in rest:
-            raise _at(line).error(f"not understood; one of {', '.join(LEAVES)}")
+            if not card.is_family(line):
+                raise _at(line).error(f"not understood; one of {', '.join(LEAVES)}")
+        if card.OTHER_GATEWAY_ADDRESS in values:
+            values[GATEWAY_ADDRESS] = values.pop(card.OTHER_GATEWAY_ADDRESS)
         yield _at(block, _name(block, _MAP_E)), values
 
 
@@ -153,8 +156,8 @@ def change(running: str, wanted: str) -> Change:
     """Commands from what the device runs to what it should run, and back."""
     before = _owned(running)
     after = _in_the_form_of(before, _owned(wanted))
-    shells = {block.text for block in (*before, *after) if not _is_our_instance(block)}
-    flow = WorkflowRemediation(_tree(before, shells), _tree(after, shells))
+    frames = [frame for block in (*before, *after) if (frame := _frame(block)) is not None]
+    flow = WorkflowRemediation(_tree(before, frames), _tree(after, frames))
     return Change(
         _commands(flow.remediation_config),
         _commands(flow.rollback_config),
@@ -179,14 +182,21 @@ def _in_the_form_of(running: tuple[Block, ...], wanted: tuple[Block, ...]) -> tu
     return tuple(cut(block) for block in wanted)
 
 
-def _tree(blocks: tuple[Block, ...], shells: set[str]) -> HConfig:
-    """With every foreign instance in it, so that none is ever removed as a whole."""
+def _frame(block: Block) -> Block | None:
+    """What of a block is the operator's around what is ours; None where the whole block is ours."""
+    if block.opens(_INSTANCE) and not _is_our_instance(block):
+        return Block(block.text)
+    return card.shell(block)
+
+
+def _tree(blocks: tuple[Block, ...], frames: list[Block]) -> HConfig:
+    """With every frame of the operator's in it, so that none is ever removed as a whole."""
     tree = get_hconfig(_Rules())
-    _fill(tree, (*blocks, *(Block(shell) for shell in sorted(shells))))
+    _fill(tree, (*blocks, *sorted(frames, key=lambda block: block.text)))
     return tree
 
 
-def _fill(parent: HConfig | HConfigChild, blocks: tuple[Block, ...]) -> None:
+def _fill(parent: HConfig | HConfigChild, blocks: Iterable[Block]) -> None:
     for block in blocks:
         _fill(parent.add_child(block.text, return_if_present=True), block.children)
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ipv4aas.fleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Cisco ASR 9000, IOS XR: MAP-E and MAP-T border relay inline on the line cards."""
+"""Cisco ASR 9000, IOS XR: MAP-E and MAP-T border relay inline on the line cards, MAP-E on a service card."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..assembly import offset_on_device
 from ..driver import Change
 from ..guard import check_rules, option
 from ..naming import OURS, rule_name
-from . import cli, map_t, netconf
+from . import card, cli, map_t, netconf
 from .model import MAX_CUSTOMER_PREFIX, found_rule
 
 _DIALECTS: dict[str, Any] = {"cli": cli, "netconf": netconf}
@@ -37,15 +37,16 @@ class Asr9000:
         map-t-cisco for each service of MAP-T."""
         translating = any(service.technique == _MAP_T for service in node.services)
         check_rules(node, _inexpressible, map_t.problems(node) if translating else ())
-        shared = "cgv6_instance" in node.options
+        shared, on_card = "cgv6_instance" in node.options, card.LOCATION in node.options
         return {
             "instance": option(node, "cgv6_instance", str, _SHARED) if shared else OURS,
             "inline_interfaces": []
-            if shared
+            if shared or on_card
             else sorted(option(node, "inline_interfaces", list, _INTERFACES)),
             "maps": _sorted(
                 _entry(service, index) for service in node.services for index in range(len(service.rules))
             ),
+            "card": card.context(node, dialect) if on_card else None,
             "translations": _sorted(_translation(service) for service in node.services)
             if translating
             else [],

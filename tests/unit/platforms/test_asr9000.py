@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ipv4aas.fleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""MAP-T on IOS XR: the vendor's example, other spellings, errors, and changes of technique."""
+"""IOS XR: MAP-T by the vendor's example, other spellings, errors, changes of technique; MAP-E on a card."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network
 
 import pytest
 from ansible_collections.ipv4aas.fleet.engine.mapping.rule import MapRule
+from ansible_collections.ipv4aas.fleet.engine.plan.build import build_plan
 from ansible_collections.ipv4aas.fleet.engine.platforms.driver import ParseError
-from ansible_collections.ipv4aas.fleet.engine.platforms.registry import driver
+from ansible_collections.ipv4aas.fleet.engine.platforms.registry import all_features, driver
+from ansible_collections.ipv4aas.fleet.engine.platforms.render import render
 from ansible_collections.ipv4aas.fleet.engine.problem import Refused
 from platform_cases import CASES
 from platform_cases.asr9000 import SECOND
+from platform_cases.case import TEMPLATES
 from platform_cases.services import RULE, shownet
 
 CASE = CASES["asr9000"]
@@ -174,6 +177,120 @@ def test_netconf_moves_an_entry_by_its_keys():
     assert payload.count("<address>130.129.255.92</address>") == 1
 
 
+# The form of a service card (general knowledge): what leads to the card, and the entry on it.
+ON_CARD = {
+    "inline_interfaces": [],
+    "service_location": "0/1/CPU0",
+    "service_app_ipv4": {"interface": "ServiceApp1", "address": "192.0.2.1/30"},
+    "service_app_ipv6": {"interface": "ServiceApp2", "address": "2001:db8:100::1/126"},
+}
+CARD = """\
+interface ServiceApp1
+ ipv4 address 192.0.2.1 255.255.255.252
+ service cgv6 ipv4aas service-type map-e
+!
+interface ServiceApp2
+ ipv6 address 2001:db8:100::1/126
+ service cgv6 ipv4aas service-type map-e
+!
+router static
+ address-family ipv4 unicast
+  130.129.255.92/30 ServiceApp1
+ !
+ address-family ipv6 unicast
+  2001:3e8:0:2900::1/128 ServiceApp2
+ !
+!
+service cgv6 ipv4aas
+ service-location preferred-active 0/1/CPU0
+ service-type map-e ipv4aas-hall7
+  address-family ipv4
+   interface ServiceApp1
+  !
+  address-family ipv6
+   interface ServiceApp2
+  !
+  aftr-endpoint-address 2001:3e8:0:2900::1
+  contiguous-ports 64
+  cpe-domain ipv4 prefix 130.129.255.92/30
+  cpe-domain ipv6 prefix 2001:3e8:6000::/56
+  sharing-ratio 64
+ !
+!
+"""
+MAP_E = shownet("map-e", "gateway")
+
+
+def test_form_of_a_card():
+    assert CASE.rendered("cli", MAP_E, **ON_CARD) == CARD
+    assert BOX.owned(CARD, "cli") == CARD
+    assert BOX.parse(CARD, "cli", (MAP_E,)) == (MAP_E,)
+    other = CARD.replace("aftr-endpoint", "br-endpoint").replace("2001:db8:100::1", "2001:DB8:100:0::1")
+    assert BOX.parse(other, "cli", (MAP_E,)) == (MAP_E,)
+    assert not BOX.change(other, CARD, "cli")
+
+
+def test_form_of_a_card_is_unverified():
+    """The inline form of the same row is not."""
+    with pytest.raises(Refused, match="map-e on asr9000 is unverified; true, to try it"):
+        CASE.rendered("cli", MAP_E, allow_unverified=False, **ON_CARD)
+    assert CASE.rendered("cli", MAP_E, allow_unverified=False)
+
+
+def test_from_inline_to_a_card_and_back():
+    """Of the operator's static routes and ServiceApp interfaces none is touched."""
+    device = CASE.device("cli")
+    device.apply(
+        "interface ServiceApp9\n service cgv6 OPERATOR service-type map-e\n!\n"
+        "router static\n address-family ipv6 unicast\n  2001:db8:9::/48 ServiceApp9\n !\n!\n"
+    )
+    foreign = sorted(CASE.facts(device.show(), "cli"))
+    inline = CASE.rendered("cli", MAP_E)
+    for wanted in (inline, CARD, inline, CARD, ""):
+        before = sorted(CASE.facts(device.show(), "cli"))
+        change = BOX.change(BOX.owned(device.show(), "cli"), wanted, "cli")
+        device.apply(change.payload)
+        assert BOX.owned(device.show(), "cli") == wanted
+        assert set(foreign) <= set(CASE.facts(device.show(), "cli"))
+        device.apply(change.undo)
+        assert sorted(CASE.facts(device.show(), "cli")) == before
+        device.apply(change.payload)
+    assert sorted(CASE.facts(device.show(), "cli")) == foreign
+    assert change.payload.splitlines() == [
+        "no interface ServiceApp1",
+        "no interface ServiceApp2",
+        "no service cgv6 ipv4aas",
+        "router static",
+        " address-family ipv4 unicast",
+        "  no 130.129.255.92/30 ServiceApp1",
+        " !",
+        " address-family ipv6 unicast",
+        "  no 2001:3e8:0:2900::1/128 ServiceApp2",
+        " !",
+        "!",
+    ]
+
+
+def test_refusals_of_the_form_of_a_card():
+    two = replace(MAP_E, rules=(RULE, SECOND))
+    options = ON_CARD | {
+        "service_app_ipv4": {"interface": "Gi1", "address": "x"},
+        "cgv6_instance": "OPERATOR",
+    }
+    del options["service_app_ipv6"]
+    with pytest.raises(Refused) as refused:
+        CASE.rendered("netconf", two, **options)
+    assert [str(problem).split(";")[0] for problem in refused.value.problems] == [
+        "box.ipv4aas_dialect: no model has the card form",
+        "box.ipv4aas_options.cgv6_instance: the card has an instance of its own",
+        "box.ipv4aas_options.service_app_ipv4: {'interface': 'Gi1', 'address': 'x'} does not fit",
+        "box.ipv4aas_options.service_app_ipv6: missing",
+        "box.ipv4aas_options.service_location: an entry has two ServiceApp interfaces of its own",
+    ]
+    with pytest.raises(Refused, match="the card form is known for MAP-E only"):
+        CASE.rendered("cli", SERVICE, **ON_CARD)
+
+
 def test_service_that_nobody_wants_is_found():
     (found,) = BOX.parse(TEXT, "cli", ())
     assert found.rules == SERVICE.rules
@@ -184,3 +301,33 @@ def test_service_that_nobody_wants_is_found():
     (changed,) = BOX.parse(added, "cli", (SERVICE,))
     assert changed.rules[0] == RULE
     assert changed.rules[1].ipv4_prefix == IPv4Network("192.0.2.8/30")
+
+
+@pytest.mark.parametrize("technique", ["map-e", "map-t"])
+def test_inventory_says_it_and_the_router_runs_it(technique):
+    host = {
+        "ipv4aas_role": "gateway",
+        "ipv4aas_platform": "asr9000",
+        "ipv4aas_carries": ["home"],
+        "ipv4aas_options": {"inline_interfaces": ["TenGigE0/0/0/0"]},
+        "ipv4aas_services": {
+            "home": {
+                "technique": technique,
+                "customers": {"ipv6": "2001:3e8:6000::/48", "prefix_length": 56},
+                "ipv4_pools": ["130.129.255.92/30"],
+                "sharing": {"customers_per_address": 64, "reserved_ports": 4096},
+                "gateway": {"address": "2001:3e8:0:2900::1", "translation_prefix": "2001:db8:ffff::/64"},
+                "backbone_mtu": 1500,
+            }
+        },
+    }
+    node = build_plan({"br1": host}, all_features()).nodes["br1"]
+    text = render(node, TEMPLATES)
+    assert f"service-type {technique}" in text
+    assert BOX.parse(text, node.dialect, node.services) == node.services
+    if technique == "map-e":
+        with pytest.raises(Refused, match="allow_unverified: the syntax of asr9000 is unverified"):
+            build_plan({"br1": host | {"ipv4aas_options": ON_CARD}}, all_features())
+        trying = host | {"ipv4aas_options": ON_CARD | {"allow_unverified": True}}
+        node = build_plan({"br1": trying}, all_features()).nodes["br1"]
+        assert "aftr-endpoint-address" in render(node, TEMPLATES)
