@@ -58,7 +58,7 @@ def problems(node: NodePlan) -> Iterator[Problem]:
             wrong = f"deterministic: {node.platform} {node.name} chooses the ports itself"
             yield Problem(f"{place}.sharing.allocation", wrong, "dynamic, or a fallback host for this node")
         if service.static_bindings:
-            wrong = f"{len(service.static_bindings)} port forwards end at {node.name}: nothing read says how"
+            wrong = "no document says whether a static mapping may have an address of the pool"
             yield Problem(
                 f"{place}.port_forwards", wrong, "no port forwards, or a fallback host for this node"
             )

@@ -16,6 +16,7 @@ from .commands import natural
 
 _INTERFACES = "a list of interfaces as the router prints them, such as GigabitEthernet0/0/1"
 _UPLINK = "the interface towards the IPv6 network as the router prints it, such as GigabitEthernet0/0/0"
+_MOST_CHARACTERS = 200  # of all their names in one line, of which a router takes 254
 # Types of interfaces that can have nat64 enable or be the source of a tunnel (Cisco-IOS-XE-nat).
 _INTERFACE = re.compile(
     r"(?:(?:Fast|Gigabit|TwoGigabit|FiveGigabit|TenGigabit|AppGigabit)?Ethernet|TwentyFiveGigE"
@@ -39,6 +40,9 @@ class Ask:
         found = [str(one) for one in self._get(name, list, _INTERFACES) or []]
         for one in found:
             self._check(name, one, _INTERFACES)
+        if len(" ".join(found)) > _MOST_CHARACTERS:
+            wrong = f"{len(found)} interfaces are too long for one command line"
+            self.problems.append(Problem(self.place(name), wrong, f"{_MOST_CHARACTERS} characters at most"))
         return sorted(set(found), key=natural)
 
     def uplink(self) -> str:

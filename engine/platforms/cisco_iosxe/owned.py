@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from ipaddress import IPv6Address, IPv6Network, ip_interface
+from ipaddress import IPv6Network, ip_interface
 
 from .. import indented
 from ..driver import ParseError
@@ -59,7 +59,7 @@ def text_of(blocks: tuple[Block, ...]) -> str:
 
 def owned(text: str) -> tuple[Block, ...]:
     """Our blocks, in the order of commands.place."""
-    return _Configuration(tuple(_spelled(block) for block in indented.read(text))).owned
+    return tuple(sorted((_spelled(block) for block in _Configuration(indented.read(text)).owned), key=place))
 
 
 def domains(blocks: tuple[Block, ...]) -> Iterator[Domain]:
@@ -109,15 +109,15 @@ def interfaces_of(block: Block) -> tuple[str, ...]:
 
 
 class _Configuration:
-    """A whole configuration; what is ours follows from several places in it."""
+    """A whole configuration in any spelling; what is ours follows from several places in it."""
 
     def __init__(self, blocks: tuple[Block, ...]) -> None:
         self._blocks = blocks
 
     @property
-    def owned(self) -> tuple[Block, ...]:
-        kept = (self._ours(block) for block in self._blocks)
-        return tuple(sorted((block for block in kept if block is not None), key=place))
+    def owned(self) -> Iterator[Block]:
+        """What is ours, in the order and spelling of the configuration."""
+        return (kept for block in self._blocks if (kept := self._ours(block)) is not None)
 
     def _ours(self, block: Block) -> Block | None:
         if block.opens("interface"):
@@ -144,13 +144,13 @@ class _Configuration:
         if block.text.removeprefix("interface ") not in self._interfaces:
             return None
         lines = (line for line in block.children if line.text == "nat64 enable" or self._is_map_address(line))
-        kept = tuple(sorted(lines, key=place))
+        kept = tuple(lines)
         return Block(block.text, block.line, kept) if kept else None
 
     def _is_map_address(self, line: Block) -> bool:
         """Whether a line is the address that an edge has by MAP-E: inside its domain's prefix, a /128."""
-        match = re.fullmatch(r"ipv6 address (\S+)/128", line.text)
-        return match is not None and any(IPv6Address(match[1]) in prefix for prefix in self._map_e)
+        network = _network(line.text.removeprefix("ipv6 address "))
+        return network is not None and network.prefixlen == 128 and any(map(network.subnet_of, self._map_e))
 
     @cached_property
     def _domains(self) -> set[tuple[str, int]]:
@@ -180,7 +180,7 @@ class _Configuration:
 
 def _network(text: str) -> IPv6Network | None:
     try:
-        return IPv6Network(text)
+        return IPv6Network(text, strict=False)
     except ValueError:
         return None
 

@@ -441,10 +441,18 @@ def test_refusals_of_a_nat64():
         " one service of NAT64 or 464XLAT on a router",
         "ipv4aas_services.hall7.ipv4_pools: 198.51.100.0/26, 203.0.113.0/26 leave a gap;"
         " one range of addresses on a router",
-        "ipv4aas_services.hall7.port_forwards: 1 port forwards end at box: nothing read says how;"
-        " no port forwards, or a fallback host for this node",
+        "ipv4aas_services.hall7.port_forwards: no document says whether a static mapping may have an"
+        " address of the pool; no port forwards, or a fallback host for this node",
         "ipv4aas_services.hall8.sharing.allocation: deterministic: cisco_iosxe box chooses the ports itself;"
         " dynamic, or a fallback host for this node",
+    }
+
+
+def test_interfaces_have_to_fit_into_one_line():
+    many = [f"TenGigabitEthernet0/0/{n}" for n in range(10)]
+    assert refused(SERVICES["map-t"], interfaces=many) == {
+        "box.ipv4aas_options.interfaces: 10 interfaces are too long for one command line;"
+        " 200 characters at most"
     }
 
 
