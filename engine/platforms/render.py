@@ -8,7 +8,13 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateNotFound
+from jinja2 import (
+    Environment,
+    FileSystemBytecodeCache,
+    FileSystemLoader,
+    StrictUndefined,
+    TemplateNotFound,
+)
 
 from ..plan.capability import ALLOW_UNVERIFIED, OWN_TEMPLATE, Feature
 from ..plan.model import NodePlan
@@ -50,15 +56,24 @@ def render(node: NodePlan, templates: Path, dialect: str | None = None) -> str:
 
 @cache
 def _environment(folder: Path) -> Environment:
-    """Kept, so that a template is compiled once for the whole fleet."""
+    """Kept, so that a template is compiled once for the whole fleet; on disk, for a process a host."""
     return Environment(
         loader=FileSystemLoader(folder),
+        bytecode_cache=_byte_code(),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
         autoescape=False,  # names and numbers of our own models, no HTML
     )
+
+
+def _byte_code() -> FileSystemBytecodeCache | None:
+    """A folder that only this user can write to; None where the system offers none."""
+    try:
+        return FileSystemBytecodeCache()
+    except RuntimeError:
+        return None
 
 
 def normalised(text: str) -> str:

@@ -94,4 +94,9 @@ def why_not(node: NodePlan) -> str:
         return f"{node.seat_taken_by} takes its place" + (f": {node.refused}" if node.refused else "")
     if node.refused is not None:
         return node.refused
-    return "" if node.deploy else "ipv4aas_deploy is false: planned and rendered only"
+    if node.deploy:
+        return ""
+    from ansible_collections.ipv4aas.fleet.engine.platforms.registry import all_features
+
+    why = all_features()[node.platform].by_person(node.dialect)
+    return f"by hand: {why}" if why else "ipv4aas_deploy is false: planned and rendered only"

@@ -84,12 +84,16 @@ class JunosRouter(Router):
         self, folder: Path, running: str, second: float = 0.02, ground: Ground | None = None
     ) -> None:
         super().__init__(folder, second, ground)
-        self.running: list[Words] = [tuple(line.split()[1:]) for line in running.splitlines() if line]
-        self.candidate = list(self.running)
+        self.take(running)
         self.history: list[list[Words]] = []  # what rollback 1, 2 ... bring back
         self.log = ["2026-11-20 08:00:00 UTC by root via other"]
         self.pending = False
         self.exclusive: JunosShell | None = None
+
+    def take(self, running: str) -> None:
+        """What it runs, whatever it ran."""
+        self.running: list[Words] = [tuple(line.split()[1:]) for line in running.splitlines() if line]
+        self.candidate = list(self.running)
 
     def new_shell(self) -> JunosShell:
         return JunosShell(self)

@@ -68,7 +68,7 @@ class ModelShell:
 
     def __init__(self, router: ModelRouter) -> None:
         self.router, self.manners = router, router.manners
-        self.inside = False
+        self.inside = self.manners.always
         self.path: list[str] = []  # lines of the open submodes
         self.candidate: Device | None = None
 
@@ -117,11 +117,16 @@ class ModelShell:
     def _inside(self, line: str) -> str | None:
         """The answer to what is no line of configuration; None for one that is."""
         manners = self.manners
+        if self.path and line == manners.exit:
+            self.path.pop()
+            return ""
         if self._is(manners.leave, line):
             self._outside()
             return ""
-        if self.path and line == manners.exit:
-            self.path.pop()
+        if self._is(manners.top, line):
+            self.path = []
+            return ""
+        if self._is(manners.quiet, line):
             return ""
         if self._is(manners.save, line):
             self.router.saved = copy.deepcopy(self.router.running)
@@ -147,6 +152,8 @@ class ModelShell:
         target = self.candidate if self.manners.candidate else self.router.running
         assert target is not None
         trial = copy.deepcopy(target)
+        if not self.manners.exit and self._is(self.manners.opens, line):
+            self.path = []
         lines = [*self.path, line]
         try:
             trial.apply("".join(f"{' ' * depth}{text}\n" for depth, text in enumerate(lines)))
