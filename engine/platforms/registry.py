@@ -20,6 +20,7 @@ import yaml
 
 from ..codec import CodecError, decode
 from ..mapping.iid import FORMATS
+from ..mapping.pool import Pool
 from ..mapping.rule import MapRule
 from ..plan.capability import CONFIDENCES, Feature, Features
 from ..plan.limits import WORDS
@@ -37,6 +38,7 @@ CARRIABLE = (
     *(f.name for f in fields(Service)),
     *(f"rules.{f.name}" for f in fields(MapRule)),
     "rules.ipv6_prefix_len",
+    *(f"pool.{f.name}" for f in fields(Pool)),
 )
 
 
