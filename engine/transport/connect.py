@@ -52,7 +52,7 @@ def session_for(platform: str, dialect: str, target: Target, *, allow_weaker: bo
 
         module, name = access.pop("line").split(".")
         line = getattr(import_module(f".{module}", __package__), name)
-        return SshSession(line(target, **access))
+        return SshSession(line(target, **access), allow_weaker=allow_weaker)
     raise Refused(
         [Problem("ipv4aas_dialect", f"{platform} cannot be reached in {dialect}", "see platforms_info")]
     )

@@ -15,9 +15,13 @@ from .target import Target
 
 
 class Terminal:
-    """An interactive session. ``prompt`` is the last line the router showed: host and mode."""
+    """An interactive session. ``prompt`` is the last line the router showed: host and mode.
 
-    def __init__(self, target: Target, device_type: str) -> None:
+    ``shape`` is a pattern of prompts, with ``{name}`` for the router's name in it.
+    """
+
+    def __init__(self, target: Target, device_type: str, shape: str = r"{name}[^\r\n]*[>#]") -> None:
+        self._shape = shape
         self._target = target
         self._device_type = device_type
         self._connection: BaseConnection | None = None
@@ -33,6 +37,7 @@ class Terminal:
             port=target.port,
             username=target.username,
             password=target.password or "",
+            secret=target.enable_password or "",
             use_keys=target.key_file is not None or target.use_own_keys,
             key_file=target.key_file,
             allow_agent=target.use_own_keys,
@@ -45,7 +50,10 @@ class Terminal:
             auth_timeout=target.timeout,
             read_timeout_override=target.timeout,
         )
-        self._prompt_pattern = rf"{re.escape(self._connection.base_prompt)}[^\r\n]*[>#]\s*$"
+        if target.enable_password is not None:
+            self._connection.enable()
+        name = re.escape(self._connection.base_prompt)
+        self._prompt_pattern = rf"(?:{self._shape.replace('{name}', name)})\s*$"
         self.prompt = self._connection.find_prompt()
 
     def close(self) -> None:
