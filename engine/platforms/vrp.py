@@ -90,18 +90,13 @@ def _any_below(gone: Iterable[Path], reference: tuple[Path, str] | None) -> bool
 
 
 def _typed(steps: Iterable[tuple[Path, str, bool]]) -> str:
-    """Lines with the way into and out of their views. A step: the view, the line, whether it opens one."""
+    """Lines with the way into their views. A step: the view, the line, whether the line opens one."""
     lines = []
     here: Path = ()
-    for view, line, opens in (*steps, ((), "", False)):
+    for view, line, opens in steps:
         while view[: len(here)] != here:
-            lines.append(f"{' ' * len(here)}quit")
             here = here[:-1]
-        for word in view[len(here) :]:
-            lines.append(f"{' ' * len(here)}{word}")
-            here = (*here, word)
-        if line:
-            lines.append(f"{' ' * len(here)}{line}")
-        if opens:
-            here = (*here, line)
+        lines += [f"{' ' * depth}{view[depth]}" for depth in range(len(here), len(view))]
+        lines.append(f"{' ' * len(view)}{line}")
+        here = (*view, line) if opens else view
     return "".join(f"{line}\n" for line in lines)

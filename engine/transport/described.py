@@ -37,6 +37,7 @@ class Words:
     inside: str  # pattern of the prompt in it
     error: str  # pattern in an answer that refuses; ^ and $ match at lines
     prompt: str = r"{name}[^\r\n]*[>#]"  # pattern of all prompts
+    marks: str = ""  # pattern of what in a prompt shows only that something is not committed or saved
     show: str = ""  # before ``read`` in configuration mode, such as "do "
     exit: str = "exit"  # leaves a nested mode; empty where each line is a whole command
     candidate: bool = False
@@ -139,6 +140,11 @@ class Described:
     def _configuring(self) -> bool:
         return re.search(self._words.inside, self._terminal.prompt) is not None
 
+    @property
+    def _place(self) -> str:
+        """The prompt as far as it tells the mode."""
+        return re.sub(self._words.marks, "", self._terminal.prompt)
+
     def _enter(self, commands: Iterable[str]) -> None:
         answers = [self._run(command) for command in commands]
         if not self._configuring:
@@ -152,7 +158,7 @@ class Described:
                 self._run(line)
 
         if self._words.exit:
-            type_nested(payload, run, lambda: self._terminal.prompt, self._words.exit, close=True)
+            type_nested(payload, run, lambda: self._place, self._words.exit, close=True)
         else:
             for line in payload.splitlines():
                 run(line)

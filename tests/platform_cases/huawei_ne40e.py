@@ -15,6 +15,7 @@ from ansible_collections.ipv4aas.fleet.engine.techniques.service import Service
 from .case import Case
 from .huawei_ne40e_device import Vrp
 from .services import POOL, RULE, shownet
+from .terminal import Manners
 
 CUSTOMERS = IPv6Network("2001:3e8:6000::/56")
 NAPT_POOL = replace(POOL, block_size=960, ports_per_subscriber=960, subscribers=CUSTOMERS)
@@ -77,4 +78,26 @@ CASE = Case(
     golden=GOLDEN,
     endings={"cli": "txt"},
     fit=_fit,
+    manners={
+        "cli": Manners(
+            exec_prompt="<box>",
+            inside_prompt="[{mark}box{mode}]",
+            marks=("~", "*"),
+            enter="system-view",
+            leave="return",
+            exit="quit",
+            opens=r"(?:map rule|(?:map-e|map-t|ds-lite|nat64) instance|(?:ds-lite|nat64) address-group) .*",
+            read="display current-configuration",
+            show="",
+            quiet=r"screen-length .*|(?:undo )?configuration exclusive",
+            refused="Error: Unrecognized command found at '^' position.",
+            candidate=True,
+            compare="display configuration candidate changes",
+            discard="clear configuration candidate",
+            commit="commit",
+            trial=r"commit trial (\d+)",
+            revert="abort trial",
+            save="save",
+        )
+    },
 )

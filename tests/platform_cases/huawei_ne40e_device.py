@@ -117,11 +117,10 @@ class Vrp:
     def apply(self, payload: str) -> None:
         views: list[tuple[str, dict]] = [("", self.tree)]
         for raw in payload.splitlines():
-            line = " ".join(raw.split())
-            if line == "quit":
-                assert len(views) > 1, "quit in the system view would end the session"
-                views.pop()
-            elif line.startswith("undo "):
+            line, depth = raw.strip(), len(raw) - len(raw.lstrip())
+            assert depth < len(views), f"in no view: {raw}"
+            del views[depth + 1 :]
+            if line.startswith("undo "):
                 self._undo(views, line.removeprefix("undo "))
             else:
                 self._enter(views, line)

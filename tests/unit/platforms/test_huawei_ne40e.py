@@ -162,18 +162,15 @@ def test_lines_that_are_only_written():
     assert payload(text.replace(" map icmp-tranfer enable\n", ""), text) == [
         "map-t instance ipv4aas-hall7 id 7",
         " map icmp-tranfer enable",
-        " quit",
     ]
     text = rendered(*GOLDEN["map-e"])
     assert payload(text.replace("::1 prefix-length 128", "::1 prefix-length 96"), text) == [
         "map-e instance ipv4aas-hall7 id 7",
         " undo br-ipv6-address ipv4aas-hall7",
-        " quit",
         "undo br-ipv6-address ipv4aas-hall7",
         "br-ipv6-address ipv4aas-hall7 ipv6-address 2001:3e8:0:2900::1 prefix-length 128",
         "map-e instance ipv4aas-hall7 id 7",
         " br-ipv6-address ipv4aas-hall7",
-        " quit",
     ]
 
 
@@ -265,14 +262,11 @@ def test_rule_that_changes_is_let_go_of_first():
     assert payload(rendered(service), rendered(other)) == [
         "map-e instance ipv4aas-hall7 id 7",
         " undo map-rule ipv4aas-hall7",
-        " quit",
         "map rule ipv4aas-hall7",
         " undo rule-prefix",
         f" {RULE_LINE} 6",
-        " quit",
         "map-e instance ipv4aas-hall7 id 7",
         " map-rule ipv4aas-hall7",
-        " quit",
     ]
 
 
@@ -283,17 +277,13 @@ def test_pool_that_grows_disturbs_nobody():
         "ds-lite instance ipv4aas-hall7 id 7",
         " ds-lite address-group ipv4aas-hall7 group-id 1",
         "  section 1 203.0.113.0 mask 28",
-        "  quit",
-        " quit",
     ]
     assert payload(rendered(larger), rendered(service)) == [
         "ds-lite instance ipv4aas-hall7 id 7",
         " undo ds-lite outbound any address-group ipv4aas-hall7",
         " ds-lite address-group ipv4aas-hall7 group-id 1",
         "  undo section 1",
-        "  quit",
         " ds-lite outbound any address-group ipv4aas-hall7",
-        " quit",
     ]
 
 
@@ -304,7 +294,6 @@ def test_value_that_is_overwritten_is_one_line():
         "ds-lite instance ipv4aas-hall7 id 7",
         " undo ds-lite tcp adjust-mss",
         " ds-lite mtu 1600",
-        " quit",
     ]
 
 
