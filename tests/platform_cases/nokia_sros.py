@@ -1,0 +1,69 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Nokia SR OS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from ipaddress import IPv4Network, IPv6Network
+
+from ansible_collections.ipv4aas.fleet.engine.mapping.rule import MapRule
+from ansible_collections.ipv4aas.fleet.engine.techniques.service import Service
+
+from .case import Case
+from .nokia_sros_device import MdCli
+from .services import POOL, RULE, shownet
+
+NAPT_POOL = replace(POOL, block_size=960, ports_per_subscriber=960, first_port=4096)
+_SECOND = MapRule(IPv6Network("2001:3e8:7000::/56"), IPv4Network("203.0.113.0/26"), 8, 6)
+
+
+def _fit(service: Service) -> Service:
+    if service.pool is None:
+        return service
+    size = service.pool.block_size or 64
+    blocks = 1 + service.pool.ports_per_subscriber // size % 40
+    first_port = 4096 if blocks % 2 else 1024
+    pool = replace(service.pool, block_size=size, ports_per_subscriber=size * blocks, first_port=first_port)
+    checksum = service.udp_zero_checksum.replace("forward", "compute")
+    if service.technique == "ds-lite":
+        return replace(service, pool=pool)
+    return replace(service, pool=pool, udp_zero_checksum=checksum)
+
+
+def _services() -> Iterator[tuple[str, tuple[Service, ...]]]:
+    yield "map-t", (shownet("map-t", "gateway"),)
+    other_dmr = IPv6Network("2001:db8:fffe::/96")
+    second = shownet(
+        "map-t", "gateway", name="hall8", rules=(_SECOND,), mss_clamp=1440, translation_prefix=other_dmr
+    )
+    yield "map-t-two", (shownet("map-t", "gateway", rules=(RULE,), ipv6_mtu=8686), second)
+    for technique in ("ds-lite", "nat64", "464xlat"):
+        yield technique, (shownet(technique, "gateway", pool=NAPT_POOL),)
+    pool = replace(
+        NAPT_POOL,
+        ipv4=(IPv4Network("198.18.0.0/21"), IPv4Network("203.0.113.0/28")),
+        ports_per_subscriber=3840,
+        first_port=1024,
+        subscriber_prefix_len=128,
+    )
+    other = {"pool": pool, "filtering": "endpoint-independent", "mss_clamp": 1460}
+    yield "ds-lite-large", (shownet("ds-lite", "gateway", ipv6_mtu=1540, **other),)
+    prefix = IPv6Network("2001:db8:64::/96")
+    more = {"ipv6_mtu": 1520, "udp_zero_checksum": "drop", "translation_prefix": prefix}
+    yield "nat64-large", (shownet("nat64", "gateway", **(other | more)),)
+
+
+GOLDEN: Mapping[str, tuple[Service, ...]] = dict(_services())
+
+CASE = Case(
+    platform="nokia_sros",
+    options={"nat_group": 1},
+    device=lambda dialect: MdCli(),
+    golden=GOLDEN,
+    endings={"mdcli": "txt"},
+    fit=_fit,
+    most_services=1,
+)
