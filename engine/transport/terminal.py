@@ -26,6 +26,7 @@ class Terminal:
         self._device_type = device_type
         self._connection: BaseConnection | None = None
         self._prompt_pattern = ""
+        self._asked = False  # whether the router waits for the answer to a question
         self.prompt = ""
 
     def open(self) -> None:
@@ -74,15 +75,18 @@ class Terminal:
             raise EOFError("the session was closed")
         self._connection.write_channel(f"{line}\n")
         pattern = f"(?:{questions})\\s*$|{self._prompt_pattern}" if questions else self._prompt_pattern
-        lines = self._read_until(pattern).rstrip().split("\n")
-        if re.search(self._prompt_pattern, lines[-1]):
+        # Prompts of an earlier line may come late; what a question wants is not always echoed.
+        echo = r"\A" if self._asked else rf"{re.escape(line)} *\n"
+        lines = self._read_until(pattern, echo).rstrip().split("\n")
+        self._asked = not re.search(self._prompt_pattern, lines[-1])
+        if not self._asked:
             self.prompt = lines.pop().strip()
         if lines and lines[0].strip().endswith(line):
             del lines[0]
         return "\n".join(lines).strip("\n")
 
-    def _read_until(self, pattern: str) -> str:
-        """Everything up to the pattern. Raises TimeoutError or EOFError.
+    def _read_until(self, pattern: str, echo: str) -> str:
+        """What comes after the echo, up to the pattern. Raises TimeoutError or EOFError.
 
         netmiko's own readers sleep between two looks, which a thousand lines would feel.
         """
@@ -90,12 +94,13 @@ class Terminal:
         channel: Any = self._connection.remote_conn
         channel.settimeout(self._target.timeout)
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        text = ""
-        while not re.search(pattern, text):
+        text = answer = ""
+        while not re.search(pattern, answer):
             data = channel.recv(65536)
             if not data:
                 raise EOFError("the router closed the session")
             text += decoder.decode(data).replace("\r", "")
             if self._connection.ansi_escape_codes:
                 text = self._connection.strip_ansi_escape_codes(text)
-        return text
+            answer = text[found.end() :] if (found := re.search(echo, text)) else ""
+        return answer
