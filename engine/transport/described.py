@@ -37,6 +37,7 @@ class Words:
     inside: str  # pattern of the prompt in it
     error: str  # pattern in an answer that refuses; ^ and $ match at lines
     prompt: str = r"{name}[^\r\n]*[>#]"  # pattern of all prompts
+    banner: str = ""  # pattern of a line above the prompt that tells the mode, where there is one
     marks: str = ""  # pattern of what in a prompt shows only that something is not committed or saved
     show: str = ""  # before ``read`` in configuration mode, such as "do "
     exit: str = "exit"  # leaves a nested mode; empty where each line is a whole command
@@ -60,7 +61,7 @@ class Described:
     def __init__(self, target: Target, **words: Any) -> None:
         self.target = target
         self._words = decode(Words, words, "access")
-        self._terminal = Terminal(target, self._words.terminal, self._words.prompt)
+        self._terminal = Terminal(target, self._words.terminal, self._words.prompt, self._words.banner)
         self._change: Change | None = None
         self._error = re.compile(self._words.error, re.MULTILINE)
 

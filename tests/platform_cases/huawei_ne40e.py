@@ -17,7 +17,8 @@ from .huawei_ne40e_device import Vrp
 from .services import POOL, RULE, shownet
 from .terminal import Manners
 
-CUSTOMERS = IPv6Network("2001:3e8:6000::/56")
+CUSTOMERS = IPv6Network("2001:db8::/40")
+PREFIX = IPv6Network("2001:db8:6400::/96")
 NAPT_POOL = replace(POOL, block_size=960, ports_per_subscriber=960, subscribers=CUSTOMERS)
 _SECOND = MapRule(IPv6Network("2001:3e8:7000::/56"), IPv4Network("203.0.113.0/26"), 8, 6)
 
@@ -59,12 +60,13 @@ def _services() -> Iterator[tuple[str, tuple[Service, ...]]]:
     yield "map-t", (shownet("map-t", "gateway", mss_clamp=1440),)
     draft = {"interface_identifier": "draft-03", "ipv6_mtu": 1540, "mss_clamp": 1460}
     yield "map-e-draft-03", (shownet("map-e", "gateway", rules=(RULE, _SECOND), **draft),)
-    for technique in ("ds-lite", "nat64", "464xlat"):
-        yield technique, (shownet(technique, "gateway", pool=NAPT_POOL),)
+    yield "ds-lite", (shownet("ds-lite", "gateway", pool=NAPT_POOL),)
+    for technique in ("nat64", "464xlat"):
+        yield technique, (shownet(technique, "gateway", pool=NAPT_POOL, translation_prefix=PREFIX),)
     large = replace(NAPT_POOL, ipv4=(IPv4Network("198.18.0.0/21"), IPv4Network("203.0.113.0/28")))
     grown = replace(large, block_size=128, ports_per_subscriber=512)
     open_ = {"filtering": "endpoint-independent", "ipv6_mtu": 1540, "mss_clamp": 1460}
-    yield "nat64-grown", (shownet("nat64", "gateway", pool=grown, **open_),)
+    yield "nat64-grown", (shownet("nat64", "gateway", pool=grown, translation_prefix=PREFIX, **open_),)
     quota = replace(NAPT_POOL, block_size=0, ports_per_subscriber=1000, subscriber_prefix_len=128)
     yield "ds-lite-quota", (shownet("ds-lite", "gateway", pool=quota, **open_),)
 

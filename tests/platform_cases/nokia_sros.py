@@ -15,8 +15,10 @@ from ansible_collections.ipv4aas.fleet.engine.techniques.service import Service
 from .case import Case
 from .nokia_sros_device import MdCli
 from .services import POOL, RULE, shownet
+from .terminal import Manners
 
 NAPT_POOL = replace(POOL, block_size=960, ports_per_subscriber=960, first_port=4096)
+PREFIX = IPv6Network("2001:db8:6400::/96")
 _SECOND = MapRule(IPv6Network("2001:3e8:7000::/56"), IPv4Network("203.0.113.0/26"), 8, 6)
 
 
@@ -40,8 +42,9 @@ def _services() -> Iterator[tuple[str, tuple[Service, ...]]]:
         "map-t", "gateway", name="hall8", rules=(_SECOND,), mss_clamp=1440, translation_prefix=other_dmr
     )
     yield "map-t-two", (shownet("map-t", "gateway", rules=(RULE,), ipv6_mtu=8686), second)
-    for technique in ("ds-lite", "nat64", "464xlat"):
-        yield technique, (shownet(technique, "gateway", pool=NAPT_POOL),)
+    yield "ds-lite", (shownet("ds-lite", "gateway", pool=NAPT_POOL),)
+    for technique in ("nat64", "464xlat"):
+        yield technique, (shownet(technique, "gateway", pool=NAPT_POOL, translation_prefix=PREFIX),)
     pool = replace(
         NAPT_POOL,
         ipv4=(IPv4Network("198.18.0.0/21"), IPv4Network("203.0.113.0/28")),
@@ -51,8 +54,7 @@ def _services() -> Iterator[tuple[str, tuple[Service, ...]]]:
     )
     other = {"pool": pool, "filtering": "endpoint-independent", "mss_clamp": 1460}
     yield "ds-lite-large", (shownet("ds-lite", "gateway", ipv6_mtu=1540, **other),)
-    prefix = IPv6Network("2001:db8:64::/96")
-    more = {"ipv6_mtu": 1520, "udp_zero_checksum": "drop", "translation_prefix": prefix}
+    more = {"ipv6_mtu": 1520, "udp_zero_checksum": "drop", "translation_prefix": PREFIX}
     yield "nat64-large", (shownet("nat64", "gateway", **(other | more)),)
 
 
@@ -65,5 +67,28 @@ CASE = Case(
     golden=GOLDEN,
     endings={"mdcli": "txt"},
     fit=_fit,
+    manners={
+        "mdcli": Manners(
+            exec_prompt="[/]\r\nA:admin@box#",
+            inside_prompt="{mark}(ex)[/]\r\nA:admin@box#",
+            marks=("", "*"),
+            enter="edit-config exclusive",
+            leave="quit-config",
+            read="/admin show configuration full-context",
+            show="",
+            quiet=r"(?://)?environment .*",
+            refused="MINOR: MGMT_CORE #2201: Unknown element",
+            candidate=True,
+            compare="compare",
+            check="validate",
+            discard="discard",
+            commit="commit",
+            trial=r"commit confirmed (\d+)",
+            unit=60,
+            confirm="commit confirmed accept",
+            revert="commit confirmed cancel",
+            save="/admin save",
+        )
+    },
     most_services=1,
 )

@@ -133,23 +133,12 @@ def _number(section: Block) -> tuple[int, str]:
 
 def _one_spelling(block: Block) -> Block:
     words = [canonical(word) for word in block.text.split()]
-    if not block.opens(BR_ADDRESS) and not block.opens("local-ipv6"):
-        for at in range(1, len(words) - 1):
-            if words[at] == "prefix-length":
-                words[at - 1] = _without_host_bits(words[at - 1], words[at + 1])
     if "mask" in words[:-1]:
         at = words.index("mask") + 1
         words[at] = _mask_length(words[at])
     if words[0] == "rule-prefix" and "psid-offset" not in words:
         words += ["psid-offset", str(DEFAULT_OFFSET)]
     return replace(block, text=" ".join(words))
-
-
-def _without_host_bits(address: str, length: str) -> str:
-    try:
-        return str(ip_network(f"{address}/{length}", strict=False).network_address)
-    except ValueError:
-        return address  # parse says what is wrong
 
 
 def _mask_length(mask: str) -> str:

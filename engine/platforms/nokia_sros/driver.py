@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import Any
 
 from ...mapping.rule import MapRule
@@ -83,43 +84,33 @@ def _router(node: NodePlan, name: str) -> tuple[str, ...]:
 
 
 def _domains(node: NodePlan) -> list[dict[str, Any]]:
-    usual = DEFAULTS["domain"]
-    made = []
+    domains = []
     for service in sorted(node.services, key=lambda service: service.name):
-        leaves = [
-            ("dmr-prefix", service.translation_prefix),
-            ("fpe", node.options.get("fpe")),
-            ("map-t-group", node.options.get("map_t_group")),
-            ("mtu", service.ipv6_mtu),
-            ("tcp-mss-adjust", service.mss_clamp),
-        ]
-        rules = [
-            {
-                "name": rule_name(service.name, index),
-                "rule": rule,
-                "leaves": [
-                    (word, value)
-                    for word, value in (
-                        ("ea-length", rule.ea_len),
-                        ("psid-offset", offset_on_device(rule)),
-                    )
-                    if str(value) != usual[f"mapping-rule * {word}"]
-                ],
-            }
-            for index, rule in enumerate(service.rules)
-        ]
-        made.append(
-            {
-                "name": rule_name(service.name, 0),
-                "leaves": [
-                    (word, value)
-                    for word, value in leaves
-                    if value is not None and str(value) != usual.get(word)
-                ],
-                "rules": sorted(rules, key=lambda item: str(item["name"])),
-            }
+        leaves = {
+            "dmr-prefix": service.translation_prefix,
+            "fpe": node.options.get("fpe"),
+            "map-t-group": node.options.get("map_t_group"),
+            "mtu": service.ipv6_mtu,
+            "tcp-mss-adjust": service.mss_clamp,
+        }
+        named = ((rule_name(service.name, index), rule) for index, rule in enumerate(service.rules))
+        domain = {"name": rule_name(service.name, 0), "leaves": _unusual(leaves)}
+        domains.append(
+            domain | {"rules": [_rule(name, rule) for name, rule in sorted(named, key=itemgetter(0))]}
         )
-    return made
+    return domains
+
+
+def _rule(name: str, rule: MapRule) -> dict[str, Any]:
+    leaves = {"ea-length": rule.ea_len, "psid-offset": offset_on_device(rule)}
+    return {"name": name, "rule": rule, "leaves": _unusual(leaves, "mapping-rule * ")}
+
+
+def _unusual(leaves: dict[str, Any], above: str = "") -> list[tuple[str, Any]]:
+    """Those that are given and that the device has not by itself."""
+    usual = DEFAULTS["domain"]
+    given = ((word, value) for word, value in leaves.items() if value is not None)
+    return [(word, value) for word, value in given if str(value) != usual.get(f"{above}{word}")]
 
 
 def _napt(service: Service, nat_group: int) -> dict[str, Any]:

@@ -30,19 +30,30 @@ def write(lines: Iterable[Line]) -> str:
 
 
 def commands(running: Iterable[Line], wanted: Iterable[Line]) -> str:
-    """Deletions, then values: order does not count in a candidate."""
+    """Values that go, values that come, objects that go.
+
+    Order does not count in a candidate; in this one every line alone leaves it without loose ends.
+    """
     before, after = list(running), list(wanted)
     paths = {line.path for line in after}
     kept = {line.words[:depth] for line in after for depth in range(1, len(line.words) + 1)}
-    gone = (_whole(line, kept) for line in before if line.path not in paths)
-    deletions = dict.fromkeys(f"delete /configure {' '.join(path)}\n" for path in gone)
-    return "".join(deletions) + write(line for line in after if line not in before)
+    gone = [line for line in reversed(before) if line.path not in paths]
+    objects = _deletions(line.thing for line in gone if _goes(line, kept))
+    values = _deletions(_whole(line, kept) for line in gone if not _goes(line, kept))
+    return values + write(line for line in after if line not in before) + objects
+
+
+def _deletions(paths: Iterable[Words]) -> str:
+    return "".join(dict.fromkeys(f"delete /configure {' '.join(path)}\n" for path in paths))
+
+
+def _goes(line: Line, kept: set[Words]) -> bool:
+    """Whether nothing stays of the object; the large-scale NAT of a router is none of ours."""
+    return line.kind != "large-scale" and line.thing not in kept
 
 
 def _whole(line: Line, kept: set[Words]) -> Words:
-    """The object or part of it that goes with a line, where nothing of it stays; else the value."""
-    if line.kind != "large-scale" and line.thing not in kept:
-        return line.thing
+    """The part of an object that goes with a line, where nothing of it stays; else the value."""
     if line.part != line.thing and line.part not in kept:
         return line.part
     return line.path

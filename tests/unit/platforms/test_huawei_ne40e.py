@@ -57,16 +57,16 @@ def test_lines_of_the_manual():
 
 SPELLINGS = [
     ("map-e", "2001:3e8:0:2900::1", "2001:3E8:0:2900:0::1"),
-    ("map-e", "rule-prefix 2001:3e8:6000::", "rule-prefix 2001:3E8:6000::1"),
+    ("map-e", "rule-prefix 2001:3e8:6000::", "rule-prefix 2001:3E8:6000::"),
     ("map-e", "#\n", "#\n!Last configuration was updated\n"),
     ("map-e", " map-rule ", " map-rule  "),
     ("map-e", " map-rule ", " map mtu 1500\n map-rule "),
     ("map-e-draft-03", " psid-offset 6", ""),
-    ("map-t", "2001:db8:ffff::", "2001:DB8:FFFF::1"),
+    ("map-t", "2001:db8:ffff::", "2001:DB8:FFFF:0::"),
     ("ds-lite", "mask 26", "mask 255.255.255.192"),
-    ("ds-lite", " prefix-length 56", "  prefix-length 56"),
+    ("ds-lite", " prefix-length 40", "  prefix-length 40"),
     ("ds-lite", "port-range", "ds-lite mtu 1500\n port-range"),
-    ("nat64", "64:ff9b::", "64:FF9B:0::"),
+    ("nat64", "2001:db8:6400::", "2001:DB8:6400:0::"),
 ]
 
 
@@ -113,9 +113,9 @@ CHANGED = {
     "map-e": ["::1 prefix", "6000::", "56 ipv4", "255.92", "length 30", "ea-length 8", "offset 4"],
     "map-e-draft-03": ["1540", "1460", " map-version draft\n", " map-rule ipv4aas-hall7_2\n"],
     "map-t": ["ffff::", "length 64", "1440"],
-    "ds-lite": ["2900::1", "6000::", "length 56", "length 64", "range 960", "100.64", "mask 26"],
+    "ds-lite": ["2900::1", "db8:: ", "length 40", "length 64", "range 960", "100.64", "mask 26"],
     "ds-lite-quota": ["1540", "1460", "tcp 1000", "total 1000", " ds-lite filter mode full-cone\n"],
-    "nat64": ["ff9b::", "length 96", "range 960", "100.64", "mask 26"],
+    "nat64": ["6400::", "length 96", "range 960", "100.64", "mask 26"],
     "nat64-grown": ["1540", "1460", "times 3", " nat64 filter mode full-cone\n"],
 }
 ANOTHER = {
@@ -132,13 +132,14 @@ ANOTHER = {
     "length 64": "length 56",
     "1440": "1400",
     "2900::1": "2900::2",
-    "length 56": "length 57",
+    "db8:: ": "db9:: ",
+    "length 40": "length 41",
     "range 960": "range 1024",
     "100.64": "100.0",
     "mask 26": "mask 27",
     "tcp 1000": "tcp 500",
     "total 1000": "total 500",
-    "ff9b::": "ff9a::",
+    "6400::": "6500::",
     "length 96": "length 64",
     "times 3": "times 2",
 }
