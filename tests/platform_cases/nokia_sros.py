@@ -13,7 +13,7 @@ from ansible_collections.ipv4aas.fleet.engine.mapping.rule import MapRule
 from ansible_collections.ipv4aas.fleet.engine.techniques.service import Service
 
 from .case import Case
-from .nokia_sros_device import MdCli
+from .nokia_sros_device import Classic, MdCli
 from .services import POOL, RULE, shownet
 from .terminal import Manners
 
@@ -63,9 +63,9 @@ GOLDEN: Mapping[str, tuple[Service, ...]] = dict(_services())
 CASE = Case(
     platform="nokia_sros",
     options={"nat_group": 1},
-    device=lambda dialect: MdCli(),
+    device=lambda dialect: MdCli() if dialect == "mdcli" else Classic(),
     golden=GOLDEN,
-    endings={"mdcli": "txt"},
+    endings={"mdcli": "txt", "classic": "cfg"},
     fit=_fit,
     manners={
         "mdcli": Manners(
@@ -88,7 +88,22 @@ CASE = Case(
             confirm="commit confirmed accept",
             revert="commit confirmed cancel",
             save="/admin save",
-        )
+        ),
+        "classic": Manners(
+            exec_prompt="{mark}A:box#",
+            inside_prompt="{mark}A:box>config{mode}#",
+            marks=("", "*"),
+            mode=">sub",
+            enter="configure",
+            leave="exit all",
+            opens=r"router|service|nat|outside|inside|map|dual-stack-lite|nat64"
+            r"|(?:vprn|address|pool|nat-policy|map-domain|mapping-rule|address-range) .*",
+            read="/admin display-config",
+            show="",
+            quiet=r"(?://)?environment .*",
+            refused="Error: Bad command.",
+            save="/admin save",
+        ),
     },
     most_services=1,
 )

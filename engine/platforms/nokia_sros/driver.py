@@ -19,10 +19,10 @@ from ..diff import line_diff
 from ..driver import Change
 from ..guard import check_rules, option
 from ..naming import rule_name
-from . import mdcli, model
+from . import classic, mdcli, model
 from .lines import DEFAULTS, occupied, owned
 
-_DIALECTS: dict[str, Any] = {"mdcli": mdcli}
+_DIALECTS: dict[str, Any] = {"mdcli": mdcli, "classic": classic}
 _GROUP = "a nat-group that is there, such as 1"
 _MOST_BLOCKS = 40
 _LEAST_FIRST_PORT = 1024
@@ -40,6 +40,8 @@ class NokiaSros:
         context: dict[str, Any] = {
             "inside": " ".join(inside),
             "outside": " ".join(outside),
+            "inside_views": classic.router_views(inside),
+            "outside_views": classic.router_views(outside),
             "outside_name": outside[-1].strip('"'),
         }
         napt = any(service.pool is not None for service in node.services)

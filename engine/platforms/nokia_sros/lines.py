@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from ..naming import is_ours
 from ..values import canonical
@@ -97,29 +98,33 @@ DEFAULTS = {
 _DISABLED = ("admin-state", "disable")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Line:
     """One value: the words of its path in the model, from below ``configure``."""
 
     words: Words
     line: int = field(default=0, compare=False)  # from 1; 0 where it was never read
 
+    @cached_property
+    def _object(self) -> tuple[str, int]:
+        return _object(self.words)
+
     @property
     def kind(self) -> str:
         """Of the object that it belongs to: a key of _LEAVES, empty for any other line."""
-        return _object(self.words)[0]
+        return self._object[0]
 
-    @property
+    @cached_property
     def thing(self) -> Words:
         """Path of that object."""
-        return self.words[: _object(self.words)[1]]
+        return self.words[: self._object[1]]
 
     @property
     def inside(self) -> Words:
         """The words below the object."""
-        return self.words[_object(self.words)[1] :]
+        return self.words[self._object[1] :]
 
-    @property
+    @cached_property
     def leaf(self) -> str:
         """Which leaf it is, keys as *; for a line that is none of ours the words themselves."""
         words = self.inside
@@ -130,7 +135,7 @@ class Line:
         """What takes the value back: without it, unless it is a key."""
         return self.words if self.leaf in KEYED else self.words[:-1]
 
-    @property
+    @cached_property
     def part(self) -> Words:
         """The smallest whole that the line belongs to: a part of its object, or the object."""
         for part in _PARTS:
@@ -188,12 +193,16 @@ def owned(lines: Iterable[Line]) -> list[Line]:
 
     In one order, without values that the device has by itself.
     """
-    lines = [replace(line, words=spelled(line.words)) for line in lines]
+    lines = _of_nat(lines)
     lent = {line.thing for line in lines if _is_our_policy(line)}
     ours = {line for line in lines if _is_ours(line, lent) and line.leaf in _LEAVES[line.kind]}
     ours = {line for line in ours if not _is_default(line)}
     longer = {line.words[:depth] for line in ours for depth in range(1, len(line.words))}
     return sorted((line for line in ours if line.words not in longer), key=_rank)
+
+
+def _of_nat(lines: Iterable[Line]) -> list[Line]:
+    return [replace(line, words=spelled(line.words)) for line in lines if "nat" in line.words]
 
 
 def _is_our_policy(line: Line) -> bool:
@@ -222,7 +231,7 @@ def _rank(line: Line) -> tuple[int, Words, int, Words, int, Words]:
 
 def occupied(lines: Iterable[Line], wanted: Iterable[Line]) -> Iterator[str]:
     """Large-scale NAT of a router that ``wanted`` needs and that works for the operator, in words."""
-    lines = [replace(line, words=spelled(line.words)) for line in lines]
+    lines = _of_nat(lines)
     lent = {line.thing for line in lines if _is_our_policy(line)}
     needed = {line.thing for line in wanted if line.kind == "large-scale"}
     for thing in sorted(needed - lent):
