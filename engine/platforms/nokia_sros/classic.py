@@ -141,65 +141,56 @@ def commands(running: Iterable[Line], wanted: Iterable[Line]) -> str:
     """Lines below ``configure``, in the order in which the device takes them, without ``exit``."""
     before, after = list(running), list(wanted)
     made = {views for line in before for views in _openings(_place(line, before)[0])}
+    paths = {line.path for line in after}
+    gone = {line for line in before if line.path not in paths or (_is_policy(line) and line not in after)}
+    bounced = _bounced(before, after, gone)
+    built_up = (line for line in after if line not in before or line in gone or line in bounced)
     return _typed(
-        [*_taken_down(before, after), *_built_up(before, after)],
+        [*_taken_down(before, after, gone | bounced), *(_place(line, after) for line in built_up)],
         lambda views: _keys(views) not in made,
         closing=False,
     )
 
 
-def _taken_down(before: list[Line], after: list[Line]) -> Iterator[tuple[Views, str]]:
-    """What goes, the last first: things are shut down before they go or change."""
-    paths = {line.path for line in after}
+def _taken_down(before: list[Line], after: list[Line], gone: set[Line]) -> Iterator[tuple[Views, str]]:
+    """What goes, the last first: a thing is shut down, then emptied, then it goes itself."""
     kept = {line.words[:depth] for line in after for depth in range(1, len(line.words) + 1)}
-    bounced = _bounced(before, after)
-    waiting: dict[Views, None] = {}  # things that go once all in them has gone
+    waiting: list[Views] = []  # things that go once all in them has gone
     for line in reversed(before):
         views, command = _place(line, before)
-        while waiting and not _is_in(views, last := next(reversed(waiting))):
-            del waiting[last]
-            yield last[:-1], f"no {last[-1].text}"
-        whole = [found for found in _wholes(line, views) if found[0] not in kept]
-        waiting |= dict.fromkeys(found[1] for found in whole if found[1] not in waiting)
-        gone = line.path not in paths or line in _let_go(before, after)
-        if _is_switch(line):
-            if gone or line.words in bounced:
-                yield views, _DOWN
-        elif gone and not command and line.inside[:1] == ("address-range",):
-            yield views[:-1], f"no {views[-1].text}"
-        elif gone and command and not whole:
+        while waiting and not _is_in(views, waiting[-1]):
+            yield _without(waiting.pop())
+        whole = [views for path, views in _wholes(line, views) if path not in kept]
+        waiting += [thing for thing in whole if thing not in waiting]
+        if line in gone and _is_switch(line):
+            yield views, _DOWN
+        elif line in gone and command and not whole:
             yield views, _no(command)
-    for last in reversed(waiting):
-        yield last[:-1], f"no {last[-1].text}"
+    yield from map(_without, reversed(waiting))
 
 
-def _built_up(before: list[Line], after: list[Line]) -> Iterator[tuple[Views, str]]:
-    bounced = _bounced(before, after)
-    for line in after:
-        if line not in before or (_is_switch(line) and line.words in bounced):
-            yield _place(line, after)
+def _without(views: Views) -> tuple[Views, str]:
+    return views[:-1], f"no {views[-1].text}"
 
 
-def _bounced(before: list[Line], after: list[Line]) -> set[Words]:
-    """Switches of things that stay up, with something in them that can change only while they are down."""
-    switches = {line.words for line in before if _is_switch(line)} & {line.words for line in after}
-    touched = [line for line in set(before) ^ set(after) if _restarts(line)]
-    touched += [line for line in before if line not in after and line.inside[:1] == ("address-range",)]
-    routers = {line.thing for line in _let_go(before, after)}
-    found = {words for words in switches if any(words[: len(thing)] == thing for thing in routers)}
-    for line in touched:
-        around = [words for words in switches if line.words[: len(words) - 2] == words[:-2]]
-        found |= {max(around, key=len)} if around else set()
+def _bounced(before: list[Line], after: list[Line], gone: set[Line]) -> set[Line]:
+    """Switches of things that stay, with something in them that can change only while they are down."""
+    switches = {line for line in before if _is_switch(line) and line in after}
+    routers = {line.thing for line in gone if _is_policy(line)}
+    found = {switch for switch in switches if switch.thing in routers}
+    for line in [*filter(_restarts, set(before) ^ set(after)), *(one for one in gone if _is_range(one))]:
+        around = [one for one in switches if line.words[: len(one.words) - 2] == one.words[:-2]]
+        found |= {max(around, key=lambda one: len(one.words))} if around else set()
     return found
 
 
-def _let_go(before: list[Line], after: list[Line]) -> list[Line]:
-    """Policies of routers that another takes the place of: theirs can go only then."""
-    return [
-        line
-        for line in before
-        if line.kind == "large-scale" and line.leaf == "nat-policy" and line not in after
-    ]
+def _is_policy(line: Line) -> bool:
+    """Whether a router refers to its policy there: the policy can go only without it."""
+    return line.kind == "large-scale" and line.leaf == "nat-policy"
+
+
+def _is_range(line: Line) -> bool:
+    return line.inside[:1] == ("address-range",)
 
 
 def _restarts(line: Line) -> bool:

@@ -76,7 +76,7 @@ _KINDS = tuple(_LEAVES)
 # The last word of these is a key: several stand side by side.
 KEYED = ("address-range * end", "dual-stack-lite endpoint", "")
 # Parts of an object that go as a whole.
-_PARTS = ("dual-stack-lite endpoint *", "nat64", "mapping-rule *")
+_PARTS = ("address-range * end *", "dual-stack-lite endpoint *", "nat64", "mapping-rule *")
 DEFAULTS = {
     "nat-policy": {"filtering": "endpoint-independent", "block-limit": "1"},
     "pool": {"port-forwarding range-end": "1023"},
