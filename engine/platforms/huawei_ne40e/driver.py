@@ -33,6 +33,7 @@ _SECTION_LEN = 22
 _MOST_SECTIONS = 16
 
 _IDS = "a mapping of services to numbers 1..4095 that nothing else on the device has, such as {hall7: 7}"
+_GROUP, _GROUP_MEANING = "service_instance_group", "the name of a service-instance-group that is there"
 
 
 class HuaweiNe40e:
@@ -49,12 +50,9 @@ class HuaweiNe40e:
             problems += _pool_problems(node, service)
         if problems:
             raise Refused(problems)
-        napt = any(service.pool is not None for service in node.services)
         return {
             "default_mtu": cli.DEFAULT_MTU,
-            "group": option(node, "service_instance_group", str, "a service-instance-group that is there")
-            if napt
-            else None,
+            "group": _group(node) if any(service.pool is not None for service in node.services) else None,
             "instances": sorted(
                 (_instance(service, ids[service.name]) for service in node.services),
                 key=lambda item: str(item["name"]),
@@ -80,6 +78,12 @@ class HuaweiNe40e:
     def change(self, running: str, wanted: str, dialect: str) -> Change:
         """See platforms.driver.Driver. Lines for the system view."""
         return cli.change(running, wanted)
+
+
+def _group(node: NodePlan) -> str:
+    """Its name, which may be a number."""
+    value = node.options.get(_GROUP)
+    return str(value if type(value) is int else option(node, _GROUP, str, _GROUP_MEANING))
 
 
 def _instance(service: Service, number: int) -> dict[str, Any]:

@@ -253,8 +253,24 @@ def test_options_are_asked_for_all_at_once():
     ]
     with pytest.raises(Refused, match="instance_ids: 7 is there 2 times; a number of its own for each"):
         CASE.rendered("cli", first, second, instance_ids={"hall7": 7, "other": 7})
-    with pytest.raises(Refused, match=r"service_instance_group: .* a service-instance-group that is there"):
+    with pytest.raises(
+        Refused, match=r"service_instance_group: .* of a service-instance-group that is there"
+    ):
         CASE.rendered("cli", first, service_instance_group="")
+    assert CASE.rendered("cli", first, service_instance_group=1) == rendered(first)
+
+
+def test_host_bits_are_no_other_prefix():
+    """The manual's own examples have some; the device shows them, so the change takes them away."""
+    for name, before, after in (
+        ("map-e", "rule-prefix 2001:3e8:6000::", "rule-prefix 2001:3e8:6000::1"),
+        ("map-t", "ipv6-prefix 2001:db8:ffff::", "ipv6-prefix 2001:db8:ffff::1"),
+        ("nat64", "prefix 2001:db8:6400::", "prefix 2001:db8:6400::1"),
+    ):
+        text = rendered(*GOLDEN[name])
+        other = text.replace(before, after)
+        assert parsed(other, *GOLDEN[name]) == GOLDEN[name]
+        assert any(before in line for line in payload(other, text))
 
 
 def test_rule_that_changes_is_let_go_of_first():
