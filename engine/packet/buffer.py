@@ -6,8 +6,7 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 from .checksum import checksum
 from .verdict import Drop
@@ -24,8 +23,7 @@ _VIRTIO = struct.Struct("=BBHHHH")
 _U16 = struct.Struct("!H")
 
 
-@dataclass(frozen=True, slots=True)
-class Offload:
+class Offload(NamedTuple):
     """What the other side of the TUN device left undone; positions count from the start of the IP header.
 
     With `needs_csum` the transport checksum field holds the uncomplemented pseudo-header sum. With a
@@ -39,7 +37,7 @@ class Offload:
     gso_size: int = 0
     hdr_len: int = 0
 
-    SIZE: ClassVar[int] = _VIRTIO.size
+    SIZE = _VIRTIO.size
 
     @classmethod
     def unpack(cls, header: bytes | bytearray | memoryview) -> Offload | None:

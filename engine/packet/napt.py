@@ -325,6 +325,11 @@ class Napt:
         d.set_destination(address, port)
         return binding.realm
 
+    def find(self, protocol: int, outside: int, remote: int) -> Session | None:
+        """A session by both its ends on the outside, each address << 16 | port."""
+        binding = self._outside.get(outside << 8 | protocol)
+        return binding and binding.session(remote)
+
     def outbound_error(self, d: Datagram, realm: int = 0) -> None:
         """An ICMP error from inside, about a packet that came in (RFC 5508 REQ-5)."""
         inner = self._checked(d)
@@ -417,10 +422,13 @@ class Napt:
         elif d.protocol == ICMP:
             session.expires = now + ICMP_TIME
         elif not d.fragment & OFFSET:
-            state, life = tcp.advance(session.state, d.buf[d.header + 13], outbound)
-            session.state = state
-            if life is not None:
-                session.expires = now + life
+            self.hear(session, d.buf[d.header + 13], now, outbound=outbound)
+
+    def hear(self, session: Session, flags: int, now: float, *, outbound: bool) -> None:
+        """A TCP session has a segment with these flags."""
+        session.state, life = tcp.advance(session.state, flags, outbound)
+        if life is not None:
+            session.expires = now + life
 
     def expire(self, now: float) -> int:
         """Close sessions past their time and say how many; a node calls this before each packet."""
