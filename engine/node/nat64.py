@@ -16,7 +16,7 @@ from ..techniques.service import B4_ADDRESS, COMPUTE, Service
 from .connections import Connections
 from .places import internet
 from .session_gateway import SessionGateway
-from .work import Link, Output, Work
+from .work import Link, Outcome, Work
 
 # Every IPv6 host is this one of its own realm; the address never leaves the node.
 _HOST = B4_ADDRESS
@@ -32,15 +32,16 @@ class Nat64(SessionGateway):
 
     def apply(self, service: Service) -> list[str]:
         """Take over a service."""
-        self._internet, self._explicit = internet(service), EamTable(explicit_hosts(service))
+        outside, explicit = internet(service), EamTable(explicit_hosts(service))
         lost = super().apply(service)
+        self._internet, self._explicit = outside, explicit
         assert isinstance(self.carriage, Translation)
         hops = 1 if self.decrement_ttl else 0
         self._connections = Connections(self.napt, self.carriage, self.new_ident, hops=hops)
         return lost
 
-    def process(self, packet: Packet, arrival: Link, now: float) -> tuple[list[Output], list[str]]:
-        """The short way where the connection is known."""
+    def process(self, packet: Packet, arrival: Link, now: float) -> Outcome:
+        """By the short way, where there is one."""
         outcome = self._connections.process(packet, arrival, now)
         if outcome is None:
             outcome = super().process(packet, arrival, now)

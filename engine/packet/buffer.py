@@ -20,6 +20,7 @@ GSO_ECN = 0x80  # flag: the CWR bit belongs to the first segment only
 
 _NEEDS_CSUM = 1
 _VIRTIO = struct.Struct("=BBHHHH")
+OFFLOAD_SIZE = _VIRTIO.size
 _U16 = struct.Struct("!H")
 
 
@@ -36,8 +37,6 @@ class Offload(NamedTuple):
     gso_type: int = GSO_NONE
     gso_size: int = 0
     hdr_len: int = 0
-
-    SIZE = _VIRTIO.size
 
     @classmethod
     def unpack(cls, header: bytes | bytearray | memoryview) -> Offload | None:

@@ -431,7 +431,9 @@ class Napt:
             session.expires = now + life
 
     def expire(self, now: float) -> int:
-        """Close sessions past their time and say how many; a node calls this before each packet."""
+        """Close sessions past their time and say how many. To be called before any packet that is not of an
+        open session.
+        """
         self._now, closed = now, 0
         if now >= self._second:
             # Once a second: no hold-down is as exact as a session.

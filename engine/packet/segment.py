@@ -31,6 +31,12 @@ _IPV6 = struct.Struct("!IHBB")
 _U16 = struct.Struct("!H")
 
 
+class _Ends(NamedTuple):
+    source: int
+    destination: int
+    ports: bytes
+
+
 class Way(NamedTuple):
     """What becomes of addresses and ports in one direction; the sums are new - old (RFC 1624)."""
 
@@ -43,10 +49,16 @@ class Way(NamedTuple):
     @classmethod
     def seen(cls, before: bytes, after: bytes) -> Way:
         """From a segment of either IP version and what the long way made of it, headers bare."""
-        (*old, old_ports), (*new, ports) = _ends(before), _ends(after)
-        addresses = sum(new) - sum(old)
-        change = int.from_bytes(ports, "big") - int.from_bytes(old_ports, "big")
-        return cls(*new, ports, addresses, addresses + change)
+        old, new = _ends(before), _ends(after)
+        addresses = new.source + new.destination - old.source - old.destination
+        ports = int.from_bytes(new.ports, "big") - int.from_bytes(old.ports, "big")
+        return cls(*new, addresses, addresses + ports)
+
+
+def _ends(data: bytes) -> _Ends:
+    size, at = (4, _HEADER4) if data[0] >> 4 == 4 else (16, _HEADER6)
+    source, destination = data[at - 2 * size : at - size], data[at - size : at]
+    return _Ends(int.from_bytes(source, "big"), int.from_bytes(destination, "big"), data[at : at + 4])
 
 
 def key4(data: bytes) -> bytes:
@@ -67,12 +79,6 @@ def flags4(data: bytes) -> int:
 def flags6(data: bytes) -> int:
     """TCP flags behind a bare IPv6 header."""
     return data[_HEADER6 + _FLAGS]
-
-
-def _ends(data: bytes) -> tuple[int, int, bytes]:
-    size, at = (4, _HEADER4) if data[0] >> 4 == 4 else (16, _HEADER6)
-    source, destination = data[at - 2 * size : at - size], data[at - size : at]
-    return int.from_bytes(source, "big"), int.from_bytes(destination, "big"), data[at : at + 4]
 
 
 def to6(packet: Packet, way: Way, mtu: int, mtu_without_df: int, hops: int) -> Packet | None:
