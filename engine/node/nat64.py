@@ -13,7 +13,7 @@ from ..packet.translation import Translation
 from ..packet.verdict import Drop
 from ..techniques.reach import explicit_hosts
 from ..techniques.service import B4_ADDRESS, COMPUTE, Service
-from .connections import Connections
+from .flows import Flows
 from .places import internet
 from .session_gateway import SessionGateway
 from .work import Link, Outcome, Work
@@ -37,20 +37,20 @@ class Nat64(SessionGateway):
         self._internet, self._explicit = outside, explicit
         assert isinstance(self.carriage, Translation)
         hops = 1 if self.decrement_ttl else 0
-        self._connections = Connections(self.napt, self.carriage, self.new_ident, hops=hops)
+        self._flows = Flows(self.napt, self.carriage, self.new_ident, hops=hops)
         return lost
 
     def process(self, packet: Packet, arrival: Link, now: float) -> Outcome:
         """By the short way, where there is one."""
-        outcome = self._connections.process(packet, arrival, now)
+        outcome = self._flows.process(packet, arrival, now)
         if outcome is None:
             outcome = super().process(packet, arrival, now)
-            self._connections.learn(packet, arrival, outcome)
+            self._flows.learn(packet, arrival, outcome)
         return outcome
 
     def expire(self, now: float) -> list[str]:
-        """Also what is known of connections."""
-        self._connections.tidy()
+        """Also what is known of flows."""
+        self._flows.tidy()
         return super().expire(now)
 
     def owns(self, address: int) -> bool:

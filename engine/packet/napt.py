@@ -417,23 +417,24 @@ class Napt:
         self._queue(session, now)
 
     def _refresh(self, session: Session, d: Datagram, now: float, *, outbound: bool) -> None:
-        if d.protocol == UDP:
-            session.expires = now + UDP_TIME
-        elif d.protocol == ICMP:
-            session.expires = now + ICMP_TIME
+        if d.protocol != TCP:
+            self.refresh(session, d.protocol, 0, now, outbound=outbound)
         elif not d.fragment & OFFSET:
-            self.hear(session, d.buf[d.header + 13], now, outbound=outbound)
+            self.refresh(session, TCP, d.buf[d.header + 13], now, outbound=outbound)
 
-    def hear(self, session: Session, flags: int, now: float, *, outbound: bool) -> None:
-        """A TCP session has a segment with these flags."""
-        session.state, life = tcp.advance(session.state, flags, outbound)
-        if life is not None:
-            session.expires = now + life
+    @staticmethod
+    def refresh(session: Session, protocol: int, flags: int, now: float, *, outbound: bool) -> None:
+        """A session has one more packet; `flags` are those of TCP."""
+        if protocol == TCP:
+            session.state, life = tcp.advance(session.state, flags, outbound)
+            if life is None:
+                return
+        else:
+            life = UDP_TIME if protocol == UDP else ICMP_TIME
+        session.expires = now + life
 
     def expire(self, now: float) -> int:
-        """Close sessions past their time and say how many. To be called before any packet that is not of an
-        open session.
-        """
+        """Close sessions past their time and say how many; called before a packet may open one."""
         self._now, closed = now, 0
         if now >= self._second:
             # Once a second: no hold-down is as exact as a session.

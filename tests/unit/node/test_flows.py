@@ -15,13 +15,14 @@ from random import Random
 from typing import Any
 
 import pytest
-from ansible_collections.ipv4aas.fleet.engine.node import connections
+from ansible_collections.ipv4aas.fleet.engine.node import flows
 from ansible_collections.ipv4aas.fleet.engine.node.base import Node
-from ansible_collections.ipv4aas.fleet.engine.node.connections import Connections
+from ansible_collections.ipv4aas.fleet.engine.node.flows import Flows
 from ansible_collections.ipv4aas.fleet.engine.packet.buffer import Offload, Packet
+from ansible_collections.ipv4aas.fleet.engine.packet.napt import UDP_TIME
 from ansible_collections.ipv4aas.fleet.engine.packet.tcp import ESTABLISHED_TIME, TRANSITORY_TIME
 from ansible_collections.ipv4aas.fleet.engine.techniques.service import StaticBinding
-from session_samples import HOST6, NAT64_SERVICE, OTHER6, SERVER, SERVER2, Host, in_prefix, node, pool
+from session_samples import HOST6, NAT64_SERVICE, OTHER6, SERVER, SERVER2, Host, echo6, in_prefix, node, pool
 from unit.packet import packetkit as kit
 from unit.packet import translationkit as kit6
 from unit.packet.packetkit import ACK, FIN, NATIVE, RST, SOFTWIRE, SYN
@@ -43,27 +44,34 @@ GSO_SIZES = [0, 0, 536, 1200, 1400, 1428, 1440, 1460]
 
 
 class Talk:
-    """One TCP connection through a NAT64, seen from both ends."""
+    """One TCP connection through a NAT64, or the same of UDP, seen from both ends."""
 
-    def __init__(self, gateway: Any, host: str = HOST6, sport: int = 5000, server: str = SERVER) -> None:
+    def __init__(
+        self, gateway: Any, host: str = HOST6, sport: int = 5000, server: str = SERVER, *, udp: bool = False
+    ) -> None:
+        self.udp = udp
         self.gateway, self.host, self.sport, self.server = gateway, Host(gateway, host), sport, server
         self.outside = ("", 0)
 
     def open(self, now: float = 0.0) -> Talk:
-        """The handshake but for its last segment."""
+        """A handshake but for its last segment; one packet each way."""
         out = self.host.send(self.up(SYN).data, now)
         self.outside = kit.field(out, "src"), kit.field(out, "sport")
         assert self.run(self.down(SYN | ACK), NATIVE, now)[1] == ["encapsulated"]
         return self
 
     def up(self, flags: int = ACK, data: bytes = b"", options: bytes = b"", **header: Any) -> Packet:
-        """A segment of the host."""
+        """A packet of the host."""
         ends = self.host.address, in_prefix(self.server)
+        if self.udp:
+            return Packet(kit6.udp6(ends[0], self.sport, ends[1], 80, data, **header))
         body = struct.pack("!HHIIBBHHH", self.sport, 80, 1, 2, (20 + len(options)) * 4, flags, 1000, 0, 0)
         return Packet(kit6.ip6(*ends, 6, kit6.sealed6(*ends, 6, body + options + data, 16), **header))
 
     def down(self, flags: int = ACK, data: bytes = b"", options: bytes = b"", **header: Any) -> Packet:
-        """A segment of the server."""
+        """A packet of the server."""
+        if self.udp:
+            return Packet(kit.udp(self.server, 80, *self.outside, data, **header))
         return Packet(kit.tcp(self.server, 80, *self.outside, flags, data, options, **header))
 
     def run(self, packet: Packet, link: Any, now: float = 0.0) -> Any:
@@ -81,15 +89,15 @@ class Talk:
 def counted() -> Iterator[Counter[bool]]:
     """Packets by whether they took the short way."""
     found: Counter[bool] = Counter()
-    before = Connections.process
+    before = Flows.process
 
-    def process(self: Connections, *packet: Any) -> Any:
+    def process(self: Flows, *packet: Any) -> Any:
         outcome = before(self, *packet)
         found[outcome is not None] += 1
         return outcome
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Connections, "process", process)
+        patch.setattr(Flows, "process", process)
         yield found
 
 
@@ -121,7 +129,7 @@ def view(outcome: Any) -> Any:
 
 
 def some_packet(rng: Random, talk: Talk) -> tuple[Packet, Any]:
-    """A segment of either end; mostly one that a kernel would hand over."""
+    """A packet of either end; mostly one that a kernel would hand over."""
     pick, native = rng.choice, rng.random() < 0.5
     flags, data, options = pick(FLAGS), rng.randbytes(pick(SIZES)), pick(OPTIONS)
     if native:
@@ -138,10 +146,18 @@ def some_packet(rng: Random, talk: Talk) -> tuple[Packet, Any]:
         packet = (kit.partial if native else kit6.partial6)(packet.data, pick(GSO_SIZES))
     elif choice < 0.5:
         packet = Packet(damaged(rng, packet.data))
+    elif choice < 0.55 and talk.udp:
+        packet = without_sum(packet)
     if packet.offload is not None and rng.random() < 0.1:
         lie = {pick(Offload._fields): pick([0, 1, 4, 5, 16, 20, 36, 40, 0x81, 0x84, 1400])}
         packet = packet._replace(offload=packet.offload._replace(**lie))
     return packet, NATIVE if native else SOFTWIRE
+
+
+def without_sum(packet: Packet) -> Packet:
+    """A UDP packet that has none."""
+    at = (20 if packet.data[0] >> 4 == 4 else 40) + 6
+    return Packet(packet.data[:at] + b"\0\0" + packet.data[at + 2 :])
 
 
 def damaged(rng: Random, data: bytes) -> bytes:
@@ -164,9 +180,10 @@ def test_both_ways_give_the_same(changes: dict[str, Any], hops: bool) -> None:
     rng, now = Random(f"{changes}{hops}"), 0.0
     known, long = (gateway(ttl=hops, **changes) for _ in range(2))
     pairs = [
-        [Talk(of, host, sport, server) for of in (known, long)]
-        for host, sport, server in (
-            (HOST6, 5000, SERVER), (HOST6, 5000, SERVER2), (HOST6, 5001, SERVER), (OTHER6, 5000, SERVER),
+        [Talk(of, host, sport, server, udp=udp) for of in (known, long)]
+        for host, sport, server, udp in (
+            (HOST6, 5000, SERVER, False), (HOST6, 5000, SERVER2, False), (HOST6, 5001, SERVER, False),
+            (OTHER6, 5000, SERVER, False), (HOST6, 5000, SERVER, True), (OTHER6, 5000, SERVER, True),
         )
     ]  # fmt: skip
     long.process = lambda *packet: Node.process(long, *packet)
@@ -198,11 +215,12 @@ def test_identifications_come_in_turn() -> None:
     assert struct.unpack_from("!H", out, 4) == (second[0] + 1 & 0xFFFF,)
 
 
-# Which segments
+# Which packets
 
 
-def test_it_begins_with_the_second_plain_segment() -> None:
-    talk = Talk(gateway()).open()
+@pytest.mark.parametrize("udp", [False, True], ids=["tcp", "udp"])
+def test_the_third_packet_each_way_is_the_first_on_the_short_one(udp: bool) -> None:
+    talk = Talk(gateway(), udp=udp).open()
     for packet, link in ((talk.up(), SOFTWIRE), (talk.down(), NATIVE)):
         assert [short(talk, packet, link) for _ in range(3)] == [False, True, True]
 
@@ -218,9 +236,8 @@ def test_it_begins_with_the_second_plain_segment() -> None:
         lambda talk: (talk.down(data=bytes(1221), df=False), NATIVE),
         lambda talk: (talk.up(data=bytes(65500)), SOFTWIRE),
         lambda talk: (Packet(talk.down().data + b"pad"), NATIVE),
-        lambda talk: (Packet(kit.udp(SERVER, 80, *talk.outside, b"P" * 40)), NATIVE),
-        lambda talk: (Packet(kit6.udp6(HOST6, 5000, in_prefix(SERVER), 80, b"P" * 40)), SOFTWIRE),
         lambda talk: (with_option(talk.down()), NATIVE),
+        lambda talk: (stump(talk.down()), NATIVE),
         lambda talk: (with_header_of(4, talk.down()), NATIVE),
         lambda talk: (with_header_of(6, talk.down()), NATIVE),
         lambda talk: (with_header_of(4, talk.up()), SOFTWIRE),
@@ -245,6 +262,12 @@ def with_option(packet: Packet) -> Packet:
     return Packet(bytes(head + body))
 
 
+def stump(packet: Packet) -> Packet:
+    """Nothing but the ports behind the IPv4 header."""
+    source, destination = (str(IPv4Address(packet.data[at : at + 4])) for at in (12, 16))
+    return Packet(kit.ip(source, destination, packet.data[9], packet.data[20:24]))
+
+
 def with_header_of(words: int, packet: Packet) -> Packet:
     """A TCP header that says another length."""
     data = bytearray(packet.data)
@@ -252,24 +275,30 @@ def with_header_of(words: int, packet: Packet) -> Packet:
     return Packet(bytes(data))
 
 
-def test_udp_takes_the_long_way() -> None:
-    talk = Talk(gateway()).open().settle()
-    known = len(talk.gateway._connections)
-    address, port = talk.host.open(5000, SERVER, 80)
+def test_udp_without_checksum_takes_the_long_way() -> None:
+    talk = Talk(gateway(), udp=True).open().settle()
+    assert short(talk, talk.up(data=b"data"), SOFTWIRE) and short(talk, talk.down(data=b"data"), NATIVE)
+    assert not short(talk, without_sum(talk.up(data=b"data")), SOFTWIRE)
+    assert not short(talk, without_sum(talk.down(data=b"data")), NATIVE)
+
+
+def test_ping_takes_the_long_way() -> None:
+    made = gateway()
+    talk = Talk(made)
     for _ in range(3):
-        assert not short(talk, Packet(talk.host.udp(5000, SERVER, 80)), SOFTWIRE)
-        assert not short(talk, Packet(kit.udp(SERVER, 80, address, port)), NATIVE)
-    assert len(talk.gateway._connections) == known == 2
+        assert not short(talk, Packet(echo6(HOST6, in_prefix(SERVER), 7)), SOFTWIRE)
+    assert not len(made._flows)
 
 
-def test_connections_between_two_hosts_take_the_long_way() -> None:
+def test_flows_between_two_hosts_take_the_long_way() -> None:
     """Hairpinning has two sessions."""
     one, other = Host(made := gateway(filtering="endpoint-independent")), Host(made, OTHER6)
     address, port = kit.field(out := one.send(one.tcp(5000, SERVER, 80)), "src"), kit.field(out, "sport")
     assert "hairpinned" in other.run(other.tcp(6000, address, port))[1]
+    known = len(made._flows)
     for _ in range(3):
         assert "hairpinned" in other.run(other.tcp(6000, address, port, ACK))[1]
-    assert not len(made._connections)
+    assert len(made._flows) == known
 
 
 # Sessions
@@ -283,6 +312,22 @@ def test_the_timer_is_refreshed() -> None:
     assert short(talk, talk.down(), NATIVE, 14000.0)
     (session,) = talk.gateway.sessions()
     assert session.expires == 14000.0 + ESTABLISHED_TIME
+
+
+def test_the_timer_of_udp_is_refreshed() -> None:
+    talk = Talk(gateway(), udp=True).open().settle()
+    assert short(talk, talk.down(data=b"data"), NATIVE, 250.0)
+    (session,) = talk.gateway.sessions()
+    assert session.expires == 250.0 + UDP_TIME
+    assert short(talk, talk.up(data=b"data"), SOFTWIRE, 500.0)
+    assert talk.run(talk.down(data=b"data"), NATIVE, 500.0 + UDP_TIME)[1][0] == "session_expired"
+
+
+def test_tcp_and_udp_with_the_same_ports_are_two() -> None:
+    made = gateway()
+    one, other = Talk(made).open().settle(), Talk(made, udp=True).open().settle()
+    assert short(one, one.up(), SOFTWIRE) and short(other, other.up(), SOFTWIRE)
+    assert len(made._flows) == 4
 
 
 def test_the_end_of_a_connection_is_seen() -> None:
@@ -357,13 +402,13 @@ def test_rules_that_cannot_be_change_nothing() -> None:
 
 
 def test_a_full_table_learns_no_more_until_it_is_tidied(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "LIMIT", 4)
+    monkeypatch.setattr(flows, "LIMIT", 4)
     made = gateway()
     talks = [Talk(made, sport=5000 + n).open().settle() for n in range(3)]
     assert [short(talk, talk.up(), SOFTWIRE) for talk in talks] == [True, True, False]
     made.expire(1.0)
-    assert len(made._connections) == 0
-    talks[2].settle()
+    assert len(made._flows) == 0
+    talks[2].settle().settle()
     assert short(talks[2], talks[2].up(), SOFTWIRE) and not short(talks[0], talks[0].up(), SOFTWIRE)
     made.expire(2.0)
-    assert len(made._connections) == 3
+    assert len(made._flows) == 3
