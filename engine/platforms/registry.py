@@ -20,6 +20,7 @@ import yaml
 
 from ..codec import CodecError, decode
 from ..mapping.iid import FORMATS
+from ..mapping.pool import Pool
 from ..mapping.rule import MapRule
 from ..plan.capability import BY_PERSON, CONFIDENCES, UNKNOWN_FRAGMENTS, Feature, Features
 from ..plan.limits import WORDS
@@ -37,6 +38,7 @@ CARRIABLE = (
     *(f.name for f in fields(Service)),
     *(f"rules.{f.name}" for f in fields(MapRule)),
     "rules.ipv6_prefix_len",
+    *(f"pool.{f.name}" for f in fields(Pool)),
 )
 
 
@@ -88,6 +90,8 @@ def parse_features(name: str, text: str) -> Features:
         problems += _feature_problems(row, where)
         for dialect in row.dialects:
             problems += _one_of(f"{where}.dialects", dialect, features.dialects)
+        for option in row.unverified_options:
+            problems += _one_of(f"{where}.unverified_options", option, features.options)
         if (row.technique, row.role) in seen:
             problems.append(Problem(where, f"{row.technique} {row.role} is there twice", "one row for each"))
         seen.add((row.technique, row.role))

@@ -44,6 +44,7 @@ def test_device(name, case, run_action, monkeypatch):
         expect_message("device", name, caught.value)
         return
     monkeypatch.setattr(drift_info.plan_file, "node_to_configure", lambda plan, host: node)
+    monkeypatch.setattr(drift_info.plan_file, "nodes", lambda plan, hosts: [node])
     monkeypatch.setattr(drift_info, "render", lambda node, templates, dialect: good)
     monkeypatch.setattr(drift_info.device, "session", lambda *_: contextlib.nullcontext(Shows(text)))
     result = run_action("drift_info")
