@@ -60,8 +60,8 @@ def _names(node: NodePlan) -> Names:
     try:
         return decode(Names, {key: node.options[key] for key in _KEYS if key in node.options}, "names")
     except CodecError as error:
-        wrong = str(error).removeprefix("names: ")
-        raise Refused([Problem(f"{node.name}.ipv4aas_options", wrong, _NAMES)]) from error
+        place, _colon, wrong = str(error).removeprefix("names").partition(": ")
+        raise Refused([Problem(f"{node.name}.ipv4aas_options{place}", wrong, _NAMES)]) from error
 
 
 _KEYS = ("enabler_name", "service_name", "isp_name", "ttl")

@@ -128,7 +128,7 @@ MAP_E = samples.provisioner_service("map-e")
             {"enabler_name": "x" * 300, "ttl": 604801},
             ("enabler_name has more than 256 octets; ttl 604801",),
         ),
-        (MAP_E, {"ttl": "long"}, ("helper.ipv4aas_options: names.ttl: expected int, got 'long'",)),
+        (MAP_E, {"ttl": "long"}, ("hosts.helper.ipv4aas_options.ttl: expected int, got 'long'",)),
         (
             replace(MAP_E, rules=(MAP_E.rules[0], MESHED)),
             {},
