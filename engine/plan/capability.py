@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,10 +37,15 @@ class Feature:
     limits: dict[str, Any] = field(default_factory=dict)  # see plan/limits.py for the words
     iid_formats: tuple[str, ...] = ()  # interface identifier formats that it can be told to use
     not_carried: tuple[str, ...] = ()  # Service fields that its configuration has no words for
+    unverified_options: tuple[str, ...] = ()  # ipv4aas_options that ask for a form of it which is unverified
 
     def in_dialect(self, dialect: str) -> bool:
         """Whether the row holds in a dialect."""
         return not self.dialects or dialect in self.dialects
+
+    def is_unverified(self, options: Collection[str]) -> bool:
+        """Whether what is written for a host with these ipv4aas_options is unverified."""
+        return self.confidence == UNVERIFIED or any(name in options for name in self.unverified_options)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

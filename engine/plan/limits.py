@@ -33,6 +33,7 @@ WORDS: Mapping[str, tuple[str, Callable[[Service], Iterable[int]]]] = MappingPro
         "rules": ("number of rules", lambda service: (len(service.rules),)),
         "bindings": ("number of bindings", lambda service: (len(service.bindings),)),
         "ipv6_mtu": ("IPv6 MTU", lambda service: (service.ipv6_mtu,)),
+        "mss_clamp": ("TCP MSS", lambda service: (service.mss_clamp,) if service.mss_clamp else ()),
         "ipv6_prefix_len": ("length of the Rule IPv6 prefix", _each_rule(lambda r: r.ipv6_prefix.prefixlen)),
         "ipv4_prefix_len": ("length of the Rule IPv4 prefix", _each_rule(lambda r: r.ipv4_prefix.prefixlen)),
         "customer_prefix_len": (

@@ -90,6 +90,8 @@ def parse_features(name: str, text: str) -> Features:
         problems += _feature_problems(row, where)
         for dialect in row.dialects:
             problems += _one_of(f"{where}.dialects", dialect, features.dialects)
+        for option in row.unverified_options:
+            problems += _one_of(f"{where}.unverified_options", option, features.options)
         if (row.technique, row.role) in seen:
             problems.append(Problem(where, f"{row.technique} {row.role} is there twice", "one row for each"))
         seen.add((row.technique, row.role))

@@ -116,7 +116,7 @@ def _check(node: NodePlan, dialect: str) -> None:
     for service in node.services:
         feature = features.feature(service.technique, service.role)
         problems += _feature_problems(node, feature, service, dialect)
-        if feature and feature.state == "yes" and feature.confidence == "unverified" and not allowed:
+        if feature and feature.state == "yes" and feature.is_unverified(node.options) and not allowed:
             wrong = f"{service.technique} on {node.platform} is unverified"
             problems.append(Problem(switch, wrong, "true, to try it"))
     if problems:

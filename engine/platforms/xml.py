@@ -4,13 +4,15 @@
 """NETCONF configuration as small trees: read from any server, compared, written as an edit.
 
 Elements are known by their local name, since servers choose prefixes (and Junos the namespace) as
-they like. An element is a list entry where it has a key leaf: ``name``, or its own tag with ``-name``.
+they like. An element is a list entry where it has a key leaf: ``name``, or its own tag with ``-name``;
+or the leaves that _KEYS says.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 from lxml import etree
@@ -20,6 +22,11 @@ from .values import Leaf, canonical
 
 NETCONF = "urn:ietf:params:xml:ns:netconf:base:1.0"
 _ENVELOPES = ("rpc-reply", "data", "config")
+# Lists whose entries are told apart by other leaves: tag of an entry -> its key leaves (IOS XR).
+_KEYS: Mapping[str, tuple[str, ...]] = {
+    "cpe-domain-name": ("cpe-domain-name", "address"),
+    "ext-domain-name": ("ext-domain-name", "prefix", "length"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +41,23 @@ class Node:
     plain_keys: bool = field(default=False, compare=False)  # a key leaf is called name, and nothing else
 
     @property
-    def key_leaf(self) -> Node | None:
-        """The leaf that names this list entry, None where it is no list entry."""
+    def key_leaves(self) -> tuple[Node, ...]:
+        """The leaves that name this list entry; none where it is no list entry."""
+        tags = _KEYS.get(self.tag)
+        if tags is not None:
+            return tuple(child for tag in tags for child in self.children if child.tag == tag)
         names = ("name",) if self.plain_keys else ("name", f"{self.tag}-name")
-        return next((child for child in self.children if child.tag in names), None)
+        return tuple(islice((child for child in self.children if child.tag in names), 1))
+
+    @property
+    def key_leaf(self) -> Node | None:
+        """The first leaf that names this list entry, None where it is no list entry."""
+        return next(iter(self.key_leaves), None)
 
     @property
     def key(self) -> str:
-        """Value of the key leaf, empty where there is none."""
-        leaf = self.key_leaf
-        return leaf.text if leaf else ""
+        """Values of the key leaves, empty where there are none."""
+        return " ".join(leaf.text for leaf in self.key_leaves)
 
     @property
     def identity(self) -> tuple[str, str]:
@@ -130,12 +144,10 @@ def ordered(node: Node) -> Node:
     """The same tree, one way to write one meaning: key leaf first, the rest by name, one spelling."""
     if not node.children:
         return replace(node, text=canonical(node.text))
-    key = node.key_leaf
-    rest = sorted(
-        (ordered(child) for child in node.children if child is not key),
-        key=lambda child: (child.identity, child.text),
-    )
-    return replace(node, children=(*filter(None, [key]), *rest))
+    keys = tuple(ordered(leaf) for leaf in node.key_leaves)
+    tags = {leaf.tag for leaf in keys}
+    rest = (ordered(child) for child in node.children if child.tag not in tags)
+    return replace(node, children=(*keys, *sorted(rest, key=lambda child: (child.identity, child.text))))
 
 
 def edit(
@@ -156,7 +168,7 @@ def edit(
         if ours(child):
             changes.append(_deletion(child, leaf_lists))
         elif child.children:
-            empty = replace(child, children=tuple(filter(None, [child.key_leaf])))
+            empty = replace(child, children=child.key_leaves)
             changes += filter(None, [edit(child, empty, ours, leaf_lists)])
     for identity, child in after.items():
         old = before.get(identity)
@@ -166,7 +178,7 @@ def edit(
             changes += filter(None, [edit(old, child, _below(ours, child), leaf_lists)])
     if not changes:
         return None
-    return replace(wanted, children=(*filter(None, [wanted.key_leaf]), *changes))
+    return replace(wanted, children=(*wanted.key_leaves, *changes))
 
 
 def _below(ours: Callable[[Node], bool], parent: Node) -> Callable[[Node], bool]:
@@ -178,6 +190,5 @@ def _identity(node: Node, leaf_lists: Collection[str]) -> tuple[str, str]:
 
 
 def _deletion(node: Node, leaf_lists: Collection[str]) -> Node:
-    key = node.key_leaf
     text = node.text if node.tag in leaf_lists else ""
-    return Node(node.tag, text, (key,) if key else (), operation="delete")
+    return Node(node.tag, text, node.key_leaves, operation="delete")

@@ -71,11 +71,14 @@ class ModelShell:
         self.inside = self.manners.always
         self.path: list[str] = []  # lines of the open submodes
         self.candidate: Device | None = None
+        self.typed = False  # something that is not committed or saved
 
     def prompt(self) -> str:
+        mark = self.manners.marks[self.typed]
         if not self.inside:
-            return f"{self.manners.exec_prompt} "
-        return f"{self.manners.inside_prompt.format(mode=self.manners.mode if self.path else '')} "
+            return f"{self.manners.exec_prompt.format(mark=mark)} "
+        mode = self.manners.mode if self.path else ""
+        return f"{self.manners.inside_prompt.format(mode=mode, mark=mark)} "
 
     def gone(self) -> None:
         self._outside()
@@ -109,6 +112,7 @@ class ModelShell:
             return self._enter()
         if self._is(manners.save, line):
             router.saved = copy.deepcopy(router.running)
+            self.typed = False
             return ""
         if line in ("exit", "quit"):
             raise Closed
@@ -159,6 +163,7 @@ class ModelShell:
             trial.apply("".join(f"{' ' * depth}{text}\n" for depth, text in enumerate(lines)))
         except (AssertionError, KeyError, ValueError):
             return f"{self.manners.refused}\n"
+        self.typed = True
         if self.manners.candidate:
             self.candidate = trial
         else:
@@ -191,6 +196,7 @@ class ModelShell:
     def _discard(self) -> str:
         self.candidate = copy.deepcopy(self.router.running)
         self.path = []
+        self.typed = False
         return ""
 
     def _commit(self) -> str:
@@ -200,6 +206,7 @@ class ModelShell:
     def _activate(self) -> str:
         assert self.candidate is not None
         self.router.running = copy.deepcopy(self.candidate)
+        self.typed = False
         return ""
 
     def _trial_ends(self) -> tuple[tuple[str, Callable[[], str]], ...]:

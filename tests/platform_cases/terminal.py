@@ -14,6 +14,7 @@ class Manners:
 
     exec_prompt: str = "box#"
     inside_prompt: str = "box(config{mode})#"  # {mode} shows that a submode is open, where there are some
+    marks: tuple[str, str] = ("", "")  # what stands for {mark} in both: nothing typed yet, something typed
     mode: str = "-sub"  # what stands for {mode} in a submode
     enter: str = "configure terminal"
     leave: str = "end"

@@ -9,6 +9,8 @@ Junos' interfaces the server knows only the few leaves in models/, written for t
 
 from __future__ import annotations
 
+from dataclasses import replace
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import platform_samples as samples
@@ -42,7 +44,10 @@ FOREIGN = {
         </interfaces></service-inline>
         <service-type><map-es><map-e><map-e-name>MAPE-1</map-e-name>
           <br-endpoint-address>2001:db8::1</br-endpoint-address><sharing-ratio>16</sharing-ratio>
-        </map-e></map-es></service-type>
+        </map-e></map-es><map-t-ciscos><map-t-cisco><map-t-cisco-name>MAPT-1</map-t-cisco-name>
+          <cpe-domains><cpe-domain-name><cpe-domain-name>ipv4aas-hall7</cpe-domain-name>
+          <address>192.0.2.0</address><ipv6-prefix>2001:db8::</ipv6-prefix></cpe-domain-name></cpe-domains>
+        </map-t-cisco></map-t-ciscos></service-type>
       </cgv6></cgv6s></service>""",
     "juniper_mx": """
       <configuration xmlns="http://yang.juniper.net/junos/conf/root">
@@ -160,6 +165,29 @@ def test_every_technique_and_the_way_from_each_to_the_next(device):
         if name in ALONE:
             deploy("")
     assert len(changes) > 2
+    for change in reversed(changes):
+        commit(session, change.undo)
+    assert read_paths(read(platform, session)) == read_paths(untouched)
+
+
+@pytest.mark.parametrize("device", ["asr9000"], indirect=True)
+def test_map_t_of_ios_xr(device):
+    """From MAP-E to MAP-T, a rule more, another prefix of a rule, and all the way back."""
+    platform, session = device
+    box, case = driver(platform), CASES[platform]
+    (one,), (two,) = case.golden["map-t"], case.golden["map-t-two-rules"]
+    (map_e,) = case.golden["shownet"]
+    moved = replace(two, rules=(replace(two.rules[0], ipv4_prefix=IPv4Network("192.0.2.8/30")), two.rules[1]))
+    untouched = read(platform, session)
+    changes = []
+    for service in (map_e, one, two, moved, map_e, one):
+        wanted = case.rendered("netconf", service)
+        change = box.change(box.owned(read(platform, session), "netconf"), wanted, "netconf")
+        commit(session, change.payload)
+        running = read(platform, session)
+        assert box.parse(running, "netconf", (service,)) == (service,)
+        assert box.owned(running, "netconf") == wanted
+        changes.append(change)
     for change in reversed(changes):
         commit(session, change.undo)
     assert read_paths(read(platform, session)) == read_paths(untouched)

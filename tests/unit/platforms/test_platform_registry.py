@@ -87,6 +87,11 @@ def test_good_features():
             "manual, not_carried: [mtu]}",
             ".techniques[0].not_carried: mtu is unknown; one of name,",
         ),
+        (
+            "manual}",
+            "manual, unverified_options: [card]}",
+            ".techniques[0].unverified_options: card is unknown; one of ",
+        ),
         ("title:", "fragments: both\ntitle:", ".fragments: both is unknown; one of outer, inner, none"),
         ("title:", "title: [", ": not YAML: "),
         ("cli: ssh", "cli: person", ".access.cli.why: missing; why a person has to"),
