@@ -20,6 +20,7 @@ from ..objects import Body
 from . import objects
 from .objects import Kind
 
+BATCHES = (64, 128, 256, 512, 1024, 2048, 4096)
 MAX_FIXED_MSS = 1420
 ETHERNET_MSS = 1460  # what an IPv4 host on Ethernet offers
 _SETTINGS = {"shared": "shared-addr", "full": "single-addr", "prefix": "prefix-addr"}
@@ -46,7 +47,7 @@ def session_objects(service: Service, lid: int, customers: Sequence[IPv6Network]
                 "end-address": str(network[-1]),
                 # The mask of the subnet that the range is in, as the public configuration has it.
                 "netmask": f"/{min(24, network.prefixlen)}",
-                **({"port-batch-v2-size": str(pool.block_size)} if pool.block_size else {}),
+                **({"port-batch-v2-size": str(batch(pool.block_size))} if pool.block_size else {}),
                 **_usable_ports(pool.first_port),
             },
         )
@@ -73,6 +74,11 @@ def session_objects(service: Service, lid: int, customers: Sequence[IPv6Network]
         yield objects.DS_LITE, switch
 
 
+def batch(block: int) -> int:
+    """Ports that are handed out at once, 0 for one by one: the most that the device has and a block holds."""
+    return max((size for size in BATCHES if size <= block), default=0)
+
+
 def _usable_ports(first: int) -> Body:
     if first == objects.FIRST_PORT:
         return {}
@@ -92,7 +98,7 @@ def mss_clamp(octets: int) -> Body:
         return {"mss-clamp-type": "none"}
     if octets <= MAX_FIXED_MSS:
         return {"mss-clamp-type": "fixed", "mss-value": octets}
-    return {"mss-clamp-type": "subtract", "mss-subtract": ETHERNET_MSS - octets}
+    return {"mss-clamp-type": "subtract", "mss-subtract": max(0, ETHERNET_MSS - octets)}
 
 
 def map_objects(service: Service) -> Made:

@@ -19,10 +19,9 @@ from ..driver import Change
 from ..guard import check_rules
 from ..objects import Objects, change, read, write
 from . import build, found, objects
-from .build import ETHERNET_MSS, rule_values
+from .build import BATCHES, rule_values
 
 _ANYBODY = "::/0"
-_BATCHES = (64, 128, 256, 512, 1024, 2048, 4096)
 _MAX_QUOTA = 64000
 _PLAIN = Pool(ipv4=())
 # Of these a device (or a partition of it) has one: its class list, its binding table.
@@ -85,7 +84,9 @@ def _lid(node: NodePlan, service: Service) -> int:
 
 
 def _customers(node: NodePlan, service: Service) -> list[str]:
-    return list(_of_service(node, "customers", service) or [_ANYBODY])
+    known = service.pool.subscribers if service.pool else None
+    value = _of_service(node, "customers", service) or [str(known or _ANYBODY)]
+    return [value] if isinstance(value, str) else list(value)
 
 
 def _problems(node: NodePlan) -> Iterator[Problem]:
@@ -101,11 +102,6 @@ def _problems(node: NodePlan) -> Iterator[Problem]:
             yield from _pool_problems(node, service)
         if TECHNIQUES[service.technique].mapping == "rule":
             yield from _map_problems(node, service)
-        if service.mss_clamp > ETHERNET_MSS:
-            wrong = f"{node.name} cannot clamp to {service.mss_clamp}"
-            yield Problem(
-                f"ipv4aas_services.{service.name}.mss_clamp", wrong, f"at most {ETHERNET_MSS}, or off"
-            )
 
 
 def _option_problems(node: NodePlan, service: Service, lids: dict[int, str]) -> Iterator[Problem]:
@@ -131,9 +127,9 @@ def _option_problems(node: NodePlan, service: Service, lids: dict[int, str]) -> 
 
 def _pool_problems(node: NodePlan, service: Service) -> Iterator[Problem]:
     pool, place = service.pool or _PLAIN, f"ipv4aas_services.{service.name}"
-    if pool.block_size and pool.block_size not in _BATCHES:
-        right = f"one of {', '.join(map(str, _BATCHES))}"
-        yield Problem(f"{place}.sharing", f"{node.name} has no blocks of {pool.block_size} ports", right)
+    if pool.block_size and not build.batch(pool.block_size):
+        wrong = f"{node.name} has no blocks of {pool.block_size} ports"
+        yield Problem(f"{place}.sharing", wrong, f"at least {BATCHES[0]} for a customer")
     if pool.first_port % 2 or not pool.first_port:
         yield Problem(
             f"{place}.sharing", f"{node.name} cannot begin at port {pool.first_port}", "an even port"

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network, summarize_address_range
 from typing import Any
 
@@ -22,7 +23,7 @@ from ..own_file import found_service
 from ..values import Leaf
 from . import objects
 from .bindings import found_bindings
-from .build import ETHERNET_MSS, group_name
+from .build import ETHERNET_MSS, batch, group_name
 from .objects import INSIDE, MSS, Kind, at
 
 _DEFAULT_SUBTRACTED = {objects.NAT64.path: 20, objects.DS_LITE.path: 40}
@@ -109,7 +110,7 @@ def _session_service(found: Found, kind: Kind, wanted: tuple[Service, ...]) -> S
         "role": GATEWAY,
         "technique": "ds-lite",
         "pool": _pool(found, lid, service, hint.pool if hint else None),
-        "mss_clamp": _mss(found, kind.path, _DEFAULT_SUBTRACTED[kind.path]),
+        "mss_clamp": _mss(found, kind.path, _DEFAULT_SUBTRACTED[kind.path], hint),
     }
     if kind is objects.NAT64:
         translating = hint is not None and hint.technique in ("nat64", "464xlat")
@@ -144,17 +145,18 @@ def _pool(found: Found, lid: str, service: str, hint: Pool | None) -> Pool:
     if len(blocks) > 1 or len(firsts) > 1:
         raise named.error("its pools have different port batches or usable ports")
     prefix = found.at(lid, "user-quota-prefix-length")
+    block = blocks.pop()
+    if hint and hint.block_size and batch(hint.block_size) == block:
+        block = hint.block_size
     carried: dict[str, Any] = {
         "ipv4": tuple(network for path in paths for network in _networks(found, path)),
-        "block_size": blocks.pop(),
+        "block_size": block,
         "first_port": firsts.pop(),
         "ports_per_subscriber": _quota(found, lid),
         "sessions_per_subscriber": _optional(found, lid, (1 << 31) - 1, "user-quota", "session"),
         "subscriber_prefix_len": prefix.integer(1, 128) if prefix else _DEFAULT_QUOTA_PREFIX,
     }
-    # The device has no words for these.
-    kept = {"hold_down": hint.hold_down} if hint else {}
-    return Pool(**(carried | kept))
+    return replace(hint or Pool(ipv4=()), **carried)
 
 
 def _pool_names(found: Found, named: Leaf, service: str) -> list[str]:
@@ -199,8 +201,8 @@ def _optional(found: Found, path: str, most: int, *keys: str) -> int:
     return value.integer(0, most) if value else 0
 
 
-def _mss(found: Found, path: str, default: int) -> int:
-    """What IPv4 hosts on Ethernet are held to."""
+def _mss(found: Found, path: str, default: int, hint: Service | None) -> int:
+    """What IPv4 hosts on Ethernet are held to; that they are held to nothing is any number above theirs."""
     clamp = found.at(path, *MSS, "mss-clamp-type")
     kind = clamp.value if clamp else "subtract"
     if kind == "none":
@@ -210,7 +212,8 @@ def _mss(found: Found, path: str, default: int) -> int:
     subtracted = found.at(path, *MSS, "mss-subtract")
     if kind != "subtract" and clamp:
         raise clamp.error(f"{kind} is none of fixed, none, subtract")
-    return ETHERNET_MSS - (subtracted.integer(0, 1420) if subtracted else default)
+    held = ETHERNET_MSS - (subtracted.integer(0, 1420) if subtracted else default)
+    return hint.mss_clamp if hint and held == ETHERNET_MSS < hint.mss_clamp else held
 
 
 # -- MAP-E, MAP-T -------------------------------------------------------------------------------
@@ -239,7 +242,8 @@ def _map_services(found: Found, wanted: tuple[Service, ...]) -> Iterator[Service
             "rules": _rules(found, path, service, wanted),
         }
         if found.at(path, *MSS, "mss-clamp-type"):
-            told["mss_clamp"] = _mss(found, path, 0)
+            hint = next((each for each in wanted if each.name == service), None)
+            told["mss_clamp"] = _mss(found, path, 0, hint)
         yield found_service(service, wanted, told)
 
 
