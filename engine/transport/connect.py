@@ -62,7 +62,7 @@ def session_for(
         from .ssh import SshSession
 
         line = _class_of(access.pop("line"))
-        return SshSession(line(target, **access))
+        return SshSession(line(target, **access), allow_weaker=allow_weaker)
     if transport == "https" and "api" in access:
         from .rest import RestSession
 

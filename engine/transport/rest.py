@@ -66,6 +66,8 @@ class Api(Protocol):
 class RestSession:
     """A session.Session over ``api``; refused (CapabilityMissing) unless ``allow_weaker``."""
 
+    reverts_by_itself = False
+
     def __init__(self, api: Api, *, allow_weaker: bool = False) -> None:
         self._api = api
         self._allow_weaker = allow_weaker
@@ -95,8 +97,8 @@ class RestSession:
         if not self._allow_weaker:
             raise CapabilityMissing(
                 "begin",
-                f"{self._api.title} has no confirmed commit; the weaker mode: objects are changed one after "
-                "the other, taken back by the opposite requests",
+                f"{self._api.title} has no confirmed commit; the weaker mode (allow_weaker): objects are changed "
+                "one after the other, taken back by the opposite requests",
                 UNCHANGED,
             )
         self._progress = Progress()

@@ -32,14 +32,13 @@ class ActionModule(FleetAction):
         try:
             with device.session(self, node, options) as session:
                 running = platform.owned(session.read(), node.dialect)
-            report = compare(
-                node.services, platform.parse(running, node.dialect, node.services), not_checked(node)
-            )
+            change = platform.change(running, render(node, TEMPLATES, node.dialect), node.dialect)
+            found = platform.parse(running, node.dialect, node.services)
+            report = compare(node.services, found, not_checked(node), change)
         except TransportError as error:
             raise Failed(str(error)) from error
         if report and options["fail_on_drift"]:
             raise Failed(report.text(), drift=True, services=encode(report.services))
-        change = platform.change(running, render(node, TEMPLATES, node.dialect), node.dialect)
         return {
             "changed": False,
             "drift": bool(report),

@@ -65,6 +65,7 @@ def target(variable: Callable[..., Any], options: Mapping[str, Any], default_por
     user = variable("ansible_user", "ansible_ssh_user")
     if not user:
         raise Failed("ansible_user: not set; the name to log in to the device with")
+    enables = variable("ansible_become") and variable("ansible_become_method") == "enable"
     checked = variable("ansible_ssh_host_key_checking", "ansible_host_key_checking")
     certified = variable("ansible_httpapi_validate_certs")
     if default_port == DEFAULT_PORTS["https"] and _off(variable("ansible_httpapi_use_ssl")):
@@ -76,6 +77,9 @@ def target(variable: Callable[..., Any], options: Mapping[str, Any], default_por
         password=_text(
             variable("ansible_password", "ansible_ssh_pass", "ansible_ssh_password", "ansible_httpapi_pass")
         ),
+        enable_password=str(variable("ansible_become_password", "ansible_become_pass") or "")
+        if enables
+        else None,
         key_file=_text(variable("ansible_ssh_private_key_file", "ansible_private_key_file")),
         known_hosts=options["known_hosts"],
         verify_host_key=constants.config.get_config_value("HOST_KEY_CHECKING")

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,23 @@ def node_to_configure(path: str, host: str) -> NodePlan:
     if reason:
         raise Skipped(reason)
     return node
+
+
+def nodes(path: str, names: Collection[str]) -> list[NodePlan]:
+    """Those of the nodes that the plan has. Raises Failed without a plan."""
+    found = _document(path)["nodes"]
+    return [decode(NodePlan, found[name], f"{path}: nodes.{name}") for name in names if name in found]
+
+
+def gateways(path: str, service: str) -> list[str]:
+    """The nodes that are a service's gateways. Raises Failed without a plan."""
+    return list(_document(path)["services"].get(service, {}).get("gateways", ()))
+
+
+def hosts_to_configure(path: str) -> list[str]:
+    """The hosts that get a configuration, in the order of the plan. Raises Failed without a plan."""
+    nodes = _document(path)["nodes"]
+    return [host for host in nodes if not why_not(decode(NodePlan, nodes[host], f"{path}: nodes.{host}"))]
 
 
 def service_of(path: str, node: str, name: str | None) -> Service:

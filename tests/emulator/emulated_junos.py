@@ -18,7 +18,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from emulated_router import Closed, Router
+from emulated_router import Closed, Ground, Router
 
 HOST = "netops@mx"
 DISCARD = (
@@ -80,8 +80,10 @@ GRAMMAR: tuple[tuple[str, Callable[[str], str] | None], ...] = (
 class JunosRouter(Router):
     """``running`` is the configuration at the start as set lines; ``second`` scales the minutes."""
 
-    def __init__(self, folder: Path, running: str, second: float = 0.02) -> None:
-        super().__init__(folder, second)
+    def __init__(
+        self, folder: Path, running: str, second: float = 0.02, ground: Ground | None = None
+    ) -> None:
+        super().__init__(folder, second, ground)
         self.running: list[Words] = [tuple(line.split()[1:]) for line in running.splitlines() if line]
         self.candidate = list(self.running)
         self.history: list[list[Words]] = []  # what rollback 1, 2 ... bring back
