@@ -97,8 +97,8 @@ class RestSession:
         if not self._allow_weaker:
             raise CapabilityMissing(
                 "begin",
-                f"{self._api.title} has no confirmed commit; the weaker mode (allow_weaker): objects are changed "
-                "one after the other, taken back by the opposite requests",
+                f"{self._api.title} has no confirmed commit; the weaker mode (allow_weaker): objects are "
+                "changed one after the other, taken back by the opposite requests",
                 UNCHANGED,
             )
         self._progress = Progress()

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network
 
 from ansible_collections.ipv4aas.fleet.engine.mapping.rule import MapRule
 from ansible_collections.ipv4aas.fleet.engine.techniques.service import Service
@@ -27,7 +27,10 @@ def _short(rule: MapRule) -> MapRule:
     return replace(rule, ipv4_prefix=prefix, ea_len=8 + rule.psid_len)
 
 
-LIMITED = replace(POOL, ports_per_subscriber=1024, block_size=512)
+KNOWN = replace(POOL, subscribers=IPv6Network("2001:db8::/36"))
+LIMITED = replace(KNOWN, ports_per_subscriber=1024, block_size=512)
+# Not the well-known prefix, which carries no addresses of documents.
+PREFIX = IPv6Network("2001:db8:64::/96")
 
 CASE = Case(
     platform="a10",
@@ -35,9 +38,11 @@ CASE = Case(
     device=lambda dialect: A10Device(),
     golden={
         **{
-            name: (shownet(name, "gateway", mss_clamp=1400),)
-            for name in ("nat64", "464xlat", "ds-lite", "map-e", "map-t", "lw4o6")
+            name: (shownet(name, "gateway", pool=KNOWN, translation_prefix=PREFIX, mss_clamp=1400),)
+            for name in ("nat64", "464xlat")
         },
+        "ds-lite": (shownet("ds-lite", "gateway", pool=KNOWN, mss_clamp=1420),),
+        **{name: (shownet(name, "gateway", mss_clamp=1400),) for name in ("map-e", "map-t", "lw4o6")},
         "quota": (shownet("ds-lite", "gateway", pool=LIMITED, mss_clamp=1400),),
     },
     endings={"axapi": "json"},
