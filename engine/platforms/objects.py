@@ -109,13 +109,13 @@ def without_defaults(value: Any, defaults: Any, dropped: frozenset[str] = frozen
 def change(before: Objects, after: Objects, order: Order) -> Change:
     """From what a device runs to what it should run."""
     return Change(
-        _write_edits(_edits(before, after, order)),
-        _write_edits(_edits(after, before, order)),
+        _write_edits(edits(before, after, order)),
+        _write_edits(edits(after, before, order)),
         line_diff(write(before), write(after)),
     )
 
 
-def _edits(before: Objects, after: Objects, order: Order) -> list[Edit]:
+def edits(before: Objects, after: Objects, order: Order) -> list[Edit]:
     """Referrers are deleted first and made last; what refers to an object that comes or goes is made anew."""
     moved = {path for path in before.keys() | after.keys() if (path in before) != (path in after)}
     both = before.keys() & after.keys()
@@ -145,9 +145,9 @@ def _edits(before: Objects, after: Objects, order: Order) -> list[Edit]:
     ]
 
 
-def _write_edits(edits: list[Edit]) -> str:
-    steps = [{"path": edit.path, "before": edit.before, "after": edit.after} for edit in edits]
-    return json.dumps(steps, indent=2) + "\n" if steps else ""
+def _write_edits(steps: list[Edit]) -> str:
+    document = [{"path": edit.path, "before": edit.before, "after": edit.after} for edit in steps]
+    return json.dumps(document, indent=2) + "\n" if steps else ""
 
 
 def read_edits(payload: str) -> list[Edit]:

@@ -11,6 +11,7 @@ from ipaddress import IPv4Network, IPv6Network
 from ansible_collections.ipv4aas.fleet.engine.mapping.rule import MapRule
 from ansible_collections.ipv4aas.fleet.engine.techniques.service import Service
 
+from .a10_cli_device import A10CliDevice
 from .a10_device import A10Device, facts
 from .case import Case
 from .services import POOL, shownet
@@ -35,7 +36,7 @@ PREFIX = IPv6Network("2001:db8:64::/96")
 CASE = Case(
     platform="a10",
     options={"lsn_lid": 101},
-    device=lambda dialect: A10Device(),
+    device=lambda dialect: A10CliDevice() if dialect == "cli" else A10Device(),
     golden={
         **{
             name: (shownet(name, "gateway", pool=KNOWN, translation_prefix=PREFIX, mss_clamp=1400),)
@@ -45,7 +46,7 @@ CASE = Case(
         **{name: (shownet(name, "gateway", mss_clamp=1400),) for name in ("map-e", "map-t", "lw4o6")},
         "quota": (shownet("ds-lite", "gateway", pool=LIMITED, mss_clamp=1400),),
     },
-    endings={"axapi": "json"},
+    endings={"axapi": "json", "cli": "txt"},
     fit=fit,
     most_services=1,
     facts=facts,

@@ -238,6 +238,8 @@ class A10Device:
 
 def facts(text: str, dialect: str) -> list[str]:
     """Each value with its path; the numbers of the objects (uuid) and the defaults of lw4o6 left out."""
+    if dialect == "cli":
+        return sorted(text.splitlines())
 
     def walk(value, place):
         if isinstance(value, dict):

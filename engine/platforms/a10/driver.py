@@ -17,10 +17,11 @@ from ...techniques import TECHNIQUES
 from ...techniques.service import Service
 from ..driver import Change
 from ..guard import check_rules
-from ..objects import Objects, change, read, write
-from . import build, found, objects
+from ..objects import Objects
+from . import axapi, build, cli, objects
 from .build import BATCHES, rule_values
 
+_DIALECTS: dict[str, Any] = {"axapi": axapi, "cli": cli}
 _ANYBODY = "::/0"
 _MAX_QUOTA = 64000
 _PLAIN = Pool(ipv4=())
@@ -44,19 +45,21 @@ class A10:
         for service in node.services:
             for kind, body in _objects(node, service):
                 made[objects.path_of(kind, body)] = body
-        return {"document": write(objects.owned(made))}
+        return {"document": _DIALECTS[dialect].written(made)}
 
     def owned(self, text: str, dialect: str) -> str:
         """See platforms.driver.Driver."""
-        return write(objects.owned(read(text)))
+        return str(_DIALECTS[dialect].owned(text))
 
     def parse(self, text: str, dialect: str, wanted: tuple[Service, ...]) -> tuple[Service, ...]:
         """See platforms.driver.Driver."""
-        return found.services(text, wanted)
+        found: tuple[Service, ...] = _DIALECTS[dialect].parse(text, wanted)
+        return found
 
     def change(self, running: str, wanted: str, dialect: str) -> Change:
-        """See platforms.driver.Driver. Edits of platforms.objects."""
-        return change(objects.owned(read(running)), objects.owned(read(wanted)), objects.ORDER)
+        """See platforms.driver.Driver."""
+        made: Change = _DIALECTS[dialect].change(running, wanted)
+        return made
 
 
 def _shape(service: Service) -> str:

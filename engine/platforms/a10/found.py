@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network, summarize_address_range
 from typing import Any
@@ -18,7 +18,7 @@ from ...techniques.service import GATEWAY, Service
 from ..assembly import map_rule, wanted_rule
 from ..driver import ParseError
 from ..naming import OURS, rule_name
-from ..objects import Body, leaf, read, write
+from ..objects import Body, Objects
 from ..own_file import found_service
 from ..values import Leaf
 from . import objects
@@ -31,12 +31,16 @@ _DEFAULT_QUOTA_PREFIX = 128
 _SETTINGS = ("shared-addr", "single-addr", "prefix-addr")
 
 
-class Found:
-    """Our objects of a device, with the place of each value in the text."""
+# Where a value of an object stands: its path, the value, and the keys that lead to it.
+Locate = Callable[..., Leaf]
 
-    def __init__(self, text: str) -> None:
-        self.objects = objects.owned(read(text))
-        self._text = write(self.objects)
+
+class Found:
+    """Our objects of a device, with the place of each value in its text."""
+
+    def __init__(self, ours: Objects, locate: Locate) -> None:
+        self.objects = ours
+        self._locate = locate
 
     def at(self, path: str, *keys: str) -> Leaf | None:
         """A value with its line; None where there is none."""
@@ -52,7 +56,7 @@ class Found:
 
     def leaf(self, path: str, value: object, *keys: str) -> Leaf:
         """A value at a place."""
-        return leaf(self._text, path, value, *keys)
+        return self._locate(path, value, *keys)
 
     def of(self, kind: Kind) -> Iterator[tuple[str, Body]]:
         """Paths and objects of a kind."""
@@ -68,9 +72,9 @@ class Found:
         return path
 
 
-def services(text: str, wanted: tuple[Service, ...]) -> tuple[Service, ...]:
+def services(ours: Objects, locate: Locate, wanted: tuple[Service, ...]) -> tuple[Service, ...]:
     """In the order of ``wanted``, then those that nobody wants, by name."""
-    found = Found(text)
+    found = Found(ours, locate)
     made = {
         service.name: service
         for service in (
@@ -267,7 +271,7 @@ def _rule(found: Found, path: str, basic: Body, entry: Body, hint: MapRule | Non
         told = entry.get(key, basic.get(above or key))
         if told is None:
             raise found.leaf(path, "").error(f"prefix-rule {name} has no {key}")
-        shown = f"{path}: prefix-rule {name}: {key}"
+        shown = f"{found.leaf(path, '').text}: prefix-rule {name}: {key}"
         return Leaf(str(told), found.leaf(path, "", "basic-mapping-rule").line, shown)
 
     settings = value("ipv4-address-port-settings", "rule-ipv4-address-port-settings")

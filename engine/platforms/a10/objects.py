@@ -21,6 +21,7 @@ from ..values import canonical
 
 DROPPED = frozenset({"uuid", "a10-url", "sampling-enable"})
 _MASKS = ("netmask", "ipv4-netmask")
+LINES = "cli-lines"  # of a running-config, in an object of ours: not understood
 _TEXTS = ("port-batch-v2-size",)  # a number that the API writes as text
 FIRST_PORT = 1024  # of a pool that does not say which ports are usable
 
@@ -150,9 +151,8 @@ def normal(kind: Kind, body: Body) -> Body:
     if kind.fields:
         body = _only(body, kind.fields)
     else:
-        body = {
-            key: value for key, value in body.items() if key in kind.schema.split() and value not in (0, "0")
-        }
+        known = (LINES, *kind.schema.split())
+        body = {key: value for key, value in body.items() if key in known and value not in (0, "0")}
     kept: Body = without_defaults(_spelled(body), kind.defaults, DROPPED)
     return kept
 

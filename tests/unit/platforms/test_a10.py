@@ -26,7 +26,7 @@ from ansible_collections.ipv4aas.fleet.engine.platforms.registry import all_feat
 from ansible_collections.ipv4aas.fleet.engine.platforms.render import render
 from ansible_collections.ipv4aas.fleet.engine.problem import Refused
 from ansible_collections.ipv4aas.fleet.engine.techniques.service import StaticBinding
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from platform_cases import CASES
 from platform_cases.case import ROOT, TEMPLATES
@@ -396,6 +396,7 @@ def test_services_that_nobody_wants_are_found():
     ]
 
 
+@settings(deadline=None)
 @given(
     st.tuples(st.integers(0, 15), st.integers(1, 10)).flatmap(
         lambda pair: st.integers(0, (1 << pair[1]) - 1).map(
