@@ -66,7 +66,9 @@ class Axapi:
             except _Missing:
                 continue
             listed = answer.get(f"{kind.element}-list", []) if kind.key else [answer.get(kind.element, {})]
-            found |= {objects.path_of(kind, body): body for body in listed}
+            found |= {
+                objects.path_of(kind, body): body for body in listed if not kind.key or kind.key in body
+            }
         return write(found)
 
     def part(self, path: str) -> Body | None:

@@ -191,7 +191,7 @@ class RestSession:
 
 def _other(edit: Edit) -> str:
     if edit.before is None:
-        return f"{edit.path} is in use by somebody else, nothing of it was touched"
+        return f"{edit.path} holds what is not ours; nothing of it was touched"
     return f"{edit.path} is not any more as it was read"
 
 

@@ -184,8 +184,8 @@ def test_nothing_of_somebody_elses_is_overwritten(acos: EmulatedAcos, reach: Tar
         roll_out(FIRST, reach)
     assert (caught.value.step, caught.value.left) == ("propose", "unchanged")
     assert caught.value.wrong == (
-        "cgnv6/lsn-lid/101 is in use by somebody else, nothing of it was touched; "
-        "cgnv6/nat64/global is in use by somebody else, nothing of it was touched"
+        "cgnv6/lsn-lid/101 holds what is not ours; nothing of it was touched; "
+        "cgnv6/nat64/global holds what is not ours; nothing of it was touched"
     )
     assert facts(acos) == before
 
@@ -235,7 +235,7 @@ def test_a_fault_at_any_request_leaves_nothing_half_done(
 
     requests = requests_of_a_change(make, of)
     # Reads are many and all the same: some of them.
-    numbers = [n for n, each in enumerate(requests) if not each.startswith("GET") or n % 8 == 0]
+    numbers = [n for n, each in enumerate(requests) if not each.startswith("GET") or n % 16 == 0]
     verdicts = set()
     for number in numbers:
         server = make()
@@ -252,7 +252,8 @@ def test_a_fault_at_any_request_leaves_nothing_half_done(
         # Whatever was left, the next run completes; a restart keeps that, or the error had said it would not.
         roll_out(SECOND, of(server))
         server.restart()
-        assert roll_out(SECOND, of(server)).changed == ("lost at a restart" in left)
+        change = DRIVER.change(shown(server), rendered(SECOND), "axapi")
+        assert bool(change) == ("lost at a restart" in left)
         server.stop()
     assert "unchanged" in verdicts or fault == "expired"
     assert any("does not revert by itself" in verdict for verdict in verdicts) == (fault == "gone")
