@@ -11,7 +11,8 @@ from ...techniques.service import Service
 from .. import objects as shared
 from ..driver import Change
 from ..objects import Objects, leaf, read, write
-from . import found, objects
+from . import objects
+from .parse import services
 
 
 def written(made: Objects) -> str:
@@ -27,7 +28,7 @@ def owned(text: str) -> str:
 def parse(text: str, wanted: tuple[Service, ...]) -> tuple[Service, ...]:
     """See platforms.driver.Driver."""
     ours = objects.owned(read(text))
-    return found.services(ours, partial(leaf, write(ours)), wanted)
+    return services(ours, partial(leaf, write(ours)), wanted)
 
 
 def change(running: str, wanted: str) -> Change:

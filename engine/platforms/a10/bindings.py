@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ipv4aas.fleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The table of lw4o6 of aXAPI as bindings."""
+"""lw4o6 from objects of aXAPI."""
 
 from __future__ import annotations
 
@@ -11,11 +11,42 @@ from typing import Any
 
 from ...mapping.binding import Binding
 from ...mapping.portset import PORT_BITS, PortSet
-from ...techniques.service import Service
+from ...techniques.service import GATEWAY, Service
 from ..objects import Body
-from ..own_file import bound
+from ..own_file import bound, found_service
+from . import objects
+from .found import Found, service_name
+from .objects import at
 
 Ranges = list[tuple[int, int]]
+
+
+def services(found: Found, wanted: tuple[Service, ...]) -> Iterator[Service]:
+    """That of the table in use, where it is ours."""
+    path = objects.LW4O6.path
+    if path not in found.objects:
+        return
+    named = found.need(path, "use-binding-table")
+    table = found.named(objects.TABLE, named.value, named)
+    service = service_name(named.value)
+    body = found.objects[path]
+    told = {at(body, "no-forward-match", "send-icmpv6") or 0, at(body, "no-reverse-match", "send-icmp") or 0}
+    hairpinning = body.get("hairpinning", "filter-none")
+    if len(told) > 1:
+        raise named.error("senders on one side alone are told that there is no binding")
+    if hairpinning not in ("filter-none", "filter-all"):
+        raise found.leaf(path, "", "hairpinning").error(f"{hairpinning} is not filter-none or filter-all")
+    try:
+        bound = found_bindings(found.objects[table], service, wanted)
+    except (KeyError, ValueError) as error:
+        raise found.leaf(table, "").error(f"is no table of bindings: {error}") from error
+    carried = {
+        "role": GATEWAY,
+        "technique": "lw4o6",
+        "hairpinning": hairpinning == "filter-none",
+        "icmp_on_miss": bool(told.pop()),
+    }
+    yield found_service(service, wanted, carried | bound)
 
 
 def found_bindings(table: Body, service: str, wanted: tuple[Service, ...]) -> dict[str, Any]:

@@ -19,10 +19,10 @@ from ..driver import Change
 from ..indented import Block
 from ..objects import Body, Edit, Objects, edits
 from ..values import Leaf, canonical
-from . import found, objects
+from . import objects
 from .objects import CLASS_LIST, DS_LITE, GROUP, INSIDE, LID, MAP_E, MSS, NAT64, POOL, PREFIX, Kind, at, put
+from .parse import services
 
-_KINDS = (POOL, GROUP, LID, CLASS_LIST, PREFIX, NAT64, DS_LITE, MAP_E)
 _POOL_NUMBERS = ("port-batch-v2-size",)
 _USABLE = "usable-nat-ports"
 _USABLE_PORTS = (f"{_USABLE}-start", f"{_USABLE}-end")
@@ -65,7 +65,7 @@ def parse(text: str, wanted: tuple[Service, ...]) -> tuple[Service, ...]:
         block = lines[path]
         return Leaf(str(value), block.line, f"{block.text}: {'.'.join(keys)}" if keys else block.text)
 
-    return found.services(objects.owned(made), locate, wanted)
+    return services(objects.owned(made), locate, wanted)
 
 
 def change(running: str, wanted: str) -> Change:

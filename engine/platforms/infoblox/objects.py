@@ -9,6 +9,7 @@ A view and a network are the operator's: ours are the entries of one list of the
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,6 +58,8 @@ NETWORK = Kind(
     shared="options",
     switch=("use_options",),
 )
+Made = Iterator[tuple[Kind, Body]]
+
 # In this order an object comes after those that it refers to.
 KINDS = (GROUP, DEFINITION, VIEW, NETWORK)
 _DEFAULTS: Body = {"disable": False, "enable_dnssec_dns64": False}
