@@ -75,7 +75,7 @@ class RestSession:
         self._begun = False
         self._edits: list[Edit] = []
         self._sent: list[Edit] = []  # made, or perhaps made, and not taken back
-        self._saving = False
+        self._saving = False  # whether a save() was sent whose answer is not known, or is to be made up for
 
     def __enter__(self) -> RestSession:
         try:
@@ -132,8 +132,7 @@ class RestSession:
         self._progress.phase = Phase.CHANGED
 
     def confirm(self) -> None:
-        self._saving = True
-        self._call("confirm", self._api.save)
+        self._call("confirm", self._save)
         self._progress.phase = Phase.CONFIRMED
         self._sent, self._begun = [], False
 
@@ -142,8 +141,17 @@ class RestSession:
             return
         self._call("revert", self._take_back)
         if self._saving:
-            self._call("revert", self._api.save)
+            self._call("revert", self._save)
         self._begun = False
+
+    def _save(self) -> None:
+        before, self._saving = self._saving, True
+        try:
+            self._api.save()
+        except Rejected:
+            self._saving = before
+            raise
+        self._saving = False
 
     def _make(self, edit: Edit) -> None:
         self._sent.append(edit)
@@ -168,9 +176,9 @@ class RestSession:
         if self._progress.phase is Phase.CONFIRMED:
             return CONFIRMED
         if not self._sent:
-            return UNCHANGED
+            return f"{UNCHANGED}, but perhaps the change is saved" if self._saving else UNCHANGED
         if self._progress.phase is Phase.CHANGED:
-            return f"{self._progress.left}, {self._api.unsaved}"
+            return f"{self._progress.left}, {'perhaps ' if self._saving else ''}{self._api.unsaved}"
         paths = dict.fromkeys(edit.path for edit in self._sent)
         return f"changed, does not revert by itself, in {', '.join(paths)} (of the last one it is not sure)"
 

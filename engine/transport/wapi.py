@@ -78,8 +78,10 @@ class Wapi:
         self._ask("POST", f"{self._grid()}?_function=restartservices", order)
 
     def _grid(self) -> str:
-        [grid] = self._ask("GET", "grid")
-        return str(grid["_ref"])
+        found = self._ask("GET", "grid")
+        if not isinstance(found, list) or len(found) != 1:
+            raise Unclear("GET grid: not one grid")
+        return str(found[0].get("_ref"))
 
     def _find(self, kind: Kind, path: str) -> Body | None:
         """The object at a path. Raises Rejected where one of the operator's is missing, or not ready."""
@@ -105,6 +107,8 @@ class Wapi:
         }
         while True:
             page = self._ask("GET", f"{kind.type}?{urlencode(order)}")
+            if not isinstance(page, dict) or "result" not in page:
+                raise Unclear(f"GET {kind.type}: no page of a search")
             found += page["result"]
             if "next_page_id" not in page:
                 return found

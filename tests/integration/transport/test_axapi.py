@@ -20,7 +20,7 @@ from ansible_collections.ipv4aas.fleet.engine.transport.deploy import Outcome, d
 from ansible_collections.ipv4aas.fleet.engine.transport.session import CapabilityMissing, TransportError
 from ansible_collections.ipv4aas.fleet.engine.transport.target import Target
 from emulated_acos import PASSWORD, USER, EmulatedAcos
-from emulated_rest import CUT_BEFORE, FAULTS, certificate
+from emulated_rest import CUT_AFTER, CUT_BEFORE, FAULTS, certificate
 from platform_cases import CASES
 from platform_cases.a10_device import A10Device
 from platform_cases.services import POOL, shownet
@@ -297,6 +297,34 @@ def shown(server: EmulatedAcos) -> str:
     device = A10Device()
     device.acos = server.device
     return device.show()
+
+
+def test_a_save_that_is_not_sure_is_made_up_for(acos: EmulatedAcos, reach: Target) -> None:
+    """The device saved the change and nobody heard of it; the second time it saves what is put back."""
+    preload(acos, FIRST)
+    before = facts(acos)
+    saves = []
+
+    def lost(number: int, method: str, path: str) -> str:
+        if not path.endswith("/write/memory"):
+            return ""
+        saves.append(number)
+        return CUT_AFTER if len(saves) == 1 else second
+
+    second = ""
+    acos.fault = lost
+    with pytest.raises(TransportError) as caught:
+        roll_out(SECOND, reach)
+    assert (caught.value.step, caught.value.left) == ("confirm", "unchanged")
+    acos.restart()
+    assert facts(acos) == before
+    second, saves[:] = CUT_BEFORE, []
+    with pytest.raises(TransportError) as caught:
+        roll_out(SECOND, reach)
+    assert caught.value.left == "unchanged, but perhaps the change is saved"
+    assert facts(acos) == before
+    acos.restart()
+    assert facts(acos) != before
 
 
 def test_works_in_a_partition(acos: EmulatedAcos, reach: Target) -> None:
