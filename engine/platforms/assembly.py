@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network
 from typing import Any
 
 from ..mapping.rule import DEFAULT_OFFSET, MapRule, MapRuleError
@@ -102,7 +102,8 @@ def _service(found: list[FoundRule], wanted: Service | None, technique: str, rol
     rules = tuple(item.rule for item in found)
     if wanted is not None:
         return replace(wanted, technique=technique, role=role, rules=rules, **first.facts)
-    return Service(name=first.service, technique=technique, role=role, rules=rules, **first.facts)
+    carried: dict[str, Any] = {"gateway_address": IPv6Address(0)} | first.facts
+    return Service(name=first.service, technique=technique, role=role, rules=rules, **carried)
 
 
 def _contradiction(other: FoundRule, field: str, value: object, first: object) -> ParseError:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..plan.capability import Feature, Features
+from ..plan.capability import UNKNOWN_FRAGMENTS, Feature, Features
 from ..plan.limits import WORDS
 from ..techniques.service import EDGE, GATEWAY
 
@@ -98,7 +98,7 @@ def overview(found: Sequence[Row]) -> str:
 
 
 def _section(name: str, box: Features) -> str:
-    languages = ", ".join(f"`{dialect}` over {box.transports[dialect]}" for dialect in box.dialects)
+    languages = ", ".join(_language(box, dialect) for dialect in box.dialects)
     note = f" ({box.confirmed_commit_note})" if box.confirmed_commit_note else ""
     lines = [
         f"Configured in {languages}.",
@@ -113,7 +113,14 @@ def _section(name: str, box: Features) -> str:
     return text + "".join(_feature(row) for row in box.techniques)
 
 
+def _language(box: Features, dialect: str) -> str:
+    why = box.by_person(dialect)
+    return f"`{dialect}` by a person ({why})" if why else f"`{dialect}` over {box.transports[dialect]}"
+
+
 def _fragments(box: Features) -> str:
+    if box.fragments == UNKNOWN_FRAGMENTS:
+        return "What it does with packets that are too big is in no document that was read."
     cut = {"outer": "the IPv6 packet", "inner": "the IPv4 packet", "none": "nothing"}[box.fragments]
     refused = [
         words

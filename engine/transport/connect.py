@@ -6,7 +6,7 @@
 netconf: ``filter``, what of the configuration can hold services (RFC 6241 section 6), and ``time_step``,
 seconds that times to confirm are multiples of. ssh: ``line``, a module of this folder and its class, and the
 class's own parameters. https: ``api``, likewise, and ``options``, names of those of the host that it takes.
-file: the fields of daemon.Daemon.
+file: the fields of daemon.Daemon. person: ``why`` nothing carries it to the device.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 from ..plan.model import NodePlan
-from ..platforms.driver import Driver
+from ..platforms.driver import Driver, occupied
 from ..techniques.service import Service
 from .progress import CONFIRMED, UNCHANGED
 from .session import Session, TransportError
@@ -80,8 +80,10 @@ class _Run:
         self._at("begin")
         self.session.begin()
         self._at("read")
-        self.before = self._read_owned()
+        text = self.session.read()
+        self.before = self.driver.owned(text, self.dialect)
         self._at("change")
+        _refuse(occupied(self.driver, text, rendered, self.dialect))
         change = self.driver.change(self.before, rendered, self.dialect)
         if not change:
             self._at("revert")

@@ -37,6 +37,8 @@ class Words:
     inside: str  # pattern of the prompt in it
     error: str  # pattern in an answer that refuses; ^ and $ match at lines
     prompt: str = r"{name}[^\r\n]*[>#]"  # pattern of all prompts
+    banner: str = ""  # pattern of a line above the prompt that tells the mode, where there is one
+    marks: str = ""  # pattern of what in a prompt shows only that something is not committed or saved
     show: str = ""  # before ``read`` in configuration mode, such as "do "
     exit: str = "exit"  # leaves a nested mode; empty where each line is a whole command
     candidate: bool = False
@@ -59,7 +61,7 @@ class Described:
     def __init__(self, target: Target, **words: Any) -> None:
         self.target = target
         self._words = decode(Words, words, "access")
-        self._terminal = Terminal(target, self._words.terminal, self._words.prompt)
+        self._terminal = Terminal(target, self._words.terminal, self._words.prompt, self._words.banner)
         self._change: Change | None = None
         self._error = re.compile(self._words.error, re.MULTILINE)
 
@@ -139,6 +141,11 @@ class Described:
     def _configuring(self) -> bool:
         return re.search(self._words.inside, self._terminal.prompt) is not None
 
+    @property
+    def _place(self) -> str:
+        """The prompt as far as it tells the mode."""
+        return re.sub(self._words.marks, "", self._terminal.prompt)
+
     def _enter(self, commands: Iterable[str]) -> None:
         answers = [self._run(command) for command in commands]
         if not self._configuring:
@@ -152,7 +159,7 @@ class Described:
                 self._run(line)
 
         if self._words.exit:
-            type_nested(payload, run, lambda: self._terminal.prompt, self._words.exit, close=True)
+            type_nested(payload, run, lambda: self._place, self._words.exit, close=True)
         else:
             for line in payload.splitlines():
                 run(line)

@@ -17,11 +17,14 @@ from .target import Target
 class Terminal:
     """An interactive session. ``prompt`` is the last line the router showed: host and mode.
 
-    ``shape`` is a pattern of prompts, with ``{name}`` for the router's name in it.
+    ``shape`` is a pattern of prompts, with ``{name}`` for the router's name in it; ``banner`` one of a line
+    above the prompt that belongs to it.
     """
 
-    def __init__(self, target: Target, device_type: str, shape: str = r"{name}[^\r\n]*[>#]") -> None:
-        self._shape = shape
+    def __init__(
+        self, target: Target, device_type: str, shape: str = r"{name}[^\r\n]*[>#]", banner: str = ""
+    ) -> None:
+        self._shape, self._banner = shape, banner
         self._target = target
         self._device_type = device_type
         self._connection: BaseConnection | None = None
@@ -81,6 +84,8 @@ class Terminal:
         self._asked = not re.search(self._prompt_pattern, lines[-1])
         if not self._asked:
             self.prompt = lines.pop().strip()
+            if self._banner and lines and re.fullmatch(self._banner, lines[-1].strip()):
+                self.prompt = f"{lines.pop().strip()} {self.prompt}"
         if lines and lines[0].strip().endswith(line):
             del lines[0]
         return "\n".join(lines).strip("\n")

@@ -24,6 +24,8 @@ ENUMERATED = 4096
 SHOWN = 3
 
 MISSING, UNPLANNED, CHANGED = "missing", "unplanned", "changed"
+# On a device of which the plan knows nothing at all.
+NO_INTENT = "no intent"
 # Lines of the configuration differ, and its meaning does not.
 UNSEEN = "unseen"
 CONFIGURATION = "configuration"  # stands for the name of a service there
@@ -47,7 +49,7 @@ class ServiceDrift:
     """What is wrong with one service on one node."""
 
     service: str
-    kind: str  # missing, unplanned, changed or unseen
+    kind: str  # missing, unplanned, changed, no intent or unseen
     differences: tuple[Difference, ...] = ()
     customers: int | None = 0  # None: all that a gateway without a list of them has
     examples: tuple[IPv6Network, ...] = ()
@@ -59,6 +61,8 @@ class ServiceDrift:
             return [f"{self.service}: planned, but the device does not carry it"]
         if self.kind == UNPLANNED:
             return [f"{self.service}: on the device, but nothing plans it"]
+        if self.kind == NO_INTENT:
+            return [f"{self.service}: on a device that the plan does not have"]
         lines = [f"{self.service}: {difference}" for difference in self.differences]
         if self.kind == UNSEEN:
             return lines

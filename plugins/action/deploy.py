@@ -17,7 +17,7 @@ from ansible_collections.ipv4aas.fleet.engine.platforms.driver import ParseError
 from ansible_collections.ipv4aas.fleet.engine.platforms.registry import driver
 from ansible_collections.ipv4aas.fleet.engine.platforms.render import render
 from ansible_collections.ipv4aas.fleet.engine.problem import Refused
-from ansible_collections.ipv4aas.fleet.engine.transport.deploy import Outcome
+from ansible_collections.ipv4aas.fleet.engine.transport.deploy import Check, Outcome
 from ansible_collections.ipv4aas.fleet.engine.transport.session import Session, TransportError
 from ansible_collections.ipv4aas.fleet.plugins.doc_fragments.options import ModuleDocFragment
 from ansible_collections.ipv4aas.fleet.plugins.modules.deploy import DOCUMENTATION
@@ -59,7 +59,7 @@ class ActionModule(FleetAction):
         if self._task.check_mode:
             return _result(try_out(job, open_session))
         _refuse_to_meddle(job, options["plan"])
-        outcome, path = carry_out(_judged(job, options, variables), open_session)
+        outcome, path = carry_out(replace(job, judge=_judge(job, options, variables)), open_session)
         return _result(outcome) | {"journal": path}
 
 
@@ -102,27 +102,28 @@ def _refuse_to_meddle(job: Job, plan: str) -> None:
         raise Failed(f"{plan} is no longer the plan that {job.run} began with; begin again")
 
 
-def _judged(job: Job, options: Mapping[str, Any], variables: Mapping[str, Any]) -> Job:
-    """With what has to be content before the change is confirmed."""
-    checks, told = [], []
-    if options["post_check"]:
-        checks.append(post_check.command(job.node.name, options["post_check"]))
-        told.append(f"the command {options['post_check'][0]}")
-    hosts = post_check.vantages(job.node, options["plan"], variables, job.dest) if options["probes"] else []
-    if hosts:
-        checks.append(
-            post_check.Probes(
-                vantages=tuple(hosts),
-                checks=tuple(options["probes"]),
-                plan=options["plan"],
-                folder=journal.folder(job.dest, job.run),
-                seconds=job.confirm_within,
-            )
+def _judge(job: Job, options: Mapping[str, Any], variables: Mapping[str, Any]) -> post_check.Judge:
+    """What has to be content before the change is confirmed."""
+    words, seconds = options["post_check"], float(job.confirm_within)
+
+    def the_command() -> tuple[str, Check] | None:
+        name = job.node.name
+        return (f"the command {words[0]}", post_check.command(name, words, seconds)) if words else None
+
+    def the_probes() -> tuple[str, Check] | None:
+        if not options["probes"]:
+            return None
+        hosts = post_check.vantages(job.node, options["plan"], variables, job.dest)
+        probes = post_check.Probes(
+            vantages=tuple(hosts),
+            checks=tuple(options["probes"]),
+            plan=options["plan"],
+            folder=journal.folder(job.dest, job.run),
+            seconds=seconds,
         )
-        told.append(f"probes from {', '.join(hosts)}")
-    if not checks:
-        return job
-    return replace(job, check=post_check.one_after_the_other(checks), checked=", ".join([job.checked, *told]))
+        return (f"probes from {', '.join(hosts)}", probes) if hosts else None
+
+    return post_check.Judge(the_command, the_probes)
 
 
 def _how_it_failed(job: Job, error: Exception) -> dict[str, str]:

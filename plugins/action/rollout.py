@@ -36,6 +36,7 @@ class ActionModule(FleetAction):
         return {"changed": False}
 
     def _open(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        self._ask(options)
         dest = options["dest"]
         run, targets = _planned(options)
         answer = {"changed": False, "run": run.run, "order": list(run.order), "targets": targets}

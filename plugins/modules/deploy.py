@@ -36,7 +36,8 @@ options:
     description:
       - Command, as a list, that is run on the controller once the change is active. Where it ends with
         another status than 0 the change is taken back.
-      - It finds the name of the host in the environment variable E(IPV4AAS_HOST).
+      - It finds the name of the host in the environment variable E(IPV4AAS_HOST), and has the time of
+        O(confirm_within).
     type: list
     elements: str
   probes:

@@ -5,19 +5,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ansible_collections.ipv4aas.fleet.engine.plan.model import NodePlan
 from ansible_collections.ipv4aas.fleet.engine.platforms.registry import driver
-from ansible_collections.ipv4aas.fleet.engine.transport.deploy import Check, Outcome, deploy
+from ansible_collections.ipv4aas.fleet.engine.transport.deploy import Outcome, deploy
 from ansible_collections.ipv4aas.fleet.engine.transport.progress import UNCHANGED
 from ansible_collections.ipv4aas.fleet.engine.transport.session import Session, TransportError
 
 from . import journal, rollout
 from .action import Skipped
-
-DEVICE_STATE = "what the device itself says it runs"
+from .post_check import Judge
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +29,7 @@ class Job:
     wanted: str  # the configuration
     dest: str = "build"
     confirm_within: int = 120  # seconds
-    check: Check | None = None  # beside the device's own state
-    checked: str = DEVICE_STATE
+    judge: Judge = field(default_factory=Judge)  # beside the device's own state
 
 
 def carry_out(job: Job, open_session: Callable[[], Session]) -> tuple[Outcome, str]:
@@ -43,6 +42,7 @@ def carry_out(job: Job, open_session: Callable[[], Session]) -> tuple[Outcome, s
     if stopped:
         raise Skipped(f"not begun: {stopped} failed, and the run stops there")
     entry = journal.Entry(job.dest, _record(job))
+    controller = os.getppid()
     try:
         with open_session() as session:
             outcome = deploy(
@@ -53,7 +53,7 @@ def carry_out(job: Job, open_session: Callable[[], Session]) -> tuple[Outcome, s
                 job.node.dialect,
                 confirm_within=job.confirm_within,
                 before_apply=entry.applying,
-                post_check=lambda: (job.check() if job.check else []) + _stopped(job),
+                post_check=lambda: job.judge() or _stopped(job, controller),
             )
     except Exception as error:
         left = error.left if isinstance(error, TransportError) else UNCHANGED
@@ -61,7 +61,7 @@ def carry_out(job: Job, open_session: Callable[[], Session]) -> tuple[Outcome, s
         rollout.stop(job.dest, job.run, job.node.name)
         raise
     verdict = journal.CHANGED if outcome.changed else journal.UNCHANGED
-    checked = job.checked if outcome.changed else DEVICE_STATE
+    checked = ", ".join(job.judge.told)
     return outcome, entry.end(
         verdict, outcome.left, before=outcome.before, after=outcome.after, checked=checked
     )
@@ -75,8 +75,11 @@ def try_out(job: Job, open_session: Callable[[], Session]) -> Outcome:
         )
 
 
-def _stopped(job: Job) -> list[str]:
-    """Nothing is confirmed any more once another host has failed."""
+def _stopped(job: Job, controller: int) -> list[str]:
+    """Nothing is confirmed any more once another host has failed, or nobody is there to hear of it."""
+    # A worker outlives an ansible-playbook that is killed.
+    if os.getppid() != controller:
+        return ["the controller has died"]
     host = rollout.stopped_at(job.dest, job.run)
     return [f"{host} failed, and the run stops there"] if host else []
 

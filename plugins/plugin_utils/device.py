@@ -22,7 +22,7 @@ from ansible_collections.ipv4aas.fleet.engine.plan.model import NodePlan
 from ansible_collections.ipv4aas.fleet.engine.platforms.registry import all_features
 from ansible_collections.ipv4aas.fleet.engine.transport.connect import daemon_of, session_for
 from ansible_collections.ipv4aas.fleet.engine.transport.daemon import DaemonSession
-from ansible_collections.ipv4aas.fleet.engine.transport.local import LocalSession
+from ansible_collections.ipv4aas.fleet.engine.transport.local import COMMAND, LocalSession
 from ansible_collections.ipv4aas.fleet.engine.transport.session import Session
 
 from .action import Failed, FleetAction
@@ -56,6 +56,13 @@ def session(
         )
     except ImportError as error:
         raise Failed(f"{error}; install requirements.txt of the collection for {sys.executable}") from error
+
+
+def is_bare(action: FleetAction, node: NodePlan) -> bool:
+    """Whether the host is one for the software node and has none installed."""
+    if FEATURES[node.platform].transports.get(node.dialect) != LOCAL:
+        return False
+    return runner(action)(["test", "-e", COMMAND[-1]])[0] == 1
 
 
 def target(variable: Callable[..., Any], options: Mapping[str, Any], default_port: int) -> Target:

@@ -117,6 +117,11 @@ def last(dest: str, host: str) -> Record | None:
     return max(found, key=lambda record: (record.started, record.run), default=None)
 
 
+def hosts(dest: str) -> set[str]:
+    """All hosts that any run was at."""
+    return {path.stem for path in (Path(dest) / FOLDER).glob("*/*.json")}
+
+
 def records(dest: str, run: str) -> Iterator[Record]:
     """All records of a run, by host. Raises Failed or CodecError."""
     for path in sorted(folder(dest, run).glob("*.json")):

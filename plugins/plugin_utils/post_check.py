@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from ansible_collections.ipv4aas.fleet.engine.transport.deploy import Check
 from . import journal, plan_file, rollout
 from .language import TEMPLATES
 
+DEVICE_STATE = "what the device itself says it runs"
 VANTAGES, REFERENCES = "ipv4aas_vantages", "ipv4aas_references"
 # Of the command line of the run: what the probes' own run needs to reach the same hosts.
 _FLAGS = {
@@ -40,17 +41,38 @@ _FLAGS = {
 }
 
 
-def one_after_the_other(checks: Sequence[Check]) -> Check:
-    """The problems of the first check that has any."""
-    return lambda: next((found for check in checks if (found := check())), [])
+class Judge:
+    """Decides whether a change is kept: one source after the other, each of which may have nothing to ask.
+
+    A source gives what is asked, in words, and the check; ``told`` says by what was judged.
+    """
+
+    def __init__(self, *sources: Callable[[], tuple[str, Check] | None]) -> None:
+        self._sources = sources
+        self.told = [DEVICE_STATE]
+
+    def __call__(self) -> list[str]:
+        """The problems of the first that has any."""
+        for source in self._sources:
+            found = source()
+            if found is not None:
+                self.told.append(found[0])
+                if problems := found[1]():
+                    return problems
+        return []
 
 
-def command(host: str, words: Sequence[str]) -> Check:
-    """The check that a command makes, which finds the host in IPV4AAS_HOST."""
+def command(host: str, words: Sequence[str], seconds: float) -> Check:
+    """The check that a command makes, which finds the host in IPV4AAS_HOST and has so many seconds."""
 
     def check() -> list[str]:
         environment = {**os.environ, "IPV4AAS_HOST": host}
-        done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+        try:
+            done = subprocess.run(
+                words, env=environment, capture_output=True, text=True, check=False, timeout=seconds
+            )
+        except subprocess.TimeoutExpired:
+            return [f"{words[0]} did not end within {seconds:g} s"]
         if done.returncode == 0:
             return []
         return [f"{words[0]} ended with {done.returncode}: {(done.stderr or done.stdout).strip()}"]

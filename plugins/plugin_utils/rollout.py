@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from dataclasses import replace as with_values
 from pathlib import Path
@@ -53,7 +53,7 @@ class Run:
     batches: tuple[Any, ...] = ()
     stand: tuple[str, ...] = ()  # hosts that the resumed run has brought to this plan already
     verdict: str = RUNNING  # running, done, failed or interrupted
-    hosts: Mapping[str, State] | None = None  # None while it is running
+    hosts: dict[str, State] | None = None  # None while it is running
 
     def closed(self, dest: str, verdict: str = "") -> Run:
         """With what stands where, from the records."""

@@ -129,10 +129,14 @@ class IosXrRouter(Router):
 
     def __init__(self, folder: Path, running: str, second: float = 0.1, ground: Ground | None = None) -> None:
         super().__init__(folder, second, ground)
-        self.running = parse(running)
+        self.take(running)
         self.before_trial: list[Line] | None = None
         self.trial_of: XrShell | None = None
         self.lock: XrShell | None = None
+
+    def take(self, running: str) -> None:
+        """What it runs, whatever it ran."""
+        self.running = parse(running)
 
     def new_shell(self) -> XrShell:
         return XrShell(self)

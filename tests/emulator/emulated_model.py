@@ -68,14 +68,17 @@ class ModelShell:
 
     def __init__(self, router: ModelRouter) -> None:
         self.router, self.manners = router, router.manners
-        self.inside = False
+        self.inside = self.manners.always
         self.path: list[str] = []  # lines of the open submodes
         self.candidate: Device | None = None
+        self.typed = False  # something that is not committed or saved
 
     def prompt(self) -> str:
+        mark = self.manners.marks[self.typed]
         if not self.inside:
-            return f"{self.manners.exec_prompt} "
-        return f"{self.manners.inside_prompt.format(mode=self.manners.mode if self.path else '')} "
+            return f"{self.manners.exec_prompt.format(mark=mark)} "
+        mode = self.manners.mode if self.path else ""
+        return f"{self.manners.inside_prompt.format(mode=mode, mark=mark)} "
 
     def gone(self) -> None:
         self._outside()
@@ -109,6 +112,7 @@ class ModelShell:
             return self._enter()
         if self._is(manners.save, line):
             router.saved = copy.deepcopy(router.running)
+            self.typed = False
             return ""
         if line in ("exit", "quit"):
             raise Closed
@@ -117,11 +121,16 @@ class ModelShell:
     def _inside(self, line: str) -> str | None:
         """The answer to what is no line of configuration; None for one that is."""
         manners = self.manners
+        if self.path and line == manners.exit:
+            self.path.pop()
+            return ""
         if self._is(manners.leave, line):
             self._outside()
             return ""
-        if self.path and line == manners.exit:
-            self.path.pop()
+        if self._is(manners.top, line):
+            self.path = []
+            return ""
+        if self._is(manners.quiet, line):
             return ""
         if self._is(manners.save, line):
             self.router.saved = copy.deepcopy(self.router.running)
@@ -147,11 +156,14 @@ class ModelShell:
         target = self.candidate if self.manners.candidate else self.router.running
         assert target is not None
         trial = copy.deepcopy(target)
+        if not self.manners.exit and self._is(self.manners.opens, line):
+            self.path = []
         lines = [*self.path, line]
         try:
             trial.apply("".join(f"{' ' * depth}{text}\n" for depth, text in enumerate(lines)))
         except (AssertionError, KeyError, ValueError):
             return f"{self.manners.refused}\n"
+        self.typed = True
         if self.manners.candidate:
             self.candidate = trial
         else:
@@ -184,6 +196,7 @@ class ModelShell:
     def _discard(self) -> str:
         self.candidate = copy.deepcopy(self.router.running)
         self.path = []
+        self.typed = False
         return ""
 
     def _commit(self) -> str:
@@ -193,6 +206,7 @@ class ModelShell:
     def _activate(self) -> str:
         assert self.candidate is not None
         self.router.running = copy.deepcopy(self.candidate)
+        self.typed = False
         return ""
 
     def _trial_ends(self) -> tuple[tuple[str, Callable[[], str]], ...]:

@@ -37,6 +37,12 @@ class Shell(Protocol):
         """The connection has ended, politely or not."""
 
 
+class Abortable(Protocol):
+    """A connection that can be cut."""
+
+    def abort(self) -> None: ...
+
+
 @dataclass
 class Order:
     """Something that goes wrong once, at the first line that the pattern matches.
@@ -84,8 +90,9 @@ class Ground:
         asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(60)
 
     def call(self, action: Callable[[], None]) -> None:
-        """The same for a function; at once where that is here."""
-        if threading.current_thread() is self._thread:
+        """The same for a function; at once where that is here, or where nothing runs: routers that only
+        hear what is typed straight at them need no thread."""
+        if not self._thread.is_alive() or threading.current_thread() is self._thread:
             action()
             return
 
@@ -110,8 +117,9 @@ class Router:
         self._alone = ground is None
         self._ground = ground or Ground(folder)
         self.user_key = self._ground.user_key
-        self._connections: list[asyncssh.SSHServerConnection] = []
+        self._connections: list[Abortable] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._then: Callable[[], None] = lambda: None
         self.port = 0
 
     def new_shell(self) -> Shell:
@@ -165,6 +173,21 @@ class Router:
             self._timer = None
         if seconds is not None and action is not None:
             self._timer = self._ground.loop.call_later(seconds * self.second, action)
+            self._then = action
+
+    def elapse(self) -> None:
+        """The time that a change waits for its confirmation passes at once."""
+
+        def ring() -> None:
+            if self._timer is not None:
+                self.set_timer(None, None)
+                self._then()
+
+        self._ground.call(ring)
+
+    def typed(self) -> Typed:
+        """A session without SSH."""
+        return Typed(self)
 
     def carry_out(self, shell: Shell, line: str) -> tuple[str, float]:
         """The answer to a line and how long it takes; with what was ordered for it."""
@@ -223,8 +246,47 @@ class Router:
 
 
 class _Server(asyncssh.SSHServer):
-    def __init__(self, connections: list[asyncssh.SSHServerConnection]) -> None:
+    def __init__(self, connections: list[Abortable]) -> None:
         self._connections = connections
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self._connections.append(conn)
+
+
+class Typed:
+    """Stands for transport.terminal.Terminal: lines go to a router's shell without SSH between them."""
+
+    def __init__(self, router: Router) -> None:
+        self._router, self._shell = router, router.new_shell()
+        self._open = True
+        self.prompt = self._shell.prompt().split("\n")[-1]
+        router._ground.call(lambda: router._connections.append(self))
+
+    def open(self) -> None:
+        """It is."""
+
+    def run(self, line: str, questions: str = "") -> str:
+        """As Terminal.run."""
+        said = ""
+
+        def answer() -> None:
+            nonlocal said
+            if self._open:
+                said = self._router.carry_out(self._shell, line)[0] + self._shell.prompt()
+
+        self._router._ground.call(answer)
+        if not self._open:
+            raise EOFError("the router closed the session")
+        lines = said.rstrip().split("\n")
+        if self._shell.prompt():
+            self.prompt = lines.pop()
+        return "\n".join(lines).strip("\n")
+
+    def close(self) -> None:
+        self._router._ground.call(self.abort)
+
+    def abort(self) -> None:
+        """The connection is gone."""
+        if self._open:
+            self._open = False
+            self._shell.gone()

@@ -14,10 +14,13 @@ class Manners:
 
     exec_prompt: str = "box#"
     inside_prompt: str = "box(config{mode})#"  # {mode} shows that a submode is open, where there are some
+    marks: tuple[str, str] = ("", "")  # what stands for {mark} in both: nothing typed yet, something typed
     mode: str = "-sub"  # what stands for {mode} in a submode
     enter: str = "configure terminal"
     leave: str = "end"
-    exit: str = "exit"  # leaves a submode
+    exit: str = "exit"  # leaves a submode; "": the device knows by the line where it belongs
+    top: str = r"(?!)"  # leaves all submodes
+    always: bool = False  # one is in configuration mode from the login on
     opens: str = r"(?!)"  # lines that open a submode
     read: str = "show running-config"
     show: str = "do "  # before exec commands in configuration mode

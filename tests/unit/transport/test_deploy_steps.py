@@ -250,3 +250,18 @@ def test_what_a_weaker_session_left_is_repaired() -> None:
         run(box, post_check=lambda: ["no"], confirm_within=30)
     assert caught.value.left == "unchanged"
     assert box.running == "old"
+
+
+class CarefulBox(Box):
+    """Its driver finds the operator where the configuration would go."""
+
+    def occupied(self, text: str, wanted: str, dialect: str) -> list[str]:
+        return [f"{text} is where {wanted} would go"]
+
+
+def test_place_of_the_operator_is_left_alone() -> None:
+    box = CarefulBox()
+    with pytest.raises(TransportError, match="change: old is where new would go") as error:
+        run(box)
+    assert error.value.left == "unchanged"
+    assert box.running == "old"

@@ -55,9 +55,10 @@ def others(value):
     if "/" not in value:
         return [str(interface.ip + 1)]
     length = interface.network.prefixlen
-    next_one = int(interface.ip) ^ 1 << (interface.max_prefixlen - max(length, 1))
-    made = [f"{type(interface.ip)(next_one)}/{length}", f"{interface.ip}/{length - 1 if length else 1}"]
-    return [one for one in made if ip_interface(one).network != interface.network]
+    if not length:
+        return [f"{interface.ip}/1"]  # bits behind a /0 mean nothing
+    next_one = int(interface.ip) ^ 1 << (interface.max_prefixlen - length)
+    return [f"{type(interface.ip)(next_one)}/{length}", f"{interface.ip}/{length - 1}"]
 
 
 @pytest.mark.parametrize(("platform", "dialect", "name"), GOLDENS)
