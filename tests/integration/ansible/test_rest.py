@@ -100,7 +100,9 @@ def test_both_are_deployed_checked_and_rolled_back(devices, run, tmp_path):
     assert back.code == 0, back.out
     assert set(devices["plat"].startup["cgn1"]) == set(devices["plat"].startup["shared"])
     assert len(devices["grid"].nios.objects) == len(FOREIGN)
-    assert "hall7: missing (2: grid, plat)" in run("drift").out
+    drifted = run("drift").out
+    assert "0 of 2 devices run what is planned" in drifted
+    assert "2: grid, plat  hall7    missing" in drifted
 
 
 def test_without_consent_nothing_is_changed(devices, run):
