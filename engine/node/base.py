@@ -23,7 +23,7 @@ from ..techniques import TECHNIQUES
 from ..techniques.service import Service
 from .translator_end import TranslatorEnd
 from .tunnel_end import TunnelEnd
-from .work import Limits, Link, Output, TokenBucket, Work
+from .work import Limits, Link, Outcome, Output, TokenBucket, Work
 
 __all__ = [
     "DUMMY_ADDRESS",
@@ -139,7 +139,7 @@ class Node(ABC):
     def relay_error(self, error: icmp.Relayed, work: Work) -> None:
         """Tell the IPv4 source of an embedded packet what happened to it in the tunnel."""
 
-    def process(self, packet: Packet, arrival: Link, now: float) -> tuple[list[Output], list[str]]:
+    def process(self, packet: Packet, arrival: Link, now: float) -> Outcome:
         """What leaves because of this packet, and the names (reasons.py) of what happened."""
         work = Work(now, [], [])
         try:

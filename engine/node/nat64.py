@@ -9,12 +9,14 @@ from ..mapping.eam import EamTable
 from ..packet import ipv6
 from ..packet.buffer import Packet
 from ..packet.ipv4 import OFFSET, UDP, Datagram
+from ..packet.translation import Translation
 from ..packet.verdict import Drop
 from ..techniques.reach import explicit_hosts
 from ..techniques.service import B4_ADDRESS, COMPUTE, Service
+from .flows import Flows
 from .places import internet
 from .session_gateway import SessionGateway
-from .work import Work
+from .work import Link, Outcome, Work
 
 # Every IPv6 host is this one of its own realm; the address never leaves the node.
 _HOST = B4_ADDRESS
@@ -30,8 +32,26 @@ class Nat64(SessionGateway):
 
     def apply(self, service: Service) -> list[str]:
         """Take over a service."""
-        self._internet, self._explicit = internet(service), EamTable(explicit_hosts(service))
-        return super().apply(service)
+        outside, explicit = internet(service), EamTable(explicit_hosts(service))
+        lost = super().apply(service)
+        self._internet, self._explicit = outside, explicit
+        assert isinstance(self.carriage, Translation)
+        hops = 1 if self.decrement_ttl else 0
+        self._flows = Flows(self.napt, self.carriage, self.new_ident, hops=hops)
+        return lost
+
+    def process(self, packet: Packet, arrival: Link, now: float) -> Outcome:
+        """By the short way, where there is one."""
+        outcome = self._flows.process(packet, arrival, now)
+        if outcome is None:
+            outcome = super().process(packet, arrival, now)
+            self._flows.learn(packet, arrival, outcome)
+        return outcome
+
+    def expire(self, now: float) -> list[str]:
+        """Also what is known of flows."""
+        self._flows.tidy()
+        return super().expire(now)
 
     def owns(self, address: int) -> bool:
         """The prefix, and the own address for pings."""

@@ -14,7 +14,7 @@ import struct
 from collections import Counter
 from collections.abc import Iterable
 
-from ..packet.buffer import Offload, Packet
+from ..packet.buffer import OFFLOAD_SIZE, Offload, Packet
 
 CONTROL = "/dev/net/tun"
 
@@ -27,7 +27,7 @@ _CSUM, _TSO4, _TSO6, _TSO_ECN, _USO4, _USO6 = 0x01, 0x02, 0x04, 0x08, 0x20, 0x40
 
 _LARGEST = 65535
 _KEPT = 16 << 20  # octets: a few batches of super-packets
-_NOTHING_TO_DO = bytes(Offload.SIZE)
+_NOTHING_TO_DO = bytes(OFFLOAD_SIZE)
 
 
 # Few differ: a connection's packets have all the same.
@@ -54,7 +54,7 @@ class Tun:
         _keep_memory()
         self.name = name
         self.write_errors: Counter[str] = Counter()  # errno name -> packets
-        self._header = bytearray(Offload.SIZE)
+        self._header = bytearray(OFFLOAD_SIZE)
         self._body = memoryview(bytearray(_LARGEST))
         self._buffers: list[bytearray | memoryview] = [self._header, self._body]
         try:
@@ -72,7 +72,7 @@ class Tun:
     def _set_up(self) -> None:
         flags = _IFF_TUN | _IFF_NO_PI | _IFF_VNET_HDR | _IFF_TUN_EXCL
         fcntl.ioctl(self._fd, _TUNSETIFF, struct.pack("16sH22x", self.name.encode(), flags))
-        fcntl.ioctl(self._fd, _TUNSETVNETHDRSZ, struct.pack("i", Offload.SIZE))
+        fcntl.ioctl(self._fd, _TUNSETVNETHDRSZ, struct.pack("i", OFFLOAD_SIZE))
         offloads = _CSUM | _TSO4 | _TSO6 | _TSO_ECN
         fcntl.ioctl(self._fd, _TUNSETOFFLOAD, offloads)
         with contextlib.suppress(OSError):  # UDP super-packets: since Linux 6.2
@@ -92,7 +92,7 @@ class Tun:
         packets: list[Packet] = []
         try:
             while len(packets) < limit:
-                size = os.readv(fd, buffers) - Offload.SIZE
+                size = os.readv(fd, buffers) - OFFLOAD_SIZE
                 packets.append(Packet(body[:size].tobytes(), _offload(bytes(header))))
         except BlockingIOError:
             pass

@@ -19,6 +19,7 @@ class Link(Enum):
 
 
 Output = tuple[Packet, Link]
+Outcome = tuple[list[Output], list[str]]  # what leaves, and the names (reasons.py) of what happened
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

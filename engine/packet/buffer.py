@@ -6,8 +6,7 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 from .checksum import checksum
 from .verdict import Drop
@@ -21,11 +20,11 @@ GSO_ECN = 0x80  # flag: the CWR bit belongs to the first segment only
 
 _NEEDS_CSUM = 1
 _VIRTIO = struct.Struct("=BBHHHH")
+OFFLOAD_SIZE = _VIRTIO.size
 _U16 = struct.Struct("!H")
 
 
-@dataclass(frozen=True, slots=True)
-class Offload:
+class Offload(NamedTuple):
     """What the other side of the TUN device left undone; positions count from the start of the IP header.
 
     With `needs_csum` the transport checksum field holds the uncomplemented pseudo-header sum. With a
@@ -38,8 +37,6 @@ class Offload:
     gso_type: int = GSO_NONE
     gso_size: int = 0
     hdr_len: int = 0
-
-    SIZE: ClassVar[int] = _VIRTIO.size
 
     @classmethod
     def unpack(cls, header: bytes | bytearray | memoryview) -> Offload | None:

@@ -325,6 +325,11 @@ class Napt:
         d.set_destination(address, port)
         return binding.realm
 
+    def find(self, protocol: int, outside: int, remote: int) -> Session | None:
+        """A session by both its ends on the outside, each address << 16 | port."""
+        binding = self._outside.get(outside << 8 | protocol)
+        return binding and binding.session(remote)
+
     def outbound_error(self, d: Datagram, realm: int = 0) -> None:
         """An ICMP error from inside, about a packet that came in (RFC 5508 REQ-5)."""
         inner = self._checked(d)
@@ -412,18 +417,24 @@ class Napt:
         self._queue(session, now)
 
     def _refresh(self, session: Session, d: Datagram, now: float, *, outbound: bool) -> None:
-        if d.protocol == UDP:
-            session.expires = now + UDP_TIME
-        elif d.protocol == ICMP:
-            session.expires = now + ICMP_TIME
+        if d.protocol != TCP:
+            self.refresh(session, d.protocol, 0, now, outbound=outbound)
         elif not d.fragment & OFFSET:
-            state, life = tcp.advance(session.state, d.buf[d.header + 13], outbound)
-            session.state = state
-            if life is not None:
-                session.expires = now + life
+            self.refresh(session, TCP, d.buf[d.header + 13], now, outbound=outbound)
+
+    @staticmethod
+    def refresh(session: Session, protocol: int, flags: int, now: float, *, outbound: bool) -> None:
+        """A session has one more packet; `flags` are those of TCP."""
+        if protocol == TCP:
+            session.state, life = tcp.advance(session.state, flags, outbound)
+            if life is None:
+                return
+        else:
+            life = UDP_TIME if protocol == UDP else ICMP_TIME
+        session.expires = now + life
 
     def expire(self, now: float) -> int:
-        """Close sessions past their time and say how many; a node calls this before each packet."""
+        """Close sessions past their time and say how many; called before a packet may open one."""
         self._now, closed = now, 0
         if now >= self._second:
             # Once a second: no hold-down is as exact as a session.

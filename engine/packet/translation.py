@@ -72,7 +72,7 @@ class Translation:
         self.ipv6_mtu = ipv6_mtu
         self._ends = ends
         self._ident = rng.getrandbits(16)
-        self._cut_to = min(lowest_ipv6_mtu, ipv6_mtu)
+        self.cut_to = min(lowest_ipv6_mtu, ipv6_mtu)
         self._udp_zero = udp_zero_checksum
         self._mtus = ipv4_mtu, ipv6_mtu
 
@@ -115,7 +115,7 @@ class Translation:
                 d.finish()
                 offload = None
             else:
-                offload = _to_ipv6(offload, header)
+                offload = offload6(offload, header)
         if not d.fragment & OFFSET:
             if protocol == UDP and offload is None and not buf[header + 6] and not buf[header + 7]:
                 self._udp_without_sum(d, source, destination)
@@ -125,7 +125,7 @@ class Translation:
         return self._send(memoryview(buf)[header:], protocol, d, source, destination, offload)
 
     def _limit(self, d: Datagram) -> int:
-        return self.ipv6_mtu if d.fragment & DF else self._cut_to
+        return self.ipv6_mtu if d.fragment & DF else self.cut_to
 
     def _send(
         self,
@@ -199,7 +199,7 @@ class Translation:
             raise Drop("drop_too_big", IcmpError(*FRAGMENTATION_NEEDED, 65535))
         buf = bytearray(20) + memoryview(data)[at:end]
         if offload is not None:
-            offload, own = _to_ipv4(offload, at, kind, piece is None)
+            offload, own = offload4(offload, at, kind, piece is None)
             if not own:
                 complete(buf, offload)
                 offload = None
@@ -258,7 +258,7 @@ def _check_options(d: Datagram) -> None:
 
 
 @functools.lru_cache(1024)
-def _to_ipv6(offload: Offload, header: int) -> Offload:
+def offload6(offload: Offload, header: int) -> Offload:
     """The same work behind an IPv6 header."""
     kind = offload.gso_type
     if kind & ~GSO_ECN == GSO_TCP4:
@@ -268,7 +268,7 @@ def _to_ipv6(offload: Offload, header: int) -> Offload:
 
 
 @functools.lru_cache(1024)
-def _to_ipv4(offload: Offload, at: int, kind: int, whole: bool) -> tuple[Offload, bool]:
+def offload4(offload: Offload, at: int, kind: int, whole: bool) -> tuple[Offload, bool]:
     """The same work behind an IPv4 header, and whether it is about the packet's own transport.
 
     `at` is where that begins in the IPv6 packet; pieces of a packet have none.

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Network
 from random import Random
 from typing import Any
@@ -146,4 +145,4 @@ def wrong6(packet: bytes) -> list[str]:
 
 def plain(offload: Offload | None, **changes: Any) -> Offload:
     assert offload is not None
-    return replace(offload, **changes)
+    return offload._replace(**changes)
