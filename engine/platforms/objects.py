@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .diff import line_diff
-from .driver import Change, ParseError
+from .driver import Change
 from .values import Leaf, canonical, parse_error
 
 Body = dict[str, Any]
@@ -29,10 +29,6 @@ class Edit:
     path: str
     before: Body | None
     after: Body | None
-
-    def back(self) -> Edit:
-        """The edit that takes this one back."""
-        return Edit(self.path, self.after, self.before)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,11 +73,6 @@ def leaf(text: str, path: str, value: object, *keys: str) -> Leaf:
         )
     shown = f"{path}: {'.'.join(keys)}" if keys else path
     return Leaf(value if isinstance(value, str) else json.dumps(value), at + 1, shown)
-
-
-def missing(text: str, path: str, key: str) -> ParseError:
-    """The error for an object that lacks a field."""
-    return leaf(text, path, None).error(f"has no {key}")
 
 
 def without_defaults(value: Any, defaults: Any, dropped: frozenset[str] = frozenset()) -> Any:
