@@ -34,6 +34,9 @@ class Kind:
 
     def begins(self, words: Words) -> bool:
         """Whether words lead to it or into it."""
+        size = min(len(self.path), len(words))
+        if ANY not in self.path:
+            return words[:size] == self.path[:size]
         return all(one in (other, ANY) for one, other in zip(self.path, words, strict=False))
 
 
@@ -126,7 +129,12 @@ class Cli:
 
     def _owned(self, text: str) -> list[Statement]:
         schema = self.schema
-        found = [junos.normal(part) for item in junos.read(text) for part in _apart(item, schema.joined)]
+        found = [
+            junos.normal(part)
+            for item in junos.read(text)
+            if schema.kind_of(item.words)
+            for part in _apart(item, schema.joined)
+        ]
         referred = schema.referred(item for item in found if schema.owns(item.words, frozenset()))
         return sorted({item for item in found if schema.owns(item.words, referred)}, key=schema.rank)
 

@@ -5,13 +5,16 @@
 
 netconf: ``filter``, what of the configuration can hold services (RFC 6241 section 6), and ``time_step``,
 seconds that times to confirm are multiples of. ssh: ``line``, a module of this folder and its class, and the
-class's own parameters. file: the fields of daemon.Daemon. person: ``why`` nothing carries it to the device.
+class's own parameters. https: ``api``, likewise, and ``options``, names of those of the host that it takes.
+file: the fields of daemon.Daemon. person: ``why`` nothing carries it to the device.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ..codec import decode
@@ -32,10 +35,18 @@ class NetconfAccess:
     time_step: int = 1
 
 
-def session_for(platform: str, dialect: str, target: Target, *, allow_weaker: bool = False) -> Session:
+def session_for(
+    platform: str,
+    dialect: str,
+    target: Target,
+    *,
+    allow_weaker: bool = False,
+    options: Mapping[str, Any] = MappingProxyType({}),
+) -> Session:
     """A session, not yet open (``with`` opens it), with a device reached over the network.
 
-    ``allow_weaker`` accepts a device without confirmed commit. Raises Refused for a platform
+    ``allow_weaker`` accepts a device without confirmed commit; ``options`` are the host's ipv4aas_options, of
+    which ``access`` names those that the session needs. Raises Refused for a platform
     or a dialect that is reached in no such way.
     """
     transport = all_features()[platform].transports.get(dialect)
@@ -50,12 +61,23 @@ def session_for(platform: str, dialect: str, target: Target, *, allow_weaker: bo
     if transport == "ssh" and "line" in access:
         from .ssh import SshSession
 
-        module, name = access.pop("line").split(".")
-        line = getattr(import_module(f".{module}", __package__), name)
+        line = _class_of(access.pop("line"))
         return SshSession(line(target, **access), allow_weaker=allow_weaker)
+    if transport == "https" and "api" in access:
+        from .rest import RestSession
+
+        api = _class_of(access.pop("api"))
+        chosen = {name: options[name] for name in access.pop("options", ()) if name in options}
+        return RestSession(api(target, **access, **chosen), allow_weaker=allow_weaker)
     raise Refused(
         [Problem("ipv4aas_dialect", f"{platform} cannot be reached in {dialect}", "see platforms_info")]
     )
+
+
+def _class_of(place: str) -> Any:
+    """The class that ``module.Class`` of this folder is."""
+    module, name = place.split(".")
+    return getattr(import_module(f".{module}", __package__), name)
 
 
 def netconf_access(platform: str, dialect: str = "netconf") -> NetconfAccess:

@@ -23,7 +23,7 @@ _KEY_TYPES = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecds
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """A device to log in to over SSH. The passwords are no part of the repr and of no message."""
+    """A device to log in to over SSH or HTTPS. The passwords are no part of the repr and of no message."""
 
     host: str
     username: str
@@ -34,6 +34,8 @@ class Target:
     key_file: str | None = None  # private key; without it and a password: agent and ~/.ssh
     known_hosts: str | None = None  # default ~/.ssh/known_hosts
     verify_host_key: bool = True
+    ca_file: str | None = None  # HTTPS: certificates of the authorities to trust; default those of the system
+    verify_certificate: bool = True  # HTTPS
     timeout: float = 60.0  # seconds for the connection and for each answer
 
     @property

@@ -31,8 +31,8 @@ options:
 options:
   timeout:
     description:
-      - Seconds to wait for the connection and for each answer of a device that is reached over NETCONF or
-        SSH.
+      - Seconds to wait for the connection and for each answer of a device that is reached over NETCONF,
+        SSH or HTTPS.
       - Linux hosts are reached over Ansible's own connection, with the settings that this has.
     type: int
     default: 60
@@ -45,4 +45,6 @@ options:
 notes:
   - Address, port, user, password and key come from the variables C(ansible_host), C(ansible_port),
     C(ansible_user), C(ansible_password) and C(ansible_ssh_private_key_file).
+  - Over HTTPS the certificate is checked unless C(ansible_httpapi_validate_certs) is off, by the authorities
+    of the system or of the file C(ansible_httpapi_ca_path).
 """

@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ansible import constants
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.ipv4aas.fleet.engine.plan.model import NodePlan
 from ansible_collections.ipv4aas.fleet.engine.platforms.registry import all_features
 from ansible_collections.ipv4aas.fleet.engine.transport.connect import daemon_of, session_for
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 FEATURES = all_features()
 LOCAL, FILE = "local", "file"
-DEFAULT_PORTS = {"netconf": 830, "ssh": 22}
+DEFAULT_PORTS = {"netconf": 830, "ssh": 22, "https": 443}
 
 
 def session(
@@ -50,7 +51,9 @@ def session(
         return DaemonSession(runner(action), daemon_of(node.platform, node.dialect))
     try:
         where = target(action.variable, options, DEFAULT_PORTS[transport])
-        return session_for(node.platform, node.dialect, where, allow_weaker=allow_weaker)
+        return session_for(
+            node.platform, node.dialect, where, allow_weaker=allow_weaker, options=node.options
+        )
     except ImportError as error:
         raise Failed(f"{error}; install requirements.txt of the collection for {sys.executable}") from error
 
@@ -71,11 +74,16 @@ def target(variable: Callable[..., Any], options: Mapping[str, Any], default_por
         raise Failed("ansible_user: not set; give the name to log in to the device with")
     enables = variable("ansible_become") and variable("ansible_become_method") == "enable"
     checked = variable("ansible_ssh_host_key_checking", "ansible_host_key_checking")
+    certified = variable("ansible_httpapi_validate_certs")
+    if default_port == DEFAULT_PORTS["https"] and _off(variable("ansible_httpapi_use_ssl")):
+        raise Failed("ansible_httpapi_use_ssl: off; plain HTTP would show the password, leave it on")
     return Target(
         host=str(variable("ansible_host", "inventory_hostname")),
         port=_port(variable("ansible_port", "ansible_ssh_port"), default_port),
         username=str(user),
-        password=_text(variable("ansible_password", "ansible_ssh_pass", "ansible_ssh_password")),
+        password=_text(
+            variable("ansible_password", "ansible_ssh_pass", "ansible_ssh_password", "ansible_httpapi_pass")
+        ),
         enable_password=str(variable("ansible_become_password", "ansible_become_pass") or "")
         if enables
         else None,
@@ -84,6 +92,8 @@ def target(variable: Callable[..., Any], options: Mapping[str, Any], default_por
         verify_host_key=constants.config.get_config_value("HOST_KEY_CHECKING")
         if checked is None
         else checked,
+        ca_file=_text(variable("ansible_httpapi_ca_path")),
+        verify_certificate=not _off(certified),
         timeout=float(options["timeout"]),
     )
 
@@ -105,6 +115,11 @@ def _port(value: Any, default: int) -> int:
     if not str(value).isdecimal() or not 0 < int(value) < 1 << 16:
         raise Failed(f"ansible_port: {value} is no port; give a number in 1..65535, such as {default}")
     return int(value)
+
+
+def _off(value: Any) -> bool:
+    """Whether a switch that is on by default is off."""
+    return value is not None and not boolean(value)
 
 
 def _text(value: Any) -> str | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
 # By the transport of the dialect; a file on a host has the name of its dialect.
-_EXTENSIONS = {"netconf": "xml", "ssh": "conf", "local": "json"}
+_EXTENSIONS = {"netconf": "xml", "ssh": "conf", "https": "json", "local": "json"}
 
 
 def file_name(platform: str, dialect: str, transport: str) -> str:

@@ -207,6 +207,7 @@ MEASURED = {
     "sharing_ratio": 64,
     "contiguous_ports": 64,
     "translation_prefix_len": 96,
+    "mss_clamp": 1420,
 }
 
 

@@ -67,6 +67,13 @@ def test_464xlat_is_what_was_wanted_else_nat64():
     assert (found.technique, found.name, found.pool) == ("nat64", "hall7", POOL)
 
 
+@pytest.mark.parametrize("dialect", ["cli", "netconf"])
+@pytest.mark.parametrize("technique", TECHNIQUES)
+def test_service_that_nobody_wants_is_found(technique, dialect):
+    [found] = BOX.parse(CASE.rendered(dialect, service(technique)), dialect, ())
+    assert (found.name, found.technique, found.role) == ("hall7", technique, "gateway")
+
+
 RULE = "set services nat rule ipv4aas-hall7"
 POOL_LINE = "set services nat pool ipv4aas-hall7"
 

@@ -239,13 +239,13 @@ def test_drift_cannot_be_told_of_a_host_that_does_not_answer(on_host, node):
 class TestTarget:
     """Where a vendor's device is, from Ansible's variables."""
 
-    def target(self, **variables):
+    def target(self, port=830, **variables):
         from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.device import target
 
         def variable(*names):
             return next((variables[name] for name in names if name in variables), None)
 
-        return target(variable, {"timeout": 5, "known_hosts": None}, 830)
+        return target(variable, {"timeout": 5, "known_hosts": None}, port)
 
     def test_all_variables(self):
         found = self.target(
@@ -267,6 +267,23 @@ class TestTarget:
         assert (found.host, found.port) == ("asr9k", 830)
         assert found.password is None
         assert found.verify_host_key is True
+
+    def test_over_https(self):
+        from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.action import Failed
+        from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.device import DEFAULT_PORTS
+
+        known = {"inventory_hostname": "thunder", "ansible_user": "admin"}
+        plain = self.target(**known, port=DEFAULT_PORTS["https"])
+        assert (plain.port, plain.verify_certificate, plain.ca_file) == (443, True, None)
+        told = self.target(
+            **known,
+            ansible_httpapi_pass="geheim",
+            ansible_httpapi_validate_certs="no",
+            ansible_httpapi_ca_path="/etc/ca.pem",
+        )
+        assert (told.password, told.verify_certificate, told.ca_file) == ("geheim", False, "/etc/ca.pem")
+        with pytest.raises(Failed, match="ansible_httpapi_use_ssl"):
+            self.target(**known, ansible_httpapi_use_ssl=False, port=443)
 
     def test_without_a_user(self):
         from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.action import Failed

@@ -86,7 +86,13 @@ def test_every_mutation_is_drift(platform, dialect, name):
                 elif drift.kind == "changed":
                     assert "no packet" in report.text(), at
                     told += 1
-    assert shown, "no mutation was shown by a packet"
+    assert shown or not all(_shown_by_packets(case, service) for service in planned), "no packet shows one"
+
+
+def _shown_by_packets(case, service):
+    """Not of what carries no packets, nor where the configuration does not say where packets go."""
+    row = case.features.feature(service.technique, service.role)
+    return has_node(service.technique, service.role) and "gateway_address" not in row.not_carried
 
 
 def _line(text, at):

@@ -1,0 +1,36 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The objects of aXAPI as a document of the interface itself."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from ...techniques.service import Service
+from .. import objects as shared
+from ..driver import Change
+from ..objects import Objects, leaf, read, write
+from . import objects
+from .parse import services
+
+
+def written(made: Objects) -> str:
+    """The document of our objects."""
+    return write(objects.owned(made))
+
+
+def owned(text: str) -> str:
+    """See platforms.driver.Driver."""
+    return written(read(text))
+
+
+def parse(text: str, wanted: tuple[Service, ...]) -> tuple[Service, ...]:
+    """See platforms.driver.Driver."""
+    ours = objects.owned(read(text))
+    return services(ours, partial(leaf, write(ours)), wanted)
+
+
+def change(running: str, wanted: str) -> Change:
+    """See platforms.driver.Driver. Edits of platforms.objects."""
+    return shared.change(objects.owned(read(running)), objects.owned(read(wanted)), objects.ORDER)
