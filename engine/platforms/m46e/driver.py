@@ -199,7 +199,7 @@ def _plane_id(plane: Plane) -> str:
     """The plane ID as the groups of an IPv6 address before the last 32 bits, two or more; "" for a /96."""
     if plane.prefix.prefixlen == 96:
         return ""
-    groups = []
+    groups: list[str] = []
     left = plane.plane_id
     while left or len(groups) < 2:
         groups.append(f"{left & 0xFFFF:x}")
@@ -234,7 +234,7 @@ def _service(section: Section, wanted: tuple[Service, ...]) -> Service:
 
 def _blocks(section: Section) -> Iterator[tuple[str, dict[str, Leaf]]]:
     """The sections of one plane's file, repeated ones too. Names and keys are read without regard to case."""
-    kind, block = "", {}
+    kind, block = "", dict[str, Leaf]()
     for line in section.lines:
         if line.text.startswith("["):
             if kind:
