@@ -26,7 +26,6 @@ from pathlib import Path
 RUN = Path("/run/ipv4aas/m46e")
 SERVICE = "# service "
 SYSTEMD = Path("/run/systemd/system")
-INTERFACES = Path("/sys/class/net")
 # Behind the section's name there are its two lines, in any order.
 ENTRY = re.compile(r"\[m46e-pr\]\n((?:[^\[\n]+\n)+)", re.IGNORECASE)
 PATIENCE = 100  # tenths of a second that a plane may take to begin and to end
@@ -118,17 +117,10 @@ def start(name: str, plane: str) -> None:
 
 def stop(name: str) -> None:
     """Ends a plane."""
-    path = RUN / f"{name}.conf"
     if alive(name):
         ctl(name, "shutdown")
         wait(name, up=False)
-        # The kernel gives the interfaces back some time after the plane's network namespace has ended.
-        names = re.findall(r"physical_dev\s*=\s*(\S+)", path.read_text()) if path.exists() else []
-        for _ in range(PATIENCE):
-            if all((INTERFACES / interface).exists() for interface in names):
-                break
-            time.sleep(0.1)
-    path.unlink(missing_ok=True)
+    (RUN / f"{name}.conf").unlink(missing_ok=True)
 
 
 def change_table(name: str, before: str, after: str) -> None:

@@ -83,7 +83,6 @@ class M46e:
         devices = _devices(node, problems)
         multicast = str(node.options.get("multicast_prefix", _MULTICAST))
         planes = []
-        problems += _too_many(node)
         for service in node.services:
             own = devices.get(service.name, [])
             problems += _problems(node, service, own)
@@ -124,13 +123,6 @@ def _devices(node: NodePlan, problems: list[Problem]) -> dict[str, list[Device]]
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             problems.append(Problem(f"{place}.{name}", f"does not fit: {error}", _DEVICES))
     return found
-
-
-def _too_many(node: NodePlan) -> Iterator[Problem]:
-    fixed = [service for service in node.services if service.technique == _TECHNIQUES[_NORMAL]]
-    for service in fixed[1:]:
-        wrong = f"beside {fixed[0].name} on {node.name}: a second process of m46e-app for SA46T did not begin"
-        yield Problem(f"ipv4aas_services.{service.name}", wrong, "another host, or SA46T-PR")
 
 
 def _problems(node: NodePlan, service: Service, devices: Sequence[Device]) -> Iterator[Problem]:

@@ -154,9 +154,9 @@ def lost(domain: Domain, host: str, address: str) -> bool:
     return domain.hosts[host].run("ping", "-c1", "-W1", address, check=False).returncode != 0
 
 
-def test_two_planes_with_the_same_addresses(domain):
-    """Of SA46T-PR: a second process of SA46T on a host waits for ever (features.yml)."""
-    run_sites(domain, "sa46t-pr", tuple(PLANES))
+@pytest.mark.parametrize("technique", ["sa46t", "sa46t-pr"])
+def test_two_planes_with_the_same_addresses(domain, technique):
+    run_sites(domain, technique, tuple(PLANES))
     far = str(LANS["east"][10])
     assert domain.reaches("red_west", far)
     domain.hosts["red_east"].ip("link set eth0 down")

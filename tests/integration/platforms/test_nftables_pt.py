@@ -57,7 +57,7 @@ def net(tmp_path):
             ((fixed, address(FIXED, HERE)), (resolved, address(AWAY, THERE))), 1
         ):
             net.cable(host, "up", pt, f"to{number}")
-            host.ip(f"addr add 2001:db8:f:{number}::2/64 dev up", f"addr add {own}/128 dev lo")
+            host.ip(f"addr add 2001:db8:f:{number}::2/64 dev up", f"addr add {own}/128 dev lo nodad")
             host.ip(f"route add default via 2001:db8:f:{number}::1 src {own}")
             pt.ip(f"addr add 2001:db8:f:{number}::1/64 dev to{number}")
             pt.ip(f"route add {own}/128 via 2001:db8:f:{number}::2")

@@ -172,10 +172,7 @@ def test_nonsense(old, new, wrong):
 
 
 def test_refused():
-    other = replace(FP, name="hall8")
-    both = {name: {"address": "10.0.0.1/24", "service": f"hall{name[-1]}"} for name in ("eth7", "eth8")}
     for services, devices, words in (
-        ((FP, other), both, "a second process of m46e-app for SA46T did not begin"),
         ((FP,), {"eth1": {"address": "10.0.9.1/24"}}, "are on 10.0.9.0/24, but hall7 has 10.0.0.0/24"),
         ((FP,), {"eth1": {"address": "10.0.0.1/24", "vlan": 5}}, "vlan is unknown"),
         ((FP,), {"eth1": {"address": "10.0.0.1/24", "service": "x"}}, "service x is none of hall7"),
@@ -185,6 +182,12 @@ def test_refused():
     ):
         with pytest.raises(Refused, match=words):
             rendered(*services, devices=devices)
+
+
+def test_two_planes_with_the_same_addresses():
+    other = replace(FP, name="hall8", plane=replace(PLANE, plane_id=10))
+    both = {name: {"address": "10.0.0.1/24", "service": f"hall{name[-1]}"} for name in ("eth7", "eth8")}
+    assert BOX.parse(rendered(FP, other, devices=both), "conf", (FP, other)) == (FP, other)
 
 
 def test_from_an_inventory():
