@@ -41,7 +41,7 @@ _BETWEEN = ("  }", "  chain postrouting {", "    type nat hook postrouting prior
 _END = ("  }", "}")
 _FRAME = {line.strip() for line in (*_BEGIN, *_BETWEEN, *_END)}
 _NOTHING = "\n".join((own_file.HEAD, *_BEGIN[:2])) + "\n"
-_DESTINATION = re.compile(rf"{_IPV4} ip6 daddr (\S+) dnat ip6 prefix to (\S+)")
+_DESTINATION = re.compile(rf"{_IPV4} ip6 daddr (\S+) dnat prefix to (\S+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +116,11 @@ def _behind(route: PlaneRoute, plane: Plane) -> IPv6Network:
 
 
 def _dnat(seen: IPv6Network, becomes: IPv6Network) -> str:
-    return f"{_IPV4} ip6 daddr {seen} dnat ip6 prefix to {becomes}"
+    return f"{_IPV4} ip6 daddr {seen} dnat prefix to {becomes}"
 
 
 def _snat(seen: IPv6Network, towards: IPv6Network, becomes: IPv6Network) -> str:
-    return f"{_IPV4} ip6 saddr {seen} ip6 daddr {towards} snat ip6 prefix to {becomes}"
+    return f"{_IPV4} ip6 saddr {seen} ip6 daddr {towards} snat prefix to {becomes}"
 
 
 def _service(name: str, parts: list[Section], wanted: tuple[Service, ...]) -> Service:

@@ -71,7 +71,7 @@ def test_each_change_by_hand_is_seen():
         ),
         ("2001:db8:1:7:0:9::/96 dnat", "2001:db8:1:7:0:9::/97 dnat", "is not about whole planes"),
         ("2001:db8:1:7:0:9::/96 dnat", "2001:db8:1:7:0:a::/96 dnat", "has another plane ID than 9"),
-        ("dnat ip6 prefix to 2001:db8:1:2:0:9:a01:0/120", "accept", "nothing is known in the PR domain"),
+        ("dnat prefix to 2001:db8:1:2:0:9:a01:0/120", "accept", "nothing is known in the PR domain"),
         ("dnat", "redirect", "has no rule for destinations"),
         ("    # service hall7\n", "", "is no service's"),
     ],
