@@ -228,7 +228,7 @@ XR_FOREIGN_XML = (
     "<service-inline><interfaces><interface><interface-name>TenGigE0/1/0/0</interface-name></interface></interfaces>"
     "</service-inline><service-type><map-es><map-e><map-e-name>MAPE-1</map-e-name>"
     "<sharing-ratio>16</sharing-ratio></map-e></map-es>"
-    "<map-t-ciscos><map-t-cisco><map-t-cisco-name>ipv4aas-hall7</map-t-cisco-name></map-t-cisco></map-t-ciscos>"
+    "<map-t-ciscos><map-t-cisco><map-t-cisco-name>MAPT-1</map-t-cisco-name></map-t-cisco></map-t-ciscos>"
     "</service-type></cgv6></cgv6s></service>"
     '<host-names xmlns="http://cisco.com/ns/yang/Cisco-IOS-XR-um-hostname-cfg"><host-name>asr9k</host-name></host-names>'
 )

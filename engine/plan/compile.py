@@ -249,17 +249,21 @@ class _Seating:
                 service_of_gateway(service, host, self._part(host, service.name)) for service in services
             )
         features = self._features[runner.platform or ""]
+        dialect = runner.dialect or features.dialects[0]
         self.nodes[runner.name] = NodePlan(
             name=runner.name,
             role=host.role or "",
             platform=features.platform,
             services=services,
-            dialect=runner.dialect or features.dialects[0],
+            dialect=dialect,
             options=dict(runner.options),
             seat_of=None if itself else host.name,
             seat_taken_by=seat.taken_by.name if itself and seat.taken_by else None,
             refused=seat.refused if itself else None,
-            deploy=host.deploy and runner.deploy and not (itself and (seat.refused or seat.taken_by)),
+            deploy=host.deploy
+            and runner.deploy
+            and not features.by_person(dialect)
+            and not (itself and (seat.refused or seat.taken_by)),
         )
 
     def _part(self, host: HostIntent, name: str) -> tuple[IPv4Network, ...]:

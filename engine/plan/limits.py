@@ -33,6 +33,7 @@ WORDS: Mapping[str, tuple[str, Callable[[Service], Iterable[int]]]] = MappingPro
         "rules": ("number of rules", lambda service: (len(service.rules),)),
         "bindings": ("number of bindings", lambda service: (len(service.bindings),)),
         "ipv6_mtu": ("IPv6 MTU", lambda service: (service.ipv6_mtu,)),
+        "mss_clamp": ("TCP MSS", lambda service: (service.mss_clamp,) if service.mss_clamp else ()),
         "ipv6_prefix_len": ("length of the Rule IPv6 prefix", _each_rule(lambda r: r.ipv6_prefix.prefixlen)),
         "ipv4_prefix_len": ("length of the Rule IPv4 prefix", _each_rule(lambda r: r.ipv4_prefix.prefixlen)),
         "customer_prefix_len": (
@@ -44,6 +45,10 @@ WORDS: Mapping[str, tuple[str, Callable[[Service], Iterable[int]]]] = MappingPro
             _each_rule(lambda r: r.customer_ipv4_len),
         ),
         "ea_len": ("EA length", _each_rule(lambda r: r.ea_len)),
+        "translation_prefix_len": (
+            "length of the translation prefix",
+            lambda service: (service.translation_prefix.prefixlen,) if service.translation_prefix else (),
+        ),
         "psid_len": ("PSID length", _each_rule(lambda r: r.psid_len)),
         "psid_offset": ("PSID offset", _each_shared_rule(lambda r: r.psid_offset)),
         "sharing_ratio": ("customers on one address", _each_rule(lambda r: r.sharing_ratio)),

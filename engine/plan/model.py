@@ -36,7 +36,8 @@ class NodePlan:
     seat_of: str | None = None  # the node whose place this software node takes
     seat_taken_by: str | None = None  # the software node that takes this one's place
     refused: str | None = None  # why the platform cannot do it; its configuration is not rendered
-    # False: planned and rendered only, by ipv4aas_deploy or because another node has the seat.
+    # False: planned and rendered only: by ipv4aas_deploy, as another node has the seat, or as only a
+    # person can bring the configuration to the device (Features.by_person).
     deploy: bool = True
 
 

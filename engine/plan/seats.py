@@ -13,7 +13,7 @@ from ..intent.wording import all_of, any_of, closest
 from ..problem import Problem
 from ..techniques import TECHNIQUES
 from ..techniques.service import Service
-from .capability import ALLOW_UNVERIFIED, COMMON_OPTIONS, OWN_TEMPLATE, UNVERIFIED, Features
+from .capability import ALLOW_UNVERIFIED, COMMON_OPTIONS, OWN_TEMPLATE, Features
 from .limits import beyond_limits
 
 OPTIONAL = "optional:"  # how the meaning of an option starts that may be left out
@@ -102,7 +102,7 @@ def unverified_problems(
 ) -> Iterator[Problem]:
     """Syntax that nobody has confirmed, without the operator's consent. ``kinds``: technique and role."""
     rows = (features.feature(technique, role) for technique, role in kinds)
-    unverified = any(row is not None and row.confidence == UNVERIFIED for row in rows)
+    unverified = any(row is not None and row.is_unverified(host.options) for row in rows)
     if host.options.get(ALLOW_UNVERIFIED) is True or not (unverified or has_own_template(host)):
         return
     what = "a template of your own" if has_own_template(host) else f"the syntax of {features.platform}"

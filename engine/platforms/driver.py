@@ -48,3 +48,16 @@ class Driver(Protocol):
 
     def change(self, running: str, wanted: str, dialect: str) -> Change:
         """From the device's owned configuration to the rendered one."""
+
+
+class Careful(Driver, Protocol):
+    """A driver with places in its configuration that only one can have, the operator or a service."""
+
+    def occupied(self, text: str, wanted: str, dialect: str) -> list[str]:
+        """What of the operator's, in a device's whole configuration, stands where ``wanted`` would go."""
+
+
+def occupied(driver: Driver, text: str, wanted: str, dialect: str) -> list[str]:
+    """See Careful; nothing where the driver has no such places."""
+    find = getattr(driver, "occupied", None)
+    return [] if find is None else list(find(text, wanted, dialect))

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..mapping.rule import MapRule
@@ -23,9 +23,12 @@ def option(node: NodePlan, name: str, kind: type, meaning: str) -> Any:
     return value
 
 
-def check_rules(node: NodePlan, inexpressible: Callable[[MapRule], str | None]) -> None:
-    """Raises Refused with each rule that ``inexpressible`` gives a reason for and each name taken twice."""
-    problems = _name_problems(node)
+def check_rules(
+    node: NodePlan, inexpressible: Callable[[MapRule], str | None], more: Iterable[Problem] = ()
+) -> None:
+    """Raises Refused with each rule that ``inexpressible`` gives a reason for, each name taken twice, and
+    ``more``."""
+    problems = [*_name_problems(node), *more]
     problems += [
         Problem(
             f"ipv4aas_services.{service.name}.rules[{index}]",

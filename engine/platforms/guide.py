@@ -1,13 +1,14 @@
 # Copyright: (c) 2026, ipv4aas.fleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""docs/platforms.md: what the features.yml files say, for people."""
+"""What the features.yml files say, for people: docs/platforms.md and the answer of platforms_info."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from ..plan.capability import Feature, Features
+from ..plan.capability import UNKNOWN_FRAGMENTS, Feature, Features
 from ..plan.limits import WORDS
 from ..techniques.service import EDGE, GATEWAY
 
@@ -22,25 +23,82 @@ names of the vendor's model in a spelling that was concluded, `unverified` neith
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One technique in one role on one platform."""
+
+    box: Features
+    feature: Feature
+
+    @property
+    def technique(self) -> str:
+        return self.feature.technique
+
+    @property
+    def role(self) -> str:
+        return self.feature.role
+
+    @property
+    def platform(self) -> str:
+        return self.box.platform
+
+    @property
+    def possible(self) -> bool:
+        return self.feature.state == "yes"
+
+    @property
+    def confidence(self) -> str:
+        """Empty for what is not possible."""
+        return self.feature.confidence if self.possible else ""
+
+
+def rows(features: Mapping[str, Features]) -> list[Row]:
+    """By technique, role and platform."""
+    found = (Row(box, row) for box in features.values() for row in box.techniques)
+    return sorted(found, key=lambda row: (row.technique, row.role, row.platform))
+
+
 def document(features: Mapping[str, Features]) -> str:
     """Markdown: one table of technique x role x platform, then a section for each platform."""
-    rows = [(row.technique, row.role, name, row) for name, box in features.items() for row in box.techniques]
     table = _table(
         ("technique", "role", "platform", "", "confidence", "source"),
         (
-            (technique, role, f"[{name}](#{name})", row.state, _confidence(row), row.source)
-            for technique, role, name, row in sorted(rows, key=lambda item: item[:3])
+            (
+                row.technique,
+                row.role,
+                f"[{row.platform}](#{row.platform})",
+                row.feature.state,
+                row.confidence,
+                row.feature.source,
+            )
+            for row in rows(features)
         ),
     )
     return _HEAD + table + "".join(_section(name, features[name]) for name in sorted(features))
 
 
-def _confidence(row: Feature) -> str:
-    return row.confidence if row.state == "yes" else ""
+def overview(found: Sequence[Row]) -> str:
+    """Plain text: a table, then reason or source and caveats of each row."""
+    head = ("technique", "role", "platform", "possible", "confidence")
+    cells = [
+        head,
+        *((row.technique, row.role, row.platform, row.feature.state, row.confidence) for row in found),
+    ]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(head))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in cells
+    ]
+    for row in found:
+        feature = row.feature
+        said = (f"source: {feature.source}",) if row.possible else (f"not possible: {feature.reason}",)
+        lines += ["", f"{row.technique} {row.role} on {row.box.title}"]
+        lines += [f"  - {text}" for text in (*said, *feature.caveats)]
+    return "\n".join(lines) + "\n"
 
 
 def _section(name: str, box: Features) -> str:
-    languages = ", ".join(f"`{dialect}` over {box.transports[dialect]}" for dialect in box.dialects)
+    languages = ", ".join(_language(box, dialect) for dialect in box.dialects)
     note = f" ({box.confirmed_commit_note})" if box.confirmed_commit_note else ""
     lines = [
         f"Configured in {languages}.",
@@ -55,7 +113,14 @@ def _section(name: str, box: Features) -> str:
     return text + "".join(_feature(row) for row in box.techniques)
 
 
+def _language(box: Features, dialect: str) -> str:
+    why = box.by_person(dialect)
+    return f"`{dialect}` by a person ({why})" if why else f"`{dialect}` over {box.transports[dialect]}"
+
+
 def _fragments(box: Features) -> str:
+    if box.fragments == UNKNOWN_FRAGMENTS:
+        return "What it does with packets that are too big is in no document that was read."
     cut = {"outer": "the IPv6 packet", "inner": "the IPv4 packet", "none": "nothing"}[box.fragments]
     refused = [
         words

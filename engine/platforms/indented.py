@@ -5,8 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+
+# A banner ends where the character that follows its kind comes again; Control-C is shown as ^C.
+_BANNER = re.compile(r"banner (?:\S+ )?(?P<mark>\^C|\S)(?P<text>.*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,16 +25,33 @@ class Block:
         """Whether the first words of the line are those of ``start``."""
         return self.text == start or self.text.startswith(f"{start} ")
 
+    def names(self, start: str) -> bool:
+        """Whether the line is ``start`` and a name."""
+        return self.opens(start) and " " not in self.text.removeprefix(f"{start} ")
+
 
 def read(text: str) -> tuple[Block, ...]:
-    """Blocks of a configuration. Comments (lines that start with !) and ``end`` are left out."""
+    """Blocks of a configuration. Comments (lines that start with !), banners and ``end`` are left out."""
     lines = [
         (len(line) - len(line.lstrip()), " ".join(line.split()), number)
-        for number, line in enumerate(text.splitlines(), 1)
+        for number, line in _without_banners(text)
         if line.strip() and not line.lstrip().startswith("!") and line.strip() != "end"
     ]
     blocks, _ = _read(lines, 0, -1)
     return blocks
+
+
+def _without_banners(text: str) -> Iterator[tuple[int, str]]:
+    """Lines by their numbers: the text of a banner may look like anything."""
+    mark = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        start = _BANNER.match(line)
+        if mark:
+            mark = "" if mark in line else mark
+        elif start is not None:
+            mark = "" if start["mark"] in start["text"] else start["mark"]
+        else:
+            yield number, line
 
 
 def _read(lines: list[tuple[int, str, int]], at: int, indent: int) -> tuple[tuple[Block, ...], int]:
@@ -42,11 +63,17 @@ def _read(lines: list[tuple[int, str, int]], at: int, indent: int) -> tuple[tupl
     return tuple(blocks), at
 
 
-def write(blocks: Iterable[Block], submodes: tuple[str, ...] = (), depth: int = 0) -> str:
-    """Text of blocks, each one with children or in ``submodes`` closed by ``!`` as IOS XR prints it."""
+def write(
+    blocks: Iterable[Block], submodes: tuple[str, ...] = (), depth: int = 0, *, inner: bool = True
+) -> str:
+    """Text of blocks, each with children, or one of ``submodes`` with a name, closed by ``!`` as IOS XR does.
+
+    ``inner`` is False for IOS, which closes the outermost blocks only.
+    """
     lines = []
     for block in blocks:
         lines.append(f"{' ' * depth}{block.text}\n")
-        if block.children or any(block.opens(word) for word in submodes):
-            lines.append(write(block.children, submodes, depth + 1) + f"{' ' * depth}!\n")
+        if block.children or any(block.names(word) for word in submodes):
+            lines.append(write(block.children, submodes, depth + 1, inner=inner))
+            lines.append(f"{' ' * depth}!\n" if inner or not depth else "")
     return "".join(lines)

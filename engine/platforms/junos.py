@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field, replace
 
 from .values import Leaf, canonical
@@ -24,6 +24,7 @@ class Statement:
     words: tuple[str, ...]
     verb: str = "set"
     line: int = field(default=0, compare=False)
+    source: str = field(default="", compare=False)  # the text it was read from, where that is no statement
 
     def __str__(self) -> str:
         return " ".join((self.verb, *self.words))
@@ -34,7 +35,7 @@ class Statement:
 
     def leaf(self) -> Leaf:
         """The last word with its line."""
-        return Leaf(self.words[-1], self.line, str(self))
+        return Leaf(self.words[-1], self.line, self.source or str(self))
 
 
 def read(text: str) -> list[Statement]:
@@ -79,7 +80,14 @@ def commands(
         elif path not in paths:
             lines.append(f"delete {' '.join(path)}")
     lines += [str(statement) for statement in after if statement not in before]
-    return "".join(f"{line}\n" for line in dict.fromkeys(lines))
+    unique = dict.fromkeys(lines)
+    return "".join(f"{line}\n" for line in unique if not _goes_with_another(line, unique))
+
+
+def _goes_with_another(line: str, lines: Container[str]) -> bool:
+    """Whether a line deletes what another one deletes with all around it."""
+    words = line.split()
+    return words[0] == "delete" and any(" ".join(words[:end]) in lines for end in range(2, len(words)))
 
 
 def _path(words: tuple[str, ...], object_of: ObjectOf, leaves: frozenset[str]) -> tuple[str, ...]:

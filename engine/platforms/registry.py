@@ -20,8 +20,9 @@ import yaml
 
 from ..codec import CodecError, decode
 from ..mapping.iid import FORMATS
+from ..mapping.pool import Pool
 from ..mapping.rule import MapRule
-from ..plan.capability import CONFIDENCES, Feature, Features
+from ..plan.capability import BY_PERSON, CONFIDENCES, UNKNOWN_FRAGMENTS, Feature, Features
 from ..plan.limits import WORDS
 from ..problem import Problem, Refused
 from ..techniques import TECHNIQUES
@@ -29,14 +30,15 @@ from ..techniques.service import EDGE, GATEWAY, PROVISIONER, RESOLVER, ROUTER, S
 from .driver import Driver
 
 FOLDER = Path(__file__).resolve().parent
-TRANSPORTS = ("netconf", "ssh", "https", "local", "file")
+TRANSPORTS = ("netconf", "ssh", "https", "local", "file", BY_PERSON)
 ROLES = (GATEWAY, EDGE, RESOLVER, PROVISIONER, ROUTER)
-FRAGMENTS = ("outer", "inner", "none")
+FRAGMENTS = ("outer", "inner", "none", UNKNOWN_FRAGMENTS)
 # Words of Feature.not_carried.
 CARRIABLE = (
     *(f.name for f in fields(Service)),
     *(f"rules.{f.name}" for f in fields(MapRule)),
     "rules.ipv6_prefix_len",
+    *(f"pool.{f.name}" for f in fields(Pool)),
 )
 
 
@@ -88,6 +90,8 @@ def parse_features(name: str, text: str) -> Features:
         problems += _feature_problems(row, where)
         for dialect in row.dialects:
             problems += _one_of(f"{where}.dialects", dialect, features.dialects)
+        for option in row.unverified_options:
+            problems += _one_of(f"{where}.unverified_options", option, features.options)
         if (row.technique, row.role) in seen:
             problems.append(Problem(where, f"{row.technique} {row.role} is there twice", "one row for each"))
         seen.add((row.technique, row.role))
@@ -100,6 +104,8 @@ def _platform_problems(name: str, features: Features, place: str) -> list[Proble
     problems = _one_of(f"{place}.fragments", features.fragments, FRAGMENTS)
     for dialect, transport in features.transports.items():
         problems += _one_of(f"{place}.transports.{dialect}", transport, TRANSPORTS)
+        if transport == BY_PERSON and not features.by_person(dialect):
+            problems.append(Problem(f"{place}.access.{dialect}.why", "missing", "why a person has to"))
     if features.platform != name:
         problems.append(Problem(f"{place}.platform", f"{features.platform} is not the folder", name))
     if set(features.transports) != set(features.dialects):

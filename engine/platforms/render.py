@@ -8,7 +8,13 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateNotFound
+from jinja2 import (
+    Environment,
+    FileSystemBytecodeCache,
+    FileSystemLoader,
+    StrictUndefined,
+    TemplateNotFound,
+)
 
 from ..plan.capability import ALLOW_UNVERIFIED, OWN_TEMPLATE, Feature
 from ..plan.model import NodePlan
@@ -50,15 +56,24 @@ def render(node: NodePlan, templates: Path, dialect: str | None = None) -> str:
 
 @cache
 def _environment(folder: Path) -> Environment:
-    """Kept, so that a template is compiled once for the whole fleet."""
+    """Kept, so that a template is compiled once for the whole fleet; on disk, for a process a host."""
     return Environment(
         loader=FileSystemLoader(folder),
+        bytecode_cache=_byte_code(),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
         autoescape=False,  # names and numbers of our own models, no HTML
     )
+
+
+def _byte_code() -> FileSystemBytecodeCache | None:
+    """A folder that only this user can write to; None where the system offers none."""
+    try:
+        return FileSystemBytecodeCache()
+    except RuntimeError:
+        return None
 
 
 def normalised(text: str) -> str:
@@ -101,7 +116,7 @@ def _check(node: NodePlan, dialect: str) -> None:
     for service in node.services:
         feature = features.feature(service.technique, service.role)
         problems += _feature_problems(node, feature, service, dialect)
-        if feature and feature.state == "yes" and feature.confidence == "unverified" and not allowed:
+        if feature and feature.state == "yes" and feature.is_unverified(node.options) and not allowed:
             wrong = f"{service.technique} on {node.platform} is unverified"
             problems.append(Problem(switch, wrong, "true, to try it"))
     if problems:

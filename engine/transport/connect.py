@@ -5,7 +5,7 @@
 
 netconf: ``filter``, what of the configuration can hold services (RFC 6241 section 6), and ``time_step``,
 seconds that times to confirm are multiples of. ssh: ``line``, a module of this folder and its class, and the
-class's own parameters. file: the fields of daemon.Daemon.
+class's own parameters. file: the fields of daemon.Daemon. person: ``why`` nothing carries it to the device.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def session_for(platform: str, dialect: str, target: Target, *, allow_weaker: bo
 
         module, name = access.pop("line").split(".")
         line = getattr(import_module(f".{module}", __package__), name)
-        return SshSession(line(target, **access))
+        return SshSession(line(target, **access), allow_weaker=allow_weaker)
     raise Refused(
         [Problem("ipv4aas_dialect", f"{platform} cannot be reached in {dialect}", "see platforms_info")]
     )

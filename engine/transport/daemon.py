@@ -175,6 +175,8 @@ take_back
 class DaemonSession:
     """A session.Session with the configuration file of a daemon. ``run`` is as for local.LocalSession."""
 
+    reverts_by_itself = True
+
     def __init__(
         self, run: Run, daemon: Daemon, lock_patience: int = LOCK_PATIENCE, folder: str = FOLDER
     ) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 from ..plan.model import NodePlan
-from ..platforms.driver import Driver
+from ..platforms.driver import Driver, occupied
 from ..techniques.service import Service
 from .progress import CONFIRMED, UNCHANGED
 from .session import Session, TransportError
@@ -39,6 +39,7 @@ def deploy(
     *,
     check_mode: bool = False,
     confirm_within: int = 120,
+    before_apply: Callable[[str], None] | None = None,
     post_check: Check | None = None,
 ) -> Outcome:
     """Brings a device to its rendered configuration; ``session`` is open.
@@ -46,12 +47,13 @@ def deploy(
     In check mode the device validates the proposal and forgets it. Otherwise the change is applied
     for ``confirm_within`` seconds, read back, compared in meaning with ``node.services``, given to
     ``post_check`` (its list of problems must be empty) and confirmed, or else taken back.
+    ``before_apply`` hears what the device runs, at the last moment at which it surely runs that.
 
     Raises TransportError that names the step, what was wrong, and how the device was left.
     """
     run = _Run(session, driver, node, dialect, confirm_within)
     try:
-        return run.deploy(rendered, check_mode, post_check)
+        return run.deploy(rendered, check_mode, before_apply, post_check)
     except Exception as error:
         raise run.failed(error) from error
 
@@ -68,12 +70,20 @@ class _Run:
         self.before: str | None = None
         self.believed = UNCHANGED  # the state of the device, unless something better is known
 
-    def deploy(self, rendered: str, check_mode: bool, post_check: Check | None) -> Outcome:
+    def deploy(
+        self,
+        rendered: str,
+        check_mode: bool,
+        before_apply: Callable[[str], None] | None,
+        post_check: Check | None,
+    ) -> Outcome:
         self._at("begin")
         self.session.begin()
         self._at("read")
-        self.before = self._read_owned()
+        text = self.session.read()
+        self.before = self.driver.owned(text, self.dialect)
         self._at("change")
+        _refuse(occupied(self.driver, text, rendered, self.dialect))
         change = self.driver.change(self.before, rendered, self.dialect)
         if not change:
             self._at("revert")
@@ -88,6 +98,8 @@ class _Run:
                 changed=True, diff=change.diff, after=self.before, left=UNCHANGED, device_diff=device_diff
             )
         self._at("apply")
+        if before_apply is not None:
+            before_apply(self.before)
         self.believed = "changed, reverts by itself when the time to confirm is up"
         self.session.apply(self.confirm_within)
         self._at("read back")
@@ -131,7 +143,21 @@ class _Run:
             now = self._read_owned()
         except Exception:
             return believed
+        if now != self.before and not self.session.reverts_by_itself:
+            now = self._repair(now)
         return UNCHANGED if now == self.before else f"not what it was before; {believed}"
+
+    def _repair(self, now: str) -> str:
+        """Where only a part of a change was taken back: the rest, as the difference that can be seen."""
+        assert self.before is not None
+        try:
+            self.session.begin()
+            self.session.propose(self.driver.change(now, self.before, self.dialect))
+            self.session.apply(self.confirm_within)
+            self.session.confirm()
+            return self._read_owned()
+        except Exception:
+            return now
 
     def _at(self, step: str) -> None:
         self.steps.append(step)

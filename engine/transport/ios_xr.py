@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 
 from ..platforms.driver import Change
+from .nested import type_nested
 from .ssh import Rejected
 from .target import Target
 from .terminal import Terminal
@@ -32,6 +33,8 @@ _UNCOMMITTED = r"\(yes/no/cancel\)\? *\[cancel\]:"
 
 class IosXr:
     """A ssh.CommandLine."""
+
+    reverts_by_itself = True
 
     def __init__(self, target: Target, read_command: str = "show running-config") -> None:
         self.target = target
@@ -53,7 +56,7 @@ class IosXr:
         return self._run(f"do {self._read_command}" if self._configuring else self._read_command)
 
     def stage(self, change: Change) -> str:
-        self._paste(change.payload)
+        type_nested(change.payload, self._run, lambda: self._terminal.prompt)
         return self._run("show commit changes diff")
 
     def leave(self) -> None:
@@ -82,20 +85,6 @@ class IosXr:
     def _configuring(self) -> bool:
         return "(config" in self._terminal.prompt
 
-    def _paste(self, payload: str) -> None:
-        """Types indented lines; "!" closes nothing there, so modes are left by ``exit``."""
-        lines = [line for line in payload.splitlines() if line.strip() not in ("", "!")]
-        opened: list[int] = []  # indentation of the lines whose modes are open
-        for line, following in zip(lines, [*lines[1:], ""], strict=True):
-            depth = _depth(line)
-            while opened and opened[-1] >= depth:
-                self._run("exit")
-                opened.pop()
-            outside = self._terminal.prompt
-            self._run(line.strip())
-            if self._terminal.prompt != outside or _depth(following) > depth:
-                opened.append(depth)
-
     def _commit(self, command: str) -> str:
         answer = self._terminal.run(command, f"{_LARGE}|{_OTHERS}")
         if re.search(f"{_OTHERS}$", answer):
@@ -111,7 +100,3 @@ class IosXr:
         if _ERROR.search(answer):
             raise Rejected(f"{line}: {answer}")
         return answer
-
-
-def _depth(line: str) -> int:
-    return len(line) - len(line.lstrip(" "))

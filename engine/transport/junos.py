@@ -25,6 +25,8 @@ _BANNER = re.compile(r"(\{[\w:-]+\})?(\[edit[^\]]*\])?")
 class Junos:
     """A ssh.CommandLine."""
 
+    reverts_by_itself = True
+
     def __init__(self, target: Target, read_command: str = "show configuration | display set") -> None:
         self.target = target
         self._terminal = Terminal(target, "juniper_junos")

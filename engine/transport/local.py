@@ -35,6 +35,8 @@ class LocalSession:
     exception of its own counts as a lost answer.
     """
 
+    reverts_by_itself = True
+
     def __init__(
         self, run: Run, command: Sequence[str] = COMMAND, lock_patience: float = LOCK_PATIENCE
     ) -> None:

@@ -230,6 +230,10 @@ class NetconfSession:
         self._connection: Any = None
         self._abilities = Abilities.of(())
 
+    @property
+    def reverts_by_itself(self) -> bool:
+        return self._way.reverts_by_itself
+
     def __enter__(self) -> NetconfSession:
         for attempt in ("first", "second"):
             self._connection = self._connect()

@@ -124,6 +124,8 @@ rm -rf $stage
 class OpenWrt:
     """A ssh.CommandLine. ``packages`` are the UCI packages that are read."""
 
+    reverts_by_itself = True
+
     def __init__(self, target: Target, packages: Sequence[str] = ("network",)) -> None:
         self.target = target
         self._packages = tuple(packages)

@@ -30,6 +30,10 @@ class CapabilityMissing(TransportError):
 class Session(Protocol):
     """An open session. Used as a context manager; leaving it never leaves a lock or a candidate."""
 
+    @property
+    def reverts_by_itself(self) -> bool:
+        """After begin(): whether the device takes back by itself what is not confirmed."""
+
     def __enter__(self) -> Session: ...
 
     def __exit__(
@@ -55,7 +59,7 @@ class Session(Protocol):
         """Stages and validates after begin(); nothing is active yet. Returns the device's own diff or ''."""
 
     def apply(self, confirm_within: int) -> None:
-        """Makes the proposal active; it reverts by itself after that many seconds unless confirmed."""
+        """Makes the proposal active, for that many seconds unless confirmed where the device can do that."""
 
     def confirm(self) -> None:
         """Keeps what apply did, also over a restart, and unlocks."""

@@ -14,8 +14,8 @@ import paramiko  # type: ignore[import-untyped]
 from netmiko.exceptions import NetmikoBaseException
 
 from ..platforms.driver import Change
-from .progress import Phase, Progress
-from .session import TransportError
+from .progress import UNCHANGED, Phase, Progress
+from .session import CapabilityMissing, TransportError
 from .target import Target
 
 T = TypeVar("T")
@@ -29,6 +29,7 @@ class CommandLine(Protocol):
     """How one kind of device is read and changed. All may raise Rejected, or an error of _LOST."""
 
     target: Target
+    reverts_by_itself: bool  # whether what apply() did goes away unless it is confirmed
 
     def open(self) -> None: ...
 
@@ -54,20 +55,30 @@ class CommandLine(Protocol):
         """Also gives up the lock."""
 
     def take_back(self) -> None:
-        """Takes back an unconfirmed change at once, and gives up the lock."""
+        """Takes back at once what apply() did, and gives up the lock."""
 
 
+_APPLIED = (Phase.APPLYING, Phase.PENDING, Phase.APPLYING_FOR_GOOD, Phase.CHANGED)
 _LOST = (NetmikoBaseException, paramiko.SSHException, OSError, EOFError, ValueError)
 
 
 class SshSession:
-    """A session.Session with a device of which ``line`` knows the language."""
+    """A session.Session with a device of which ``line`` knows the language.
 
-    def __init__(self, line: CommandLine) -> None:
+    A device that does not revert by itself is refused (CapabilityMissing) unless ``allow_weaker``: then a
+    fault after apply() may leave the change in place, or a part of it.
+    """
+
+    def __init__(self, line: CommandLine, *, allow_weaker: bool = False) -> None:
         self._line = line
+        self._allow_weaker = allow_weaker
         self._progress = Progress()
         self._begun = False
         self._lost = False
+
+    @property
+    def reverts_by_itself(self) -> bool:
+        return self._line.reverts_by_itself
 
     def __enter__(self) -> SshSession:
         if self._line.target.verify_host_key:
@@ -86,6 +97,13 @@ class SshSession:
             self._line.close()
 
     def begin(self) -> None:
+        if not self._line.reverts_by_itself and not self._allow_weaker:
+            raise CapabilityMissing(
+                "begin",
+                "the device has no commit that reverts by itself; the weaker mode (allow_weaker): change it"
+                " at once, taken back by a second change",
+                UNCHANGED,
+            )
         self._progress = Progress()
         self._call("begin", self._line.begin)
         self._begun = True
@@ -99,22 +117,25 @@ class SshSession:
 
     def apply(self, confirm_within: int) -> None:
         seconds = self._line.seconds(confirm_within)
+        by_itself = self._line.reverts_by_itself
         self._progress.reverts_in(seconds + self._line.target.timeout)
-        self._progress.phase = Phase.APPLYING
+        self._progress.phase = Phase.APPLYING if by_itself else Phase.APPLYING_FOR_GOOD
         self._call("apply", lambda: self._line.apply(seconds), refused=Phase.STAGED)
         self._progress.reverts_in(seconds)
-        self._progress.phase = Phase.PENDING
+        self._progress.phase = Phase.PENDING if by_itself else Phase.CHANGED
 
     def confirm(self) -> None:
-        self._progress.phase = Phase.CONFIRMING
-        self._call("confirm", self._line.confirm, refused=Phase.PENDING)
+        sure = self._progress.phase
+        if self._line.reverts_by_itself:
+            self._progress.phase = Phase.CONFIRMING
+        self._call("confirm", self._line.confirm, refused=sure)
         self._progress.phase = Phase.CONFIRMED
         self._begun = False
 
     def revert(self) -> None:
         if self._lost or not self._begun:
             return
-        if self._progress.phase in (Phase.APPLYING, Phase.PENDING):
+        if self._progress.phase in _APPLIED:
             self._call("revert", self._line.take_back)
         elif self._progress.phase in (Phase.IDLE, Phase.STAGED):
             self._call("revert", self._line.leave)

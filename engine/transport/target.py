@@ -23,12 +23,14 @@ _KEY_TYPES = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecds
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """A device to log in to over SSH. The password is no part of the repr and of no message."""
+    """A device to log in to over SSH. The passwords are no part of the repr and of no message."""
 
     host: str
     username: str
     port: int = 22
     password: str | None = field(default=None, repr=False)
+    # Of a command line's privileged mode; "" where it asks for none, None where the mode is not entered.
+    enable_password: str | None = field(default=None, repr=False)
     key_file: str | None = None  # private key; without it and a password: agent and ~/.ssh
     known_hosts: str | None = None  # default ~/.ssh/known_hosts
     verify_host_key: bool = True
@@ -59,5 +61,7 @@ class Target:
         )
 
     def without_secrets(self, text: str) -> str:
-        """The text with the password blanked out, should a library have put it there."""
-        return text.replace(self.password, "********") if self.password else text
+        """The text with the passwords blanked out, should a library or a device have put them there."""
+        for secret in filter(None, (self.password, self.enable_password)):
+            text = text.replace(secret, "********")
+        return text

@@ -15,13 +15,21 @@ from .target import Target
 
 
 class Terminal:
-    """An interactive session. ``prompt`` is the last line the router showed: host and mode."""
+    """An interactive session. ``prompt`` is the last line the router showed: host and mode.
 
-    def __init__(self, target: Target, device_type: str) -> None:
+    ``shape`` is a pattern of prompts, with ``{name}`` for the router's name in it; ``banner`` one of a line
+    above the prompt that belongs to it.
+    """
+
+    def __init__(
+        self, target: Target, device_type: str, shape: str = r"{name}[^\r\n]*[>#]", banner: str = ""
+    ) -> None:
+        self._shape, self._banner = shape, banner
         self._target = target
         self._device_type = device_type
         self._connection: BaseConnection | None = None
         self._prompt_pattern = ""
+        self._asked = False  # whether the router waits for the answer to a question
         self.prompt = ""
 
     def open(self) -> None:
@@ -33,6 +41,7 @@ class Terminal:
             port=target.port,
             username=target.username,
             password=target.password or "",
+            secret=target.enable_password or "",
             use_keys=target.key_file is not None or target.use_own_keys,
             key_file=target.key_file,
             allow_agent=target.use_own_keys,
@@ -45,7 +54,10 @@ class Terminal:
             auth_timeout=target.timeout,
             read_timeout_override=target.timeout,
         )
-        self._prompt_pattern = rf"{re.escape(self._connection.base_prompt)}[^\r\n]*[>#]\s*$"
+        if target.enable_password is not None:
+            self._connection.enable()
+        name = re.escape(self._connection.base_prompt)
+        self._prompt_pattern = rf"(?:{self._shape.replace('{name}', name)})\s*$"
         self.prompt = self._connection.find_prompt()
 
     def close(self) -> None:
@@ -66,15 +78,20 @@ class Terminal:
             raise EOFError("the session was closed")
         self._connection.write_channel(f"{line}\n")
         pattern = f"(?:{questions})\\s*$|{self._prompt_pattern}" if questions else self._prompt_pattern
-        lines = self._read_until(pattern).rstrip().split("\n")
-        if re.search(self._prompt_pattern, lines[-1]):
+        # Prompts of an earlier line may come late; what a question wants is not always echoed.
+        echo = r"\A" if self._asked else rf"{re.escape(line)} *\n"
+        lines = self._read_until(pattern, echo).rstrip().split("\n")
+        self._asked = not re.search(self._prompt_pattern, lines[-1])
+        if not self._asked:
             self.prompt = lines.pop().strip()
+            if self._banner and lines and re.fullmatch(self._banner, lines[-1].strip()):
+                self.prompt = f"{lines.pop().strip()} {self.prompt}"
         if lines and lines[0].strip().endswith(line):
             del lines[0]
         return "\n".join(lines).strip("\n")
 
-    def _read_until(self, pattern: str) -> str:
-        """Everything up to the pattern. Raises TimeoutError or EOFError.
+    def _read_until(self, pattern: str, echo: str) -> str:
+        """What comes after the echo, up to the pattern. Raises TimeoutError or EOFError.
 
         netmiko's own readers sleep between two looks, which a thousand lines would feel.
         """
@@ -82,12 +99,13 @@ class Terminal:
         channel: Any = self._connection.remote_conn
         channel.settimeout(self._target.timeout)
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        text = ""
-        while not re.search(pattern, text):
+        text = answer = ""
+        while not re.search(pattern, answer):
             data = channel.recv(65536)
             if not data:
                 raise EOFError("the router closed the session")
             text += decoder.decode(data).replace("\r", "")
             if self._connection.ansi_escape_codes:
                 text = self._connection.strip_ansi_escape_codes(text)
-        return text
+            answer = text[found.end() :] if (found := re.search(echo, text)) else ""
+        return answer

@@ -14,6 +14,7 @@ from typing import Any
 
 from ..mapping.binding import Binding
 from ..mapping.rule import MapRule
+from ..platforms.driver import Change
 from ..techniques import TECHNIQUES
 from ..techniques.service import EDGE, Service
 from .twin import Counterexample, counterexample
@@ -23,6 +24,11 @@ ENUMERATED = 4096
 SHOWN = 3
 
 MISSING, UNPLANNED, CHANGED = "missing", "unplanned", "changed"
+# On a device of which the plan knows nothing at all.
+NO_INTENT = "no intent"
+# Lines of the configuration differ, and its meaning does not.
+UNSEEN = "unseen"
+CONFIGURATION = "configuration"  # stands for the name of a service there
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,7 @@ class ServiceDrift:
     """What is wrong with one service on one node."""
 
     service: str
-    kind: str  # missing, unplanned or changed
+    kind: str  # missing, unplanned, changed, no intent or unseen
     differences: tuple[Difference, ...] = ()
     customers: int | None = 0  # None: all that a gateway without a list of them has
     examples: tuple[IPv6Network, ...] = ()
@@ -55,7 +61,11 @@ class ServiceDrift:
             return [f"{self.service}: planned, but the device does not carry it"]
         if self.kind == UNPLANNED:
             return [f"{self.service}: on the device, but nothing plans it"]
+        if self.kind == NO_INTENT:
+            return [f"{self.service}: on a device that the plan does not have"]
         lines = [f"{self.service}: {difference}" for difference in self.differences]
+        if self.kind == UNSEEN:
+            return lines
         lines.append(f"{self.service}: customers concerned: {self._concerned()}")
         if self.packet is None:
             lines.append(f"{self.service}: no packet was found that tells the two apart")
@@ -87,7 +97,10 @@ class DriftReport:
 
 
 def compare(
-    planned: tuple[Service, ...], found: tuple[Service, ...], not_checked: tuple[str, ...] = ()
+    planned: tuple[Service, ...],
+    found: tuple[Service, ...],
+    not_checked: tuple[str, ...] = (),
+    change: Change | None = None,
 ) -> DriftReport:
     """Planned services of a node against those that its configuration describes.
 
@@ -104,7 +117,19 @@ def compare(
             drifts.append(ServiceDrift(name, UNPLANNED))
         elif wanted[name] != seen[name]:
             drifts.append(_changed(wanted[name], seen[name]))
+    if change and not drifts:
+        drifts.append(_unseen(change))
     return DriftReport(tuple(drifts), not_checked)
+
+
+def _unseen(change: Change) -> ServiceDrift:
+    lines: dict[str, list[str]] = {"- ": [], "+ ": []}
+    for line in change.diff.splitlines():
+        if line[:2] in lines:
+            lines[line[:2]].append(line[2:].strip())
+    found, planned = ("; ".join(side) or "nothing" for side in lines.values())
+    meaning = "no packet can tell the two apart"
+    return ServiceDrift(CONFIGURATION, UNSEEN, (Difference(CONFIGURATION, planned, found, meaning),))
 
 
 def _changed(planned: Service, found: Service) -> ServiceDrift:

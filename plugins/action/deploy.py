@@ -6,21 +6,31 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from ansible_collections.ipv4aas.fleet.engine.codec import CodecError
 from ansible_collections.ipv4aas.fleet.engine.plan.model import NodePlan
 from ansible_collections.ipv4aas.fleet.engine.platforms.driver import ParseError
 from ansible_collections.ipv4aas.fleet.engine.platforms.registry import driver
 from ansible_collections.ipv4aas.fleet.engine.platforms.render import render
-from ansible_collections.ipv4aas.fleet.engine.transport.deploy import Check, Outcome, deploy
-from ansible_collections.ipv4aas.fleet.engine.transport.session import TransportError
+from ansible_collections.ipv4aas.fleet.engine.problem import Refused
+from ansible_collections.ipv4aas.fleet.engine.transport.deploy import Check, Outcome
+from ansible_collections.ipv4aas.fleet.engine.transport.session import Session, TransportError
 from ansible_collections.ipv4aas.fleet.plugins.doc_fragments.options import ModuleDocFragment
 from ansible_collections.ipv4aas.fleet.plugins.modules.deploy import DOCUMENTATION
-from ansible_collections.ipv4aas.fleet.plugins.plugin_utils import device, journal, plan_file
+from ansible_collections.ipv4aas.fleet.plugins.plugin_utils import (
+    device,
+    journal,
+    lock,
+    plan_file,
+    post_check,
+    rollout,
+)
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.action import Failed, FleetAction, Skipped
+from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.deployment import Job, carry_out, try_out
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.language import TEMPLATES
 
 
@@ -30,55 +40,45 @@ class ActionModule(FleetAction):
     DOCUMENTS = (DOCUMENTATION, ModuleDocFragment.PLAN, ModuleDocFragment.DEST, ModuleDocFragment.DEVICE)
 
     def work(self, options: dict[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
-        node = plan_file.node_to_configure(options["plan"], variables["inventory_hostname"])
-        if options["to"] is None:
-            return self._deploy(node, render(node, TEMPLATES, node.dialect), options)
-        record = journal.read(options["dest"], options["to"], node.name)
-        if record is None or record.verdict != journal.CHANGED or record.before is None:
-            raise Skipped(f"run {options['to']} did not change it")
-        return self._deploy(_as_before(node, record), record.before, options)
-
-    def _deploy(self, node: NodePlan, wanted: str, options: dict[str, Any]) -> dict[str, Any]:
-        started = journal.now()
-        try:
-            with device.session(self, node, options, allow_weaker=options["allow_weaker"]) as session:
-                outcome = deploy(
-                    session,
-                    driver(node.platform),
-                    node,
-                    wanted,
-                    node.dialect,
-                    check_mode=self._task.check_mode,
-                    confirm_within=options["confirm_within"],
-                    post_check=_post_check(node.name, options["post_check"]),
-                )
-        except TransportError as error:
-            told = {"verdict": journal.FAILED, "left": error.left, "message": str(error)}
-            raise Failed(
-                str(error), step=error.step, left=error.left, **self._record(node, options, started, told)
-            ) from error
-        return _result(outcome) | self._record(node, options, started, _told(outcome))
-
-    def _record(
-        self, node: NodePlan, options: Mapping[str, Any], started: str, told: Mapping[str, Any]
-    ) -> dict[str, str]:
-        if self._task.check_mode:
-            return {}
-        record = journal.Record(
+        job = Job(
             run=options["run"] or journal.new_run(),
-            host=node.name,
-            who=journal.who(),
-            started=started,
-            finished=journal.now(),
-            platform=node.platform,
-            dialect=node.dialect,
-            **told,
+            node=NodePlan(name=variables["inventory_hostname"], role="", platform="", services=()),
+            wanted="",
+            dest=options["dest"],
+            confirm_within=options["confirm_within"],
         )
-        return {"journal": journal.write(options["dest"], record)}
+        try:
+            return self._deploy(_filled(job, options), options, variables)
+        except (TransportError, Failed, Refused, CodecError, ParseError, OSError) as error:
+            raise Failed(str(error), verdict=journal.FAILED, **_how_it_failed(job, error)) from error
+
+    def _deploy(self, job: Job, options: dict[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
+        def open_session() -> Session:
+            return device.session(self, job.node, options, allow_weaker=options["allow_weaker"])
+
+        if self._task.check_mode:
+            return _result(try_out(job, open_session))
+        _refuse_to_meddle(job, options["plan"])
+        outcome, path = carry_out(replace(job, judge=_judge(job, options, variables)), open_session)
+        return _result(outcome) | {"journal": path}
 
 
-def _as_before(node: NodePlan, record: journal.Record) -> NodePlan:
-    """The node with the services that it ran before the run of a record."""
+def _filled(job: Job, options: Mapping[str, Any]) -> Job:
+    """With the node and its configuration: of the plan, or of before a run."""
+    if options["to"]:
+        record = journal.read(job.dest, options["to"], job.node.name)
+        if record is None or not record.touched:
+            raise Skipped(f"run {options['to']} did not change it")
+        return replace(job, node=_as_before(options["plan"], record), wanted=record.before or "")
+    node = plan_file.node_to_configure(options["plan"], job.node.name)
+    return replace(job, node=node, wanted=render(node, TEMPLATES, node.dialect))
+
+
+def _as_before(plan: str, record: journal.Record) -> NodePlan:
+    """A node with the services that it ran before the run of a record, also where the plan has it no more."""
+    planned = plan_file.nodes(plan, [record.host]) if Path(plan).is_file() else []
+    bare = NodePlan(name=record.host, role="", platform=record.platform, services=(), dialect=record.dialect)
+    node = planned[0] if planned else bare
     if (record.platform, record.dialect) != (node.platform, node.dialect):
         raise Failed(
             f"{record.run} left a {record.platform} {record.dialect} configuration, the plan now says "
@@ -91,34 +91,53 @@ def _as_before(node: NodePlan, record: journal.Record) -> NodePlan:
     return replace(node, services=before)
 
 
-def _post_check(host: str, command: list[str] | None) -> Check | None:
-    if not command:
-        return None
+def _refuse_to_meddle(job: Job, plan: str) -> None:
+    """Raises Failed where another run is at work, or where the run's own plan was written anew."""
+    found = lock.holder(job.dest)
+    # The parent of this worker is ansible-playbook.
+    if found is not None and found.alive and found.run != job.run and found.pid != os.getppid():
+        raise Failed(lock.held(job.dest, found))
+    run = rollout.read(job.dest, job.run)
+    if run is not None and run.plan and run.plan != rollout.digest(Path(plan).read_text("utf-8")):
+        raise Failed(f"{plan} is no longer the plan that {job.run} began with; begin again")
 
-    def check() -> list[str]:
-        environment = {**os.environ, "IPV4AAS_HOST": host}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode == 0:
-            return []
-        return [f"{command[0]} ended with {done.returncode}: {(done.stderr or done.stdout).strip()}"]
 
-    return check
+def _judge(job: Job, options: Mapping[str, Any], variables: Mapping[str, Any]) -> post_check.Judge:
+    """What has to be content before the change is confirmed."""
+    words, seconds = options["post_check"], float(job.confirm_within)
+
+    def the_command() -> tuple[str, Check] | None:
+        name = job.node.name
+        return (f"the command {words[0]}", post_check.command(name, words, seconds)) if words else None
+
+    def the_probes() -> tuple[str, Check] | None:
+        if not options["probes"]:
+            return None
+        hosts = post_check.vantages(job.node, options["plan"], variables, job.dest)
+        probes = post_check.Probes(
+            vantages=tuple(hosts),
+            checks=tuple(options["probes"]),
+            plan=options["plan"],
+            folder=journal.folder(job.dest, job.run),
+            seconds=seconds,
+        )
+        return (f"probes from {', '.join(hosts)}", probes) if hosts else None
+
+    return post_check.Judge(the_command, the_probes)
+
+
+def _how_it_failed(job: Job, error: Exception) -> dict[str, str]:
+    path = journal.record_path(job.dest, job.run, job.node.name)
+    kept = {"journal": str(path)} if path.is_file() else {}
+    return {"step": error.step, "left": error.left} | kept if isinstance(error, TransportError) else kept
 
 
 def _result(outcome: Outcome) -> dict[str, Any]:
     return {
         "changed": outcome.changed,
+        "verdict": journal.CHANGED if outcome.changed else journal.UNCHANGED,
         "diff": {"prepared": outcome.diff} if outcome.diff else {},
         "steps": list(outcome.steps),
         "left": outcome.left,
         "device_diff": outcome.device_diff,
-    }
-
-
-def _told(outcome: Outcome) -> dict[str, Any]:
-    return {
-        "verdict": journal.CHANGED if outcome.changed else journal.UNCHANGED,
-        "left": outcome.left,
-        "before": outcome.before,
-        "after": outcome.after,
     }

@@ -10,36 +10,41 @@ from typing import Any
 
 from ansible_collections.ipv4aas.fleet.engine.codec import encode
 from ansible_collections.ipv4aas.fleet.engine.plan.model import NodePlan
+from ansible_collections.ipv4aas.fleet.engine.platforms.driver import ParseError
 from ansible_collections.ipv4aas.fleet.engine.platforms.registry import driver
 from ansible_collections.ipv4aas.fleet.engine.platforms.render import render
+from ansible_collections.ipv4aas.fleet.engine.problem import Refused
 from ansible_collections.ipv4aas.fleet.engine.transport.session import TransportError
-from ansible_collections.ipv4aas.fleet.engine.verify.drift import compare
+from ansible_collections.ipv4aas.fleet.engine.verify.drift import (
+    NO_INTENT,
+    DriftReport,
+    ServiceDrift,
+    compare,
+)
 from ansible_collections.ipv4aas.fleet.plugins.doc_fragments.options import ModuleDocFragment
 from ansible_collections.ipv4aas.fleet.plugins.modules.drift_info import DOCUMENTATION
-from ansible_collections.ipv4aas.fleet.plugins.plugin_utils import device, plan_file
-from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.action import Failed, FleetAction
+from ansible_collections.ipv4aas.fleet.plugins.plugin_utils import device, journal, plan_file
+from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.action import Failed, FleetAction, Skipped
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.language import TEMPLATES
 
 
 class ActionModule(FleetAction):
     """drift_info"""
 
-    DOCUMENTS = (DOCUMENTATION, ModuleDocFragment.PLAN, ModuleDocFragment.DEVICE)
+    DOCUMENTS = (DOCUMENTATION, ModuleDocFragment.PLAN, ModuleDocFragment.DEST, ModuleDocFragment.DEVICE)
 
     def work(self, options: dict[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
-        node = plan_file.node_to_configure(options["plan"], variables["inventory_hostname"])
+        host = variables["inventory_hostname"]
+        if not plan_file.nodes(options["plan"], [host]):
+            return self._without_intent(host, options)
+        node = plan_file.node_to_configure(options["plan"], host)
         platform = driver(node.platform)
-        try:
-            with device.session(self, node, options) as session:
-                running = platform.owned(session.read(), node.dialect)
-            report = compare(
-                node.services, platform.parse(running, node.dialect, node.services), not_checked(node)
-            )
-        except TransportError as error:
-            raise Failed(str(error)) from error
+        running = self._running(node, options)
+        change = platform.change(running, render(node, TEMPLATES, node.dialect), node.dialect)
+        found = platform.parse(running, node.dialect, node.services)
+        report = compare(node.services, found, not_checked(node), change)
         if report and options["fail_on_drift"]:
             raise Failed(report.text(), drift=True, services=encode(report.services))
-        change = platform.change(running, render(node, TEMPLATES, node.dialect), node.dialect)
         return {
             "changed": False,
             "drift": bool(report),
@@ -48,6 +53,60 @@ class ActionModule(FleetAction):
             "text": report.text(),
             "diff": {"prepared": change.diff} if change else {},
         }
+
+    def _without_intent(self, host: str, options: Mapping[str, Any]) -> dict[str, Any]:
+        """A device of which the plan knows nothing has to carry nothing of ours."""
+        node = self._suspect(host, options["dest"])
+        try:
+            running = "" if device.is_bare(self, node) else self._running(node, options)
+        except Refused as error:
+            # What no driver reads carries nothing that a driver wrote.
+            raise Skipped(str(error)) from error
+        drifts = tuple(ServiceDrift(name, NO_INTENT) for name in _names(node, running))
+        report = DriftReport(drifts)
+        if report and options["fail_on_drift"]:
+            raise Failed(report.text(), drift=True, services=encode(drifts))
+        return {
+            "changed": False,
+            "drift": bool(report),
+            "services": encode(drifts),
+            "not_checked": [],
+            "text": report.text(),
+        }
+
+    def _suspect(self, host: str, dest: str) -> NodePlan:
+        """What the host is, by the inventory or by the last that a run did to it."""
+        platform, dialect = self.variable("ipv4aas_platform"), self.variable("ipv4aas_dialect")
+        if platform is None:
+            record = journal.last(dest, host)
+            if record is None:
+                raise Skipped("the plan does not have it")
+            platform, dialect = record.platform, record.dialect
+        features = device.FEATURES.get(platform)
+        if features is None:
+            raise Failed(f"ipv4aas_platform: {platform} is unknown")
+        return NodePlan(
+            name=host, role="", platform=platform, services=(), dialect=dialect or features.dialects[0]
+        )
+
+    def _running(self, node: NodePlan, options: Mapping[str, Any]) -> str:
+        """What the device runs of ours."""
+        try:
+            with device.session(self, node, options) as session:
+                return driver(node.platform).owned(session.read(), node.dialect)
+        except TransportError as error:
+            raise Failed(str(error)) from error
+
+
+def _names(node: NodePlan, running: str) -> list[str]:
+    """The services in a configuration; something without a name where it cannot be understood."""
+    if not running:
+        return []
+    try:
+        found = driver(node.platform).parse(running, node.dialect, ())
+    except ParseError:
+        found = ()
+    return [service.name for service in found] or ["(unnamed)"]
 
 
 def not_checked(node: NodePlan) -> tuple[str, ...]:

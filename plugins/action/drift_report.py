@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ansible_collections.ipv4aas.fleet.plugins.doc_fragments.options import ModuleDocFragment
 from ansible_collections.ipv4aas.fleet.plugins.modules.drift_report import DOCUMENTATION
+from ansible_collections.ipv4aas.fleet.plugins.plugin_utils import journal, rollout
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.action import Failed, FleetAction
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.drift_summary import summarise
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.files import Files
@@ -24,7 +25,8 @@ class ActionModule(FleetAction):
     DOCUMENTS = (DOCUMENTATION, ModuleDocFragment.DEST)
 
     def work(self, options: dict[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
-        summary = summarise(options["reports"])
+        known = variables.get("groups", {}).get("all", ())
+        summary = summarise({**options["reports"], **_forgotten(options["dest"], known)})
         files = Files(options["dest"], self._task.check_mode)
         files.put("drift.json", json.dumps(summary.document(), indent=2) + "\n")
         files.put("drift.txt", summary.text())
@@ -37,3 +39,15 @@ class ActionModule(FleetAction):
         if summary and options["fail_on_drift"]:
             raise Failed(summary.text(), **result)
         return result
+
+
+def _forgotten(dest: str, known: Collection[str]) -> dict[str, dict[str, str]]:
+    """Of devices that a run left a service on and that the inventory has no more, what to say of each."""
+    found = {}
+    for host in sorted(journal.hosts(dest) - set(known)) if known else ():
+        record = journal.last(dest, host)
+        run = rollout.read(dest, record.run) if record is not None else None
+        # The folder may have seen runs over other inventories.
+        if record is not None and record.after and run is not None and set(run.order) & set(known):
+            found[host] = {"msg": f"not in the inventory, but run {record.run} left services on it"}
+    return found

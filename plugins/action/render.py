@@ -17,6 +17,7 @@ from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.files import Files
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.language import TEMPLATES, file_name
 
 if TYPE_CHECKING:
+    from ansible_collections.ipv4aas.fleet.engine.plan.capability import Features
     from ansible_collections.ipv4aas.fleet.engine.plan.model import NodePlan
 
 NODES = "nodes"
@@ -73,8 +74,15 @@ def _of_node(node: NodePlan) -> Iterator[tuple[str, str]]:
     for dialect in features.dialects:
         text = render(node, TEMPLATES, dialect)
         name = f"{node.name}/{file_name(node.platform, dialect, features.transports[dialect])}"
-        _check_round_trip(node, dialect, text)
+        if _is_read_back(features, node):
+            _check_round_trip(node, dialect, text)
         yield name, text
+
+
+def _is_read_back(features: Features, node: NodePlan) -> bool:
+    """False where the operator's own template says what the platform has no driver for."""
+    rows = (features.feature(service.technique, service.role) for service in node.services)
+    return all(row is not None and row.state == "yes" for row in rows)
 
 
 def _check_round_trip(node: NodePlan, dialect: str, text: str) -> None:

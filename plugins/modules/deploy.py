@@ -18,7 +18,10 @@ description:
   - Hosts whose place another node takes, that the plan does not have, or that have C(ipv4aas_deploy) false,
     are skipped with the reason.
   - Each host leaves a record C(journal/<run>/<host>.json) below O(dest), with what the services owned of its
-    configuration before and after.
+    configuration before and after. It is written before the device is touched and again before a change is
+    applied, so that it is true also where the controller dies.
+  - In a run that M(ipv4aas.fleet.rollout) has opened, a host that fails keeps the others from beginning and
+    from confirming. While another run holds the lock of the rollout, this fails.
 options:
   confirm_within:
     description: Seconds after which the device takes an unconfirmed change back.
@@ -33,9 +36,22 @@ options:
     description:
       - Command, as a list, that is run on the controller once the change is active. Where it ends with
         another status than 0 the change is taken back.
-      - It finds the name of the host in the environment variable E(IPV4AAS_HOST).
+      - It finds the name of the host in the environment variable E(IPV4AAS_HOST), and has the time of
+        O(confirm_within).
     type: list
     elements: str
+  probes:
+    description:
+      - Checks of M(ipv4aas.fleet.verify) that have to succeed once the change is active, from every host of
+        the group C(ipv4aas_vantages) whose C(ipv4aas_vantage_of) is an edge with a service of this host, as
+        soon as that edge and (for a host that is no gateway) the gateways stand as planned by the journal.
+      - Where there is no such host, what the device itself says that it runs decides. Where there is one and
+        it cannot be asked, the change is taken back.
+      - Runs the playbook C(ipv4aas.fleet.verify) with the inventory, variables and vault files of this run.
+    type: list
+    elements: str
+    default: []
+    version_added: 0.3.0
   run:
     description:
       - Name of the run in the journal, the same for all hosts of a run. Without it the time of the task.
@@ -79,6 +95,11 @@ steps:
   type: list
   elements: str
   sample: [begin, read, change, propose, apply, read back, confirm, read after confirm]
+verdict:
+  description: changed or unchanged; failed where it failed.
+  returned: when not skipped
+  type: str
+  sample: changed
 left:
   description: How the device was left, in words.
   returned: when a device was contacted

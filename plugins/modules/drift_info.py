@@ -14,7 +14,9 @@ description:
   - Reads the configuration of the device, parses it, and compares it with the plan. Tells which parameter
     differs, how many customers it concerns, and a packet that would now be treated in another way.
   - Reads only; never changes anything.
-  - Hosts that get no configuration are skipped, with the reason.
+  - A host that the plan does not have, but that has C(ipv4aas_platform) or is in the journal below O(dest),
+    is read too. Where it carries a service, that is drift of the kind C(no intent).
+  - Hosts whose place another node takes, and those with C(ipv4aas_deploy) false, are skipped with the reason.
 options:
   fail_on_drift:
     description: Fail where the device differs from the plan.
@@ -22,6 +24,7 @@ options:
     default: false
 extends_documentation_fragment:
   - ipv4aas.fleet.options.plan
+  - ipv4aas.fleet.options.dest
   - ipv4aas.fleet.options.device
 attributes:
   check_mode:

@@ -13,6 +13,8 @@ version_added: 0.1.0
 description:
   - Takes what M(ipv4aas.fleet.drift_info) returned for each host and writes C(drift.json) and C(drift.txt)
     below O(dest), grouped by cause, so that one mistake on a thousand devices is one line.
+  - A device that a run of the journal below O(dest) left a service on, and that the inventory has no more,
+    counts as one that could not be read.
   - Runs once for all hosts of the play, on the controller, and contacts no device.
 options:
   reports:
@@ -51,6 +53,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+verdict:
+  description: same; drift where a device differs; unread where none does and some could not be read.
+  returned: always
+  type: str
+  sample: drift
 same:
   description: Hosts that run what is planned.
   returned: always
@@ -62,7 +69,8 @@ causes:
   type: list
   elements: dict
   sample:
-    - service: hall7
+    - kind: changed
+      service: hall7
       path: rules[0].psid_offset
       found: "6"
       planned: "4"

@@ -21,7 +21,7 @@ from ansible_collections.ipv4aas.fleet.engine.plan.model import NodePlan
 from ansible_collections.ipv4aas.fleet.engine.platforms.registry import all_features
 from ansible_collections.ipv4aas.fleet.engine.transport.connect import daemon_of, session_for
 from ansible_collections.ipv4aas.fleet.engine.transport.daemon import DaemonSession
-from ansible_collections.ipv4aas.fleet.engine.transport.local import LocalSession
+from ansible_collections.ipv4aas.fleet.engine.transport.local import COMMAND, LocalSession
 from ansible_collections.ipv4aas.fleet.engine.transport.session import Session
 
 from .action import Failed, FleetAction
@@ -55,6 +55,13 @@ def session(
         raise Failed(f"{error}; install requirements.txt of the collection for {sys.executable}") from error
 
 
+def is_bare(action: FleetAction, node: NodePlan) -> bool:
+    """Whether the host is one for the software node and has none installed."""
+    if FEATURES[node.platform].transports.get(node.dialect) != LOCAL:
+        return False
+    return runner(action)(["test", "-e", COMMAND[-1]])[0] == 1
+
+
 def target(variable: Callable[..., Any], options: Mapping[str, Any], default_port: int) -> Target:
     """Where the device is and who logs in; ``variable`` gives the first of some variables that is set."""
     from ansible_collections.ipv4aas.fleet.engine.transport.target import Target
@@ -62,12 +69,16 @@ def target(variable: Callable[..., Any], options: Mapping[str, Any], default_por
     user = variable("ansible_user", "ansible_ssh_user")
     if not user:
         raise Failed("ansible_user: not set; the name to log in to the device with")
+    enables = variable("ansible_become") and variable("ansible_become_method") == "enable"
     checked = variable("ansible_ssh_host_key_checking", "ansible_host_key_checking")
     return Target(
         host=str(variable("ansible_host", "inventory_hostname")),
         port=int(variable("ansible_port", "ansible_ssh_port") or default_port),
         username=str(user),
         password=_text(variable("ansible_password", "ansible_ssh_pass", "ansible_ssh_password")),
+        enable_password=str(variable("ansible_become_password", "ansible_become_pass") or "")
+        if enables
+        else None,
         key_file=_text(variable("ansible_ssh_private_key_file", "ansible_private_key_file")),
         known_hosts=options["known_hosts"],
         verify_host_key=constants.config.get_config_value("HOST_KEY_CHECKING")

@@ -9,6 +9,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .table import some, table
+
+_MEANING = {
+    "missing": "planned, but not on the device",
+    "unplanned": "on the device, but nothing plans it there",
+    "no intent": "on a device that the plan does not have",
+}
 # What a result of drift_info says where the host was not looked at.
 UNREACHABLE = "not reached"
 
@@ -17,16 +24,12 @@ UNREACHABLE = "not reached"
 class Cause:
     """One way to differ from the plan."""
 
+    kind: str  # missing, unplanned, changed, or "no intent": on a device that the plan does not have
     service: str
     path: str  # the parameter; empty where the whole service is missing or unplanned
     found: str
     planned: str
     meaning: str
-
-    def __str__(self) -> str:
-        if not self.path:
-            return f"{self.service}: {self.meaning}"
-        return f"{self.service}: {self.path} is {self.found}, planned {self.planned}: {self.meaning}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +44,21 @@ class Summary:
     def __bool__(self) -> bool:
         return bool(self.causes or self.unread)
 
+    @property
+    def verdict(self) -> str:
+        """Same, drift, or unread where no device that could be read differs and some could not."""
+        if self.causes:
+            return "drift"
+        return "unread" if self.unread else "same"
+
     def document(self) -> dict[str, Any]:
         """For machines."""
         return {
+            "verdict": self.verdict,
             "same": list(self.same),
             "causes": [
                 {
+                    "kind": cause.kind,
                     "service": cause.service,
                     "path": cause.path,
                     "found": cause.found,
@@ -61,12 +73,18 @@ class Summary:
         }
 
     def text(self) -> str:
-        """For people: a count, then a line for each cause, the one with most hosts first."""
+        """For people: a count, then a table of causes and one of reasons, the one with most hosts first."""
         looked_at = set(self.same).union(*self.causes.values(), *self.unread.values())
-        lines = [f"{len(self.same)} of {len(looked_at)} devices run what is planned"]
-        lines += [f"{cause} ({_hosts(hosts)})" for cause, hosts in self.causes.items()]
-        lines += [f"not read: {reason} ({_hosts(hosts)})" for reason, hosts in self.unread.items()]
-        return "\n".join(lines) + "\n"
+        causes = [
+            (some(hosts), cause.service, cause.path or cause.kind, cause.found, cause.planned, cause.meaning)
+            for cause, hosts in self.causes.items()
+        ]
+        parts = [
+            f"{len(self.same)} of {len(looked_at)} devices run what is planned\n",
+            table(("hosts", "service", "parameter", "found", "planned", "meaning"), causes),
+            table(("not read", "reason"), [(some(hosts), reason) for reason, hosts in self.unread.items()]),
+        ]
+        return "\n".join(part for part in parts if part)
 
 
 def summarise(reports: Mapping[str, Mapping[str, Any]]) -> Summary:
@@ -91,10 +109,11 @@ def summarise(reports: Mapping[str, Mapping[str, Any]]) -> Summary:
 def _causes(services: list[Mapping[str, Any]]) -> Iterator[Cause]:
     for service in services:
         name = service["service"]
+        kind = service["kind"]
         if not service["differences"]:
-            yield Cause(name, "", "", "", service["kind"])
+            yield Cause(kind, name, "", "", "", _MEANING[kind])
         for item in service["differences"]:
-            yield Cause(name, item["path"], item["found"], item["planned"], item["meaning"])
+            yield Cause(kind, name, item["path"], item["found"], item["planned"], item["meaning"])
 
 
 def _add(groups: dict[Any, tuple[str, ...]], key: Any, host: str) -> None:
@@ -103,8 +122,3 @@ def _add(groups: dict[Any, tuple[str, ...]], key: Any, host: str) -> None:
 
 def _sorted(groups: dict[Any, tuple[str, ...]]) -> dict[Any, tuple[str, ...]]:
     return dict(sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])))
-
-
-def _hosts(hosts: tuple[str, ...], shown: int = 3) -> str:
-    names = ", ".join(hosts[:shown])
-    return f"{len(hosts)}: {names}{', ...' if len(hosts) > shown else ''}"

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +31,35 @@ def load_plan(path: str) -> FleetPlan:
 
 def node_to_configure(path: str, host: str) -> NodePlan:
     """The plan of a host. Raises Skipped where it gets no configuration, Failed without a plan."""
-    document = _document(path).get("nodes", {}).get(host)
-    if document is None:
+    found = nodes(path, [host])
+    if not found:
         raise Skipped("the plan does not have it")
-    node = decode(NodePlan, document, f"{path}: nodes.{host}")
+    [node] = found
     reason = why_not(node)
     if reason:
         raise Skipped(reason)
     return node
+
+
+def nodes(path: str, names: Collection[str]) -> list[NodePlan]:
+    """Those of the nodes that the plan has. Raises Failed without a plan."""
+    found = {name: _node(path, name) for name in names}
+    return [
+        decode(NodePlan, document, f"{path}: nodes.{name}")
+        for name, document in found.items()
+        if document is not None
+    ]
+
+
+def gateways(path: str, service: str) -> list[str]:
+    """The nodes that are a service's gateways. Raises Failed without a plan."""
+    return list(_document(path)["services"].get(service, {}).get("gateways", ()))
+
+
+def hosts_to_configure(path: str) -> list[str]:
+    """The hosts that get a configuration, in the order of the plan. Raises Failed without a plan."""
+    nodes = _document(path)["nodes"]
+    return [host for host in nodes if not why_not(decode(NodePlan, nodes[host], f"{path}: nodes.{host}"))]
 
 
 def service_of(path: str, node: str, name: str | None) -> Service:
@@ -61,13 +83,39 @@ def gateway_of(path: str, name: str) -> Service | None:
     return None
 
 
-def _document(path: str) -> Any:
+def _node(path: str, name: str) -> Any:
+    """The document of one node, None without one. Every host reads the plan: it parses its own part alone."""
+    text = _text(path)
+    mark = f"\n    {json.dumps(name)}: "  # as to_text() indents
+    at = text.find(mark, max(0, text.find('\n  "nodes": {')))
+    if at < 0:
+        return _parsed(path, text).get("nodes", {}).get(name)
     try:
-        return json.loads(Path(path).read_text("utf-8"))
+        return json.JSONDecoder().raw_decode(text, at + len(mark))[0]
+    except ValueError as error:
+        raise _no_plan(path, error) from error
+
+
+def _document(path: str) -> Any:
+    return _parsed(path, _text(path))
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text("utf-8")
     except FileNotFoundError:
         raise Failed(f"{path}: no plan there; run ipv4aas.fleet.plan first, or say where it is") from None
+
+
+def _parsed(path: str, text: str) -> Any:
+    try:
+        return json.loads(text)
     except ValueError as error:
-        raise Failed(f"{path}: not a plan: {error}") from error
+        raise _no_plan(path, error) from error
+
+
+def _no_plan(path: str, error: ValueError) -> Failed:
+    return Failed(f"{path}: not a plan: {error}")
 
 
 def why_not(node: NodePlan) -> str:
@@ -76,4 +124,9 @@ def why_not(node: NodePlan) -> str:
         return f"{node.seat_taken_by} takes its place" + (f": {node.refused}" if node.refused else "")
     if node.refused is not None:
         return node.refused
-    return "" if node.deploy else "ipv4aas_deploy is false: planned and rendered only"
+    if node.deploy:
+        return ""
+    from ansible_collections.ipv4aas.fleet.engine.platforms.registry import all_features
+
+    why = all_features()[node.platform].by_person(node.dialect)
+    return f"by hand: {why}" if why else "ipv4aas_deploy is false: planned and rendered only"

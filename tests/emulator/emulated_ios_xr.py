@@ -20,7 +20,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from emulated_router import Closed, Router
+from emulated_router import Closed, Ground, Router
 
 HOST = "RP/0/RSP0/CPU0:asr9k"
 INVALID = "{0}^\n% Invalid input detected at '^' marker.\n"
@@ -127,12 +127,16 @@ def show(lines: Iterable[Line], depth: int = 0) -> str:
 class IosXrRouter(Router):
     """``running`` is the configuration at the start; ``second`` scales the trial's seconds."""
 
-    def __init__(self, folder: Path, running: str, second: float = 0.1) -> None:
-        super().__init__(folder, second)
-        self.running = parse(running)
+    def __init__(self, folder: Path, running: str, second: float = 0.1, ground: Ground | None = None) -> None:
+        super().__init__(folder, second, ground)
+        self.take(running)
         self.before_trial: list[Line] | None = None
         self.trial_of: XrShell | None = None
         self.lock: XrShell | None = None
+
+    def take(self, running: str) -> None:
+        """What it runs, whatever it ran."""
+        self.running = parse(running)
 
     def new_shell(self) -> XrShell:
         return XrShell(self)

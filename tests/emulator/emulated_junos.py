@@ -1,14 +1,14 @@
 # Copyright: (c) 2026, ipv4aas.fleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Stands for the command line of a Juniper MX, as far as inline MAP-E needs it.
+"""Stands for the command line of a Juniper MX or SRX, as far as the techniques need it.
 
 True to public transcripts of Junos: one candidate that all share, ``configure exclusive`` and its
 two refusals, ``commit check``, ``commit confirmed`` in minutes that any commit or commit check of
 anybody confirms, ``show system commit`` with "rollback pending", ``rollback`` 0 and 1, the question
-on leaving with uncommitted changes. Statements and ranges follow junos-conf-services. Ours: which
-statements exist beside MAP-E (none), the wording of a value out of range, the form of the
-difference, and that a restart while a commit waits rolls it back.
+on leaving with uncommitted changes. Statements and ranges follow junos-conf-services and
+junos-es-conf-security. Ours: which statements exist beside those of the techniques (none), the wording
+of a value out of range, the form of the difference, and that a restart while a commit waits rolls it back.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from emulated_router import Closed, Router
+from emulated_router import Closed, Ground, Router
 
 HOST = "netops@mx"
 DISCARD = (
@@ -56,6 +56,15 @@ def _anything(word: str) -> str:
 
 
 _MAP_E = r"services softwire softwire-concentrator map-e (\S{1,63})"
+_MAP_T = r"services softwire softwire-concentrator map-t \S{1,63}"
+_DS_LITE = r"services softwire softwire-concentrator ds-lite \S{1,63}"
+_POOL = r"services nat pool \S{1,63}"
+_TERM = r"services nat rule \S{1,63} term \S{1,63}"
+_SOFTWIRE = r"security softwires softwire-name \S{1,23}"
+_SOURCE_POOL = r"security nat source pool \S{1,63}"
+_SOURCE_RULES = r"security nat source rule-set \S{1,63}"
+_SOURCE_POOL_OF_RULE = rf"{_SOURCE_RULES} rule \S{{1,63}} then source-nat pool"
+_STATIC_RULES = r"security nat static rule-set \S{1,63}"
 _UNIT = r"interfaces (si-\d+/\d+/\d+) unit \d+"
 # Pattern of a statement, and the check of the word after it; None where no word follows.
 GRAMMAR: tuple[tuple[str, Callable[[str], str] | None], ...] = (
@@ -67,9 +76,52 @@ GRAMMAR: tuple[tuple[str, Callable[[str], str] | None], ...] = (
     (rf"{_MAP_E} psid-length", _range(0, 16)),
     (rf"{_MAP_E} mtu-v6", _range(1280, 9192)),
     (rf"{_MAP_E} version-03", None),
+    (rf"{_MAP_T} dmr-prefix", _address(ipaddress.IPv6Network)),
+    (rf"{_MAP_T} ipv4-prefix", _address(ipaddress.IPv4Network)),
+    (rf"{_MAP_T} mapt-prefix", _address(ipaddress.IPv6Network)),
+    (rf"{_MAP_T} ea-bits-len", _range(0, 48)),
+    (rf"{_MAP_T} psid-(offset|length)", _range(0, 16)),
+    (rf"{_MAP_T} mtu-v6", _range(1280, 9192)),
+    (rf"{_DS_LITE} softwire-address", _address(ipaddress.IPv6Address)),
+    (rf"{_DS_LITE} mtu-v6", _range(1280, 9192)),
+    (rf"{_DS_LITE} session-limit-per-prefix", _range(0, 16384)),
     (r"services softwire rule \S+ match-direction", _anything),
-    (r"services softwire rule \S+ term \S+ then map-e", _anything),
-    (r"services service-set \S+ softwire-rules \S+", None),
+    (r"services softwire rule \S+ term \S+ then (map-e|map-t|ds-lite)", _anything),
+    (rf"{_POOL} address [0-9./]+", None),
+    (rf"{_POOL} port range (low|high)", _range(1, 65535)),
+    (rf"{_POOL} port secured-port-block-allocation block-size", _range(1, 64512)),
+    (rf"{_POOL} port secured-port-block-allocation max-blocks-per-address", _range(1, 512)),
+    (rf"{_POOL} limit-ports-per-address", _range(2, 65435)),
+    (r"services nat rule \S+ match-direction", _anything),
+    (rf"{_TERM} from destination-address \S+", None),
+    (rf"{_TERM} then translated (source-pool|destination-prefix)", _anything),
+    (rf"{_TERM} then translated translation-type (napt-44|stateful-nat64)", None),
+    (rf"{_TERM} then translated (mapping-type|filtering-type) endpoint-independent", None),
+    (rf"{_TERM} then translated address-pooling paired", None),
+    (r"services service-set \S+ (softwire|nat)-rules \S+", None),
+    (r"services service-set \S+ softwire-options dslite-ipv6-prefix-length", _anything),
+    (rf"{_SOFTWIRE} softwire-concentrator", _address(ipaddress.IPv6Address)),
+    (rf"{_SOFTWIRE} softwire-type", _anything),
+    (rf"{_SOFTWIRE} mtu-v6", _range(1280, 9192)),
+    (rf"{_SOFTWIRE} session-limit-per-prefix", _range(0, 16384)),
+    (rf"{_SOURCE_POOL} address [0-9./]+", None),
+    (rf"{_SOURCE_POOL} port range( to)?", _range(1024, 65535)),
+    (rf"{_SOURCE_POOL} port block-allocation block-size", _range(1, 64512)),
+    (rf"{_SOURCE_POOL} port block-allocation maximum-blocks-per-host", _range(1, 512)),
+    (rf"{_SOURCE_POOL} port block-allocation last-block-recycle-timeout", _range(120, 864000)),
+    (rf"{_SOURCE_POOL} limit-ports-per-host", _range(2, 65535)),
+    (rf"{_SOURCE_POOL} address-pooling paired", None),
+    (rf"{_SOURCE_POOL} address-persistent subscriber ipv6-prefix-length", _range(8, 128)),
+    (rf"{_SOURCE_RULES} (from|to) zone \S+", None),
+    (rf"{_SOURCE_RULES} rule \S+ match (source|destination)-address \S+", None),
+    (_SOURCE_POOL_OF_RULE, _anything),
+    (rf"{_SOURCE_POOL_OF_RULE} persistent-nat permit (any-remote-host|target-host)", None),
+    (rf"{_SOURCE_POOL_OF_RULE} persistent-nat inactivity-timeout", _range(60, 7200)),
+    (rf"{_SOURCE_POOL_OF_RULE} persistent-nat max-session-number", _range(8, 65536)),
+    (rf"{_STATIC_RULES} from zone \S+", None),
+    (rf"{_STATIC_RULES} rule \S+ match source-address \S+", None),
+    (rf"{_STATIC_RULES} rule \S+ match destination-address", _address(ipaddress.IPv6Network)),
+    (rf"{_STATIC_RULES} rule \S+ then static-nat inet", None),
     (r"services service-set \S+ next-hop-service (inside|outside)-service-interface", _anything),
     (rf"{_UNIT} family inet6?", None),
     (rf"{_UNIT} service-domain", _anything),
@@ -80,14 +132,20 @@ GRAMMAR: tuple[tuple[str, Callable[[str], str] | None], ...] = (
 class JunosRouter(Router):
     """``running`` is the configuration at the start as set lines; ``second`` scales the minutes."""
 
-    def __init__(self, folder: Path, running: str, second: float = 0.02) -> None:
-        super().__init__(folder, second)
-        self.running: list[Words] = [tuple(line.split()[1:]) for line in running.splitlines() if line]
-        self.candidate = list(self.running)
+    def __init__(
+        self, folder: Path, running: str, second: float = 0.02, ground: Ground | None = None
+    ) -> None:
+        super().__init__(folder, second, ground)
+        self.take(running)
         self.history: list[list[Words]] = []  # what rollback 1, 2 ... bring back
         self.log = ["2026-11-20 08:00:00 UTC by root via other"]
         self.pending = False
         self.exclusive: JunosShell | None = None
+
+    def take(self, running: str) -> None:
+        """What it runs, whatever it ran."""
+        self.running: list[Words] = [tuple(line.split()[1:]) for line in running.splitlines() if line]
+        self.candidate = list(self.running)
 
     def new_shell(self) -> JunosShell:
         return JunosShell(self)

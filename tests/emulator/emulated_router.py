@@ -14,10 +14,10 @@ import asyncio
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import asyncssh
 
@@ -37,6 +37,12 @@ class Shell(Protocol):
         """The connection has ended, politely or not."""
 
 
+class Abortable(Protocol):
+    """A connection that can be cut."""
+
+    def abort(self) -> None: ...
+
+
 @dataclass
 class Order:
     """Something that goes wrong once, at the first line that the pattern matches.
@@ -52,22 +58,68 @@ class Order:
     delay: float = 0.0
 
 
+class Ground:
+    """Where routers stand: one thread with an event loop, the key that they show and the one they accept."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.loop = asyncio.new_event_loop()
+        self.user_key = folder / "user_key"
+        host_key = asyncssh.generate_private_key("ssh-ed25519")
+        client_key = asyncssh.generate_private_key("ssh-ed25519")
+        client_key.write_private_key(str(self.user_key))
+        self.user_key.chmod(0o600)
+        self.public_key = host_key.export_public_key().decode().strip()
+        self.options = asyncssh.SSHServerConnectionOptions(
+            server_host_keys=[host_key],
+            authorized_client_keys=asyncssh.import_authorized_keys(client_key.export_public_key().decode()),
+            line_editor=False,
+        )
+        self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(10)
+        self.loop.close()
+
+    def run(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Runs it where the sessions run, and waits."""
+        asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(60)
+
+    def call(self, action: Callable[[], None]) -> None:
+        """The same for a function; at once where that is here, or where nothing runs: routers that only
+        hear what is typed straight at them need no thread."""
+        if not self._thread.is_alive() or threading.current_thread() is self._thread:
+            action()
+            return
+
+        async def run() -> None:
+            action()
+
+        self.run(run())
+
+
 class Router:
-    """An SSH server in a thread of its own. Subclasses keep the configuration.
+    """An SSH server, alone in a thread or one of many on a ``ground``. Subclasses keep the configuration.
 
     A second of the router lasts ``second`` seconds, so that a test need not wait for its timers.
     """
 
-    def __init__(self, folder: Path, second: float = 0.1) -> None:
+    def __init__(self, folder: Path, second: float = 0.1, ground: Ground | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.second = folder, second
         self.journal: list[str] = []  # every line that was typed
         self.orders: list[Order] = []
-        self.user_key, self.known_hosts = folder / "user_key", folder / "known_hosts"
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._connections: list[asyncssh.SSHServerConnection] = []
+        self.known_hosts = folder / "known_hosts"
+        self._alone = ground is None
+        self._ground = ground or Ground(folder)
+        self.user_key = self._ground.user_key
+        self._connections: list[Abortable] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._then: Callable[[], None] = lambda: None
         self.port = 0
 
     def new_shell(self) -> Shell:
@@ -89,20 +141,20 @@ class Router:
         raise NotImplementedError
 
     def start(self) -> None:
-        self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(10)
+        if self._alone:
+            self._ground.start()
+        self._ground.run(self.listen())
 
     def stop(self) -> None:
         """Ends every session and the server."""
         self.drop_sessions()
-        self._in_loop(self._server.close)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-        self._loop.close()
+        self._ground.call(self._server.close)
+        if self._alone:
+            self._ground.stop()
 
     def drop_sessions(self) -> None:
         """Cuts every connection; the router goes on."""
-        self._in_loop(self._cut)
+        self._ground.call(self._cut)
 
     def restart(self) -> None:
         """Power off and on: sessions, timers, candidates and locks are gone."""
@@ -112,7 +164,7 @@ class Router:
             self.set_timer(None, None)
             self.on_restart()
 
-        self._in_loop(power_off_and_on)
+        self._ground.call(power_off_and_on)
 
     def set_timer(self, seconds: float | None, action: Callable[[], None] | None) -> None:
         """One timer, in seconds of the router; None stops it."""
@@ -120,7 +172,22 @@ class Router:
             self._timer.cancel()
             self._timer = None
         if seconds is not None and action is not None:
-            self._timer = self._loop.call_later(seconds * self.second, action)
+            self._timer = self._ground.loop.call_later(seconds * self.second, action)
+            self._then = action
+
+    def elapse(self) -> None:
+        """The time that a change waits for its confirmation passes at once."""
+
+        def ring() -> None:
+            if self._timer is not None:
+                self.set_timer(None, None)
+                self._then()
+
+        self._ground.call(ring)
+
+    def typed(self) -> Typed:
+        """A session without SSH."""
+        return Typed(self)
 
     def carry_out(self, shell: Shell, line: str) -> tuple[str, float]:
         """The answer to a line and how long it takes; with what was ordered for it."""
@@ -139,24 +206,17 @@ class Router:
             order.after()
         return answer, order.delay
 
-    async def _listen(self) -> None:
-        host_key = asyncssh.generate_private_key("ssh-ed25519")
-        client_key = asyncssh.generate_private_key("ssh-ed25519")
-        client_key.write_private_key(str(self.user_key))
-        self.user_key.chmod(0o600)
-        authorized = asyncssh.import_authorized_keys(client_key.export_public_key().decode())
+    async def listen(self) -> None:
+        """Serves on a free port of 127.0.0.1."""
         self._server = await asyncssh.create_server(
             lambda: _Server(self._connections),
             "127.0.0.1",
             0,
-            server_host_keys=[host_key],
-            authorized_client_keys=authorized,
+            options=self._ground.options,
             process_factory=self._serve,
-            line_editor=False,
         )
         self.port = self._server.get_port()
-        public = host_key.export_public_key().decode().strip()
-        self.known_hosts.write_text(f"[127.0.0.1]:{self.port} {public}\n", "ascii")
+        self.known_hosts.write_text(f"[127.0.0.1]:{self.port} {self._ground.public_key}\n", "ascii")
 
     async def _serve(self, process: asyncssh.SSHServerProcess[str]) -> None:
         shell = self.new_shell()
@@ -184,21 +244,49 @@ class Router:
             connection.abort()
         self._connections.clear()
 
-    def _in_loop(self, action: Callable[[], None]) -> None:
-        """Runs it where the sessions run, and waits; at once where that is here."""
-        if threading.current_thread() is self._thread:
-            action()
-            return
-
-        async def run() -> None:
-            action()
-
-        asyncio.run_coroutine_threadsafe(run(), self._loop).result(10)
-
 
 class _Server(asyncssh.SSHServer):
-    def __init__(self, connections: list[asyncssh.SSHServerConnection]) -> None:
+    def __init__(self, connections: list[Abortable]) -> None:
         self._connections = connections
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self._connections.append(conn)
+
+
+class Typed:
+    """Stands for transport.terminal.Terminal: lines go to a router's shell without SSH between them."""
+
+    def __init__(self, router: Router) -> None:
+        self._router, self._shell = router, router.new_shell()
+        self._open = True
+        self.prompt = self._shell.prompt().split("\n")[-1]
+        router._ground.call(lambda: router._connections.append(self))
+
+    def open(self) -> None:
+        """It is."""
+
+    def run(self, line: str, questions: str = "") -> str:
+        """As Terminal.run."""
+        said = ""
+
+        def answer() -> None:
+            nonlocal said
+            if self._open:
+                said = self._router.carry_out(self._shell, line)[0] + self._shell.prompt()
+
+        self._router._ground.call(answer)
+        if not self._open:
+            raise EOFError("the router closed the session")
+        lines = said.rstrip().split("\n")
+        if self._shell.prompt():
+            self.prompt = lines.pop()
+        return "\n".join(lines).strip("\n")
+
+    def close(self) -> None:
+        self._router._ground.call(self.abort)
+
+    def abort(self) -> None:
+        """The connection is gone."""
+        if self._open:
+            self._open = False
+            self._shell.gone()

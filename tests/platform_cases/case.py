@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,6 +18,7 @@ from ansible_collections.ipv4aas.fleet.engine.techniques.service import Service
 from hypothesis import strategies as st
 
 from . import services
+from .terminal import Manners
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = ROOT / "templates"
@@ -56,6 +57,8 @@ class Case:
     endings: Mapping[str, str]  # of golden files, by dialect
     # Makes a random service of services.services_of() one that the device can express.
     fit: Callable[[Service], Service] = lambda service: service
+    # The command line of a dialect that transport/described.py types into.
+    manners: Mapping[str, Manners] = field(default_factory=dict)
     most_services: int = 3  # of one technique on one node
     facts: Callable[[str, str], list[str]] = lambda text, dialect: in_order(
         text

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 
 from hier_config import HConfig, HConfigChild, WorkflowRemediation, get_hconfig
 from hier_config.models import IdempotentCommandsRule, MatchRule
@@ -17,42 +18,50 @@ from ..driver import Change
 from ..indented import Block
 from ..naming import OURS, is_ours
 from ..values import Leaf, canonical
-from .model import IPV6_PREFIX, LEAVES, Found
+from . import card, map_t
+from .map_t import Customers, Entry, Internet
+from .model import GATEWAY_ADDRESS, IPV6_PREFIX, LEAVES, Found
 
 _INSTANCE = "service cgv6"
 _MAP_E = "service-type map-e"
-# Guides for service cards use another word for the same address.
-_OLD_WORDS = {"aftr-endpoint-address": "br-endpoint-address"}
+_MAP_T = "service-type map-t-cisco"
+# Commands of an entry that hold one value each.
+_SINGLE = {_MAP_E: (*LEAVES, card.OTHER_GATEWAY_ADDRESS), _MAP_T: map_t.LEAVES}
+_CUSTOMERS = re.compile(r"cpe-domain-name (\S+) ipv4-prefix (\S+) ipv6-prefix (\S+)")
+_INTERNET = re.compile(r"ext-domain-name \S+ ipv6-prefix (\S+) ipv4-vrf (\S+)")
 
 
 class _Rules(HConfigDriverBase):
-    """A command of map-e that is entered again with another value replaces the old value."""
+    """A command of an entry that is entered again with another value replaces the old value."""
 
     @staticmethod
     def _instantiate_rules() -> HConfigDriverRules:
-        path = (MatchRule(startswith=f"{_INSTANCE} "), MatchRule(startswith=f"{_MAP_E} "))
         return HConfigDriverRules(
             indentation=1,
             idempotent_commands=[
-                IdempotentCommandsRule(match_rules=(*path, MatchRule(startswith=f"{leaf} ")))
-                for leaf in LEAVES
+                IdempotentCommandsRule(
+                    match_rules=tuple(MatchRule(startswith=f"{word} ") for word in (_INSTANCE, kind, leaf))
+                )
+                for kind, leaves in _SINGLE.items()
+                for leaf in leaves
             ],
         )
 
 
 def owned(text: str) -> str:
-    """Our own instance, and our map-e entries in an instance of the operator's."""
+    """Our own instance, our entries in an instance of the operator's, and what leads to a card of ours."""
     return _text(_owned(text))
 
 
 def _text(blocks: tuple[Block, ...]) -> str:
-    return indented.write(blocks, (_INSTANCE, _MAP_E))
+    return indented.write(blocks, (_INSTANCE, *_SINGLE))
 
 
 def _owned(text: str) -> tuple[Block, ...]:
-    instances = (block for block in indented.read(text) if block.opens(_INSTANCE))
-    kept = (_instance(block) for block in sorted(instances, key=lambda block: block.text))
-    return tuple(block for block in kept if block.children or _is_our_instance(block))
+    blocks = indented.read(text)
+    kept = (_instance(block) for block in blocks if block.opens(_INSTANCE))
+    instances = (block for block in kept if block.children or _is_our_instance(block))
+    return tuple(sorted((*instances, *card.owned(blocks)), key=lambda block: block.text))
 
 
 def _is_our_instance(block: Block) -> bool:
@@ -60,57 +69,95 @@ def _is_our_instance(block: Block) -> bool:
 
 
 def _instance(block: Block) -> Block:
-    kept = [_map_e(child) for child in block.children if _is_our_map(child)]
+    kept = [_entry(child) for child in block.children if _is_our_entry(child)]
     if _is_our_instance(block):
-        kept += [child for child in block.children if not _is_our_map(child)]
+        kept += [child for child in block.children if not _is_our_entry(child)]
     return Block(block.text, block.line, tuple(sorted(kept, key=lambda child: child.text)))
 
 
-def _is_our_map(block: Block) -> bool:
-    return block.opens(_MAP_E) and is_ours(block.text.removeprefix(f"{_MAP_E} "))
+def _is_our_entry(block: Block) -> bool:
+    return any(block.opens(kind) and is_ours(_name(block, kind)) for kind in _SINGLE)
 
 
-def _map_e(block: Block) -> Block:
-    children = (Block(_canonical(child.text), child.line, child.children) for child in block.children)
+def _name(block: Block, kind: str) -> str:
+    return block.text.removeprefix(f"{kind} ")
+
+
+def _entry(block: Block) -> Block:
+    words = card.word_of(block)
+    children = (Block(_canonical(child.text, words), child.line, child.children) for child in block.children)
     return Block(block.text, block.line, tuple(sorted(children, key=lambda child: child.text)))
 
 
-def _canonical(text: str) -> str:
+def _canonical(text: str, other_words: dict[str, str]) -> str:
     first, *rest = text.split()
-    words = [_OLD_WORDS.get(first, first), *rest]
-    if words[:3] == ["cpe-domain", "ipv4", "prefix"] and len(words) == 5:
+    words = [other_words.get(first, first), *rest]
+    if words[:3] == ["cpe-domain", "ipv4", "prefix"] and len(words) == 5 and words[3] != "length":
         words[3:] = ["/".join(words[3:])]
     return " ".join(canonical(word) for word in words)
 
 
 def maps(text: str) -> Iterator[Found]:
     """Our map-e entries with their values. Raises ParseError for a line that is none of them."""
+    for block in _entries(text, _MAP_E):
+        values, rest = _values(block, _MAP_E)
+        for line in rest:
+            if not card.is_family(line):
+                raise _at(line).error(f"not understood; one of {', '.join(LEAVES)}")
+        if card.OTHER_GATEWAY_ADDRESS in values:
+            values[GATEWAY_ADDRESS] = values.pop(card.OTHER_GATEWAY_ADDRESS)
+        yield _at(block, _name(block, _MAP_E)), values
+
+
+def translations(text: str) -> Iterator[Entry]:
+    """Our map-t-cisco entries with their values. Raises ParseError for a line that is none of them."""
+    for block in _entries(text, _MAP_T):
+        values, rest = _values(block, _MAP_T)
+        customers, internets = [], []
+        for line in rest:
+            if match := _CUSTOMERS.fullmatch(line.text):
+                customers.append(Customers(*(_at(line, word) for word in match.groups())))
+            elif match := _INTERNET.fullmatch(line.text):
+                internets.append(Internet(*(_at(line, word) for word in match.groups())))
+            else:
+                known = ", ".join((*map_t.LEAVES, "cpe-domain-name", "ext-domain-name"))
+                raise _at(line).error(f"not understood; one of {known}")
+        yield Entry(_at(block, _name(block, _MAP_T)), values, tuple(customers), tuple(internets))
+
+
+def _entries(text: str, kind: str) -> Iterator[Block]:
     for instance in _owned(text):
-        for entry in instance.children:
-            if _is_our_map(entry):
-                yield _found(entry)
+        for block in instance.children:
+            if block.opens(kind) and _is_our_entry(block):
+                yield block
 
 
-def _found(entry: Block) -> Found:
-    at = Leaf(entry.text.removeprefix(f"{_MAP_E} "), entry.line, entry.text)
+def _at(block: Block, value: str = "") -> Leaf:
+    return Leaf(value or block.text, block.line, block.text)
+
+
+def _values(entry: Block, kind: str) -> tuple[dict[str, Leaf], list[Block]]:
+    """What an entry says once, by its words, and its other lines."""
     values: dict[str, Leaf] = {}
+    rest = []
     for line in entry.children:
-        word = next((leaf for leaf in LEAVES if line.opens(leaf)), None)
-        leaf = Leaf(line.text.removeprefix(f"{word} "), line.line, line.text)
+        word = next((leaf for leaf in _SINGLE[kind] if line.opens(leaf)), None)
         if word is None or line.children:
-            raise leaf.error(f"not understood; one of {', '.join(LEAVES)}")
+            rest.append(line)
+            continue
+        leaf = _at(line, line.text.removeprefix(f"{word} "))
         if word in values:
             raise leaf.error(f"{word} is there twice")
         values[word] = leaf
-    return at, values
+    return values, rest
 
 
 def change(running: str, wanted: str) -> Change:
     """Commands from what the device runs to what it should run, and back."""
     before = _owned(running)
     after = _in_the_form_of(before, _owned(wanted))
-    shells = {block.text for block in (*before, *after) if not _is_our_instance(block)}
-    flow = WorkflowRemediation(_tree(before, shells), _tree(after, shells))
+    frames = [frame for block in (*before, *after) if (frame := _frame(block)) is not None]
+    flow = WorkflowRemediation(_tree(before, frames), _tree(after, frames))
     return Change(
         _commands(flow.remediation_config),
         _commands(flow.rollback_config),
@@ -124,7 +171,8 @@ def _in_the_form_of(running: tuple[Block, ...], wanted: tuple[Block, ...]) -> tu
         (instance.text, entry.text)
         for instance in running
         for entry in instance.children
-        if any(line.opens(IPV6_PREFIX) and "/" not in line.text for line in entry.children)
+        if entry.opens(_MAP_E)
+        and any(line.opens(IPV6_PREFIX) and "/" not in line.text for line in entry.children)
     }
 
     def cut(block: Block, *above: str) -> Block:
@@ -134,14 +182,21 @@ def _in_the_form_of(running: tuple[Block, ...], wanted: tuple[Block, ...]) -> tu
     return tuple(cut(block) for block in wanted)
 
 
-def _tree(blocks: tuple[Block, ...], shells: set[str]) -> HConfig:
-    """With every foreign instance in it, so that none is ever removed as a whole."""
+def _frame(block: Block) -> Block | None:
+    """What of a block is the operator's around what is ours; None where the whole block is ours."""
+    if block.opens(_INSTANCE) and not _is_our_instance(block):
+        return Block(block.text)
+    return card.shell(block)
+
+
+def _tree(blocks: tuple[Block, ...], frames: list[Block]) -> HConfig:
+    """With every frame of the operator's in it, so that none is ever removed as a whole."""
     tree = get_hconfig(_Rules())
-    _fill(tree, (*blocks, *(Block(shell) for shell in sorted(shells))))
+    _fill(tree, (*blocks, *sorted(frames, key=lambda block: block.text)))
     return tree
 
 
-def _fill(parent: HConfig | HConfigChild, blocks: tuple[Block, ...]) -> None:
+def _fill(parent: HConfig | HConfigChild, blocks: Iterable[Block]) -> None:
     for block in blocks:
         _fill(parent.add_child(block.text, return_if_present=True), block.children)
 

@@ -35,16 +35,7 @@ def found_rule(found: Found, wanted: tuple[Service, ...]) -> FoundRule:
     missing = [word for word in LEAVES if word not in values]
     if missing:
         raise at.error(f"has no {', no '.join(missing)}")
-    psid_len = values[SHARING_RATIO].bits(15)
-    m = values[CONTIGUOUS_PORTS].bits(PORT_BITS)
-    if psid_len + m > PORT_BITS:
-        raise values[CONTIGUOUS_PORTS].error(
-            f"{1 << psid_len} (sharing ratio) x {1 << m} ports is more than the 65536 ports of an address"
-        )
-    if not psid_len and m < PORT_BITS:
-        raise values[CONTIGUOUS_PORTS].error(
-            "would exclude ports of an address that is not shared; 65536 would not"
-        )
+    psid_len, m = port_bits(values)
     ipv4_prefix = values[IPV4_PREFIX].ipv4_network()
     ea_len = 32 - ipv4_prefix.prefixlen + psid_len
     service, index = owner(at.value, {service.name for service in wanted})
@@ -59,6 +50,24 @@ def found_rule(found: Found, wanted: tuple[Service, ...]) -> FoundRule:
         hint=hint,
     )
     return FoundRule(service, index, rule, {"gateway_address": values[GATEWAY_ADDRESS].ipv6()}, at)
+
+
+def port_bits(values: dict[str, Leaf]) -> tuple[int, int]:
+    """PSID length, and m: the exponents of the sharing ratio and the contiguous ports.
+
+    Raises ParseError where they do not go together.
+    """
+    psid_len = values[SHARING_RATIO].bits(15)
+    m = values[CONTIGUOUS_PORTS].bits(PORT_BITS)
+    if psid_len + m > PORT_BITS:
+        raise values[CONTIGUOUS_PORTS].error(
+            f"{1 << psid_len} (sharing ratio) x {1 << m} ports is more than the 65536 ports of an address"
+        )
+    if not psid_len and m < PORT_BITS:
+        raise values[CONTIGUOUS_PORTS].error(
+            "would exclude ports of an address that is not shared; 65536 would not"
+        )
+    return psid_len, m
 
 
 def _ipv6_prefix(leaf: Leaf, ea_len: int, hint: MapRule | None) -> IPv6Network:

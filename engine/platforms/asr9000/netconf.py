@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from .. import xml
@@ -14,11 +14,14 @@ from ..driver import Change
 from ..naming import OURS, is_ours
 from ..values import Leaf
 from ..xml import Node
+from . import map_t
+from .map_t import Customers, Entry, Internet
 from .model import CONTIGUOUS_PORTS, GATEWAY_ADDRESS, IPV4_PREFIX, IPV6_PREFIX, SHARING_RATIO, Found
 
 NAMESPACES = {"service": "http://cisco.com/ns/yang/Cisco-IOS-XR-um-service-cfg"}
 _INSTANCES = ("service", "cgv6s", "cgv6")
 _MAPS = ("service-type", "map-es", "map-e")
+_TRANSLATIONS = ("service-type", "map-t-ciscos", "map-t-cisco")
 # Where a value stands below map-e; the address of a prefix and its mask are two leaves.
 _PLACES = {
     GATEWAY_ADDRESS: (("br-endpoint-address",),),
@@ -27,10 +30,17 @@ _PLACES = {
     IPV6_PREFIX: (("cpe-domain", "ipv6", "prefix"),),
     SHARING_RATIO: (("sharing-ratio",),),
 }
+_TRANSLATION_PLACES = {
+    CONTIGUOUS_PORTS: (("contiguous-ports",),),
+    map_t.IPV4_LENGTH: (("cpe-domain", "ipv4", "prefix", "length"),),
+    map_t.IPV6_LENGTH: (("cpe-domain", "ipv6", "prefix", "length"),),
+    map_t.VRF: (("cpe-domain", "ipv6", "vrf"),),
+    SHARING_RATIO: (("sharing-ratio",),),
+}
 
 
 def owned(text: str) -> str:
-    """Our own instance, and our map-e entries in an instance of the operator's."""
+    """Our own instance, and our entries in an instance of the operator's."""
     return _text(_owned(text))
 
 
@@ -50,22 +60,57 @@ def _owned(text: str) -> Node:
 def _instance(node: Node) -> Node | None:
     if node.key == OURS:
         return xml.ordered(node)
-    maps = tuple(xml.ordered(entry) for entry in node.all(*_MAPS) if is_ours(entry.key))
-    key = node.key_leaf
-    if not maps or key is None:
+    kinds = []
+    for _, several, one in (_MAPS, _TRANSLATIONS):
+        entries = node.all("service-type", several, one)
+        kept = tuple(xml.ordered(entry) for entry in entries if is_ours(entry.key))
+        if kept:
+            kinds.append(Node(several, children=kept))
+    if not kinds:
         return None
-    below = Node("service-type", children=(Node("map-es", children=maps),))
-    return replace(node, children=(key, below))
+    return replace(node, children=(*node.key_leaves, Node("service-type", children=tuple(kinds))))
 
 
 def maps(text: str) -> Iterator[Found]:
     """Our map-e entries with their values."""
-    for entry in _owned(text).all(*_INSTANCES, *_MAPS):
-        if is_ours(entry.key):
-            yield (
-                entry.entry(),
-                {word: leaf for word, paths in _PLACES.items() if (leaf := _leaf(entry, paths))},
-            )
+    for entry in _entries(text, _MAPS):
+        yield entry.entry(), _values(entry, _PLACES)
+
+
+def translations(text: str) -> Iterator[Entry]:
+    """Our map-t-cisco entries with their values. Raises ParseError where a list entry lacks a leaf."""
+    for entry in _entries(text, _TRANSLATIONS):
+        yield Entry(
+            entry.entry(),
+            _values(entry, _TRANSLATION_PLACES),
+            tuple(_customers(node) for node in entry.all("cpe-domains", "cpe-domain-name")),
+            tuple(_internet(node) for node in entry.all("ext-domains", "ext-domain-name")),
+        )
+
+
+def _customers(node: Node) -> Customers:
+    return Customers(*(_child(node, tag) for tag in ("cpe-domain-name", "address", "ipv6-prefix")))
+
+
+def _internet(node: Node) -> Internet:
+    prefix = _child(node, "prefix")
+    whole = replace(prefix, value=f"{prefix.value}/{_child(node, 'length').value}")
+    return Internet(whole, _child(node, "ipv4-vrf"))
+
+
+def _child(node: Node, tag: str) -> Leaf:
+    found = node.at(tag)
+    if found is None:
+        raise node.entry().error(f"has no {tag}")
+    return found.leaf()
+
+
+def _entries(text: str, path: tuple[str, ...]) -> Iterator[Node]:
+    return (entry for entry in _owned(text).all(*_INSTANCES, *path) if is_ours(entry.key))
+
+
+def _values(entry: Node, places: Mapping[str, tuple[tuple[str, ...], ...]]) -> dict[str, Leaf]:
+    return {word: leaf for word, paths in places.items() if (leaf := _leaf(entry, paths))}
 
 
 def _leaf(entry: Node, paths: tuple[tuple[str, ...], ...]) -> Leaf | None:
@@ -89,4 +134,6 @@ def _edit(before: Node, after: Node) -> str:
 
 
 def _ours(node: Node) -> bool:
-    return (node.tag == "cgv6" and node.key == OURS) or (node.tag == "map-e" and is_ours(node.key))
+    return (node.tag == "cgv6" and node.key == OURS) or (
+        node.tag in ("map-e", "map-t-cisco") and is_ours(node.key)
+    )

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ipv4aas.fleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Juniper MX: MAP-E border relay inline on Trio."""
+"""Juniper MX: MAP-E and MAP-T border relay inline on Trio, AFTR and NAT64 on a services card."""
 
 from __future__ import annotations
 
@@ -11,59 +11,67 @@ from ...mapping.iid import DRAFT03
 from ...mapping.rule import MapRule
 from ...plan.model import NodePlan
 from ...problem import Problem, Refused
+from ...techniques import TECHNIQUES
 from ...techniques.service import GATEWAY, Service
-from .. import assembly
+from .. import assembly, sessions
 from ..assembly import offset_on_device
 from ..driver import Change
 from ..guard import check_rules, option
+from ..junos_schema import LANGUAGES, entries
 from ..naming import OURS, rule_name
-from . import cli, netconf
-from .model import found_rule
+from . import napt
+from .concentrators import MAP_E, MAP_T, found_rule
+from .schema import CONCENTRATORS, SCHEMA
 
-_DIALECTS: dict[str, Any] = {"cli": cli, "netconf": netconf}
+_DIALECTS = {dialect: language(SCHEMA) for dialect, language in LANGUAGES.items()}
 _UNITS = (1, 2)
 
 
 class JuniperMx:
-    """The driver. Everything of ours is named ipv4aas or ipv4aas-<service>."""
+    """The driver. Everything of ours is named ipv4aas or ipv4aas-<service>, whatever the technique."""
 
     name = "juniper_mx"
 
     def context(self, node: NodePlan, dialect: str) -> dict[str, Any]:
-        """The service set with its two units, and one concentrator and softwire rule for each MAP rule."""
-        check_rules(node, _inexpressible)
+        """The service set with its two units, and what each rule or service needs beside it."""
         inside, outside = _units(node)
-        return {
+        context: dict[str, Any] = {
             "service_set": OURS,
             "service_interface": option(
-                node, "service_interface", str, "an inline interface such as si-0/0/0"
+                node, "service_interface", str, "a services interface such as si-0/0/0"
             ),
             "inside_unit": inside,
             "outside_unit": outside,
             "units": sorted([(str(inside), "inside"), (str(outside), "outside")]),
-            "concentrators": sorted(
-                (
-                    _concentrator(service, index)
-                    for service in node.services
-                    for index in range(len(service.rules))
-                ),
-                key=lambda entry: str(entry["name"]),
-            ),
         }
+        if TECHNIQUES[node.services[0].technique].mapping == "rule":
+            check_rules(node, _inexpressible)
+            made = [_concentrator(one, index) for one in node.services for index in range(len(one.rules))]
+            return context | {"concentrators": sorted(made, key=_name)}
+        napt.check(node)
+        return context | {"gateways": sorted((napt.terms(one) for one in node.services), key=_name)}
 
     def owned(self, text: str, dialect: str) -> str:
         """See platforms.driver.Driver."""
-        return str(_DIALECTS[dialect].owned(text))
+        return _DIALECTS[dialect].owned(text)
 
     def parse(self, text: str, dialect: str, wanted: tuple[Service, ...]) -> tuple[Service, ...]:
         """See platforms.driver.Driver."""
-        found = (found_rule(entry, wanted) for entry in _DIALECTS[dialect].maps(text))
-        return assembly.services(found, wanted, "map-e", GATEWAY)
+        statements = _DIALECTS[dialect].statements(text)
+        found = napt.services(statements, wanted)
+        for kind in (MAP_E, MAP_T):
+            maps = entries(statements, *CONCENTRATORS, kind.technique).values()
+            rules = (found_rule(kind, entry, wanted) for entry in maps)
+            found += assembly.services(rules, wanted, kind.technique, GATEWAY)
+        return sessions.in_order(found, wanted)
 
     def change(self, running: str, wanted: str, dialect: str) -> Change:
         """See platforms.driver.Driver."""
-        made: Change = _DIALECTS[dialect].change(running, wanted)
-        return made
+        return _DIALECTS[dialect].change(running, wanted)
+
+
+def _name(terms: dict[str, Any]) -> str:
+    return str(terms["name"])
 
 
 def _units(node: NodePlan) -> tuple[int, int]:
@@ -81,8 +89,9 @@ def _concentrator(service: Service, index: int) -> dict[str, Any]:
     return {
         "name": rule_name(service.name, index),
         "softwire_address": service.gateway_address,
+        "dmr_prefix": service.translation_prefix,
         "ipv4_prefix": rule.ipv4_prefix,
-        "mape_prefix": rule.ipv6_prefix,
+        "ipv6_prefix": rule.ipv6_prefix,
         "ea_bits_len": rule.ea_len,
         "psid_offset": offset_on_device(rule),
         "psid_length": rule.psid_len,

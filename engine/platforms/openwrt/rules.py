@@ -9,7 +9,6 @@ The text is what mapcalc reads: rules apart by blanks, tokens by commas, ``fmr``
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import IPv6Address
 
 from ...mapping.rule import MapRule
 from ...techniques.service import Service
@@ -29,16 +28,19 @@ _TOKENS = {
     "offset": "offset",
 }
 OPTIONS = tuple(_TOKENS)
-_KNOWN = ("type", "fmr", "br", *_TOKENS.values())
+# Where everything else goes: to the address of the border relay, or into the prefix of the DMR.
+_FAR_END = {"map-e": "br", "map-t": "dmr", "lw4o6": "br"}
+_KNOWN = ("type", "fmr", "br", "dmr", *_TOKENS.values())
 
 # The tokens of one rule with their values.
 Values = dict[str, Leaf]
 
 
-def rule_text(rule: MapRule, gateway: IPv6Address) -> str:
-    """One rule as a word of ``option rule``."""
+def rule_text(service: Service, rule: MapRule) -> str:
+    """One rule of a service as a word of ``option rule``."""
+    far_end = service.gateway_address if service.technique == "map-e" else service.translation_prefix
     tokens = [
-        "type=map-e",
+        f"type={service.technique}",
         *(["fmr"] if rule.forwarding else []),
         f"ipv4prefix={rule.ipv4_prefix.network_address}",
         f"prefix4len={rule.ipv4_prefix.prefixlen}",
@@ -47,19 +49,22 @@ def rule_text(rule: MapRule, gateway: IPv6Address) -> str:
         f"ealen={rule.ea_len}",
         f"psidlen={rule.psid_len}",
         f"offset={offset_on_device(rule)}",
-        f"br={gateway}",
+        f"{_FAR_END[service.technique]}={far_end}",
     ]
     return ",".join(tokens)
 
 
-def found_values(section: Section) -> list[Values]:
-    """The rules of an interface: of its ``rule`` where it has one (as map.sh does), else of its options."""
+def found_values(section: Section, technique: str) -> list[Values]:
+    """The rules of an interface: of its ``rule`` where it has one (as map.sh does), else of its options.
+
+    Raises ParseError for a token that is not known.
+    """
     text = section.leaf("rule")
-    if text is not None:
+    if text is not None and text.value:
         return [_tokens(text, word) for word in text.value.split()]
     values = {token: leaf for key, token in _TOKENS.items() if (leaf := section.leaf(key)) is not None}
     gateway = section.leaf("peeraddr")
-    return [values | ({"br": gateway} if gateway else {})]
+    return [values | ({_FAR_END[technique]: gateway} if gateway else {})]
 
 
 def _tokens(leaf: Leaf, word: str) -> Values:
@@ -72,31 +77,38 @@ def _tokens(leaf: Leaf, word: str) -> Values:
     return values
 
 
+def check_values(at: Leaf, values: Values, technique: str) -> Leaf:
+    """The far end of a rule that has all that it needs. Raises ParseError."""
+    far_end = _FAR_END[technique]
+    missing = [word for word in ("ipv4prefix", "ipv6prefix", "prefix6len", far_end) if word not in values]
+    if missing:
+        raise at.error(f"has no {', no '.join(missing)}")
+    if "type" in values and values["type"].value != technique:
+        raise values["type"].error(f"{values['type'].value} is not {technique}")
+    return values[far_end]
+
+
 def map_rules(
-    at: Leaf, found: list[Values], wanted: Service | None, legacy: bool
-) -> Iterator[tuple[MapRule, IPv6Address]]:
-    """Rules and gateways, with the defaults of mapcalc. Raises ParseError."""
+    at: Leaf, found: list[Values], wanted: Service | None, technique: str, legacy: bool
+) -> Iterator[tuple[MapRule, Leaf]]:
+    """Rules and their far ends, with the defaults of mapcalc. Raises ParseError."""
     for index, values in enumerate(found):
         hint = wanted.rules[index] if wanted and index < len(wanted.rules) else None
-        yield _rule(at, values, hint, wanted, legacy), values["br"].ipv6()
+        far_end = check_values(at, values, technique)
+        yield _rule(at, values, hint, wanted, legacy), far_end
 
 
 def _rule(at: Leaf, values: Values, hint: MapRule | None, wanted: Service | None, legacy: bool) -> MapRule:
-    missing = [word for word in ("ipv4prefix", "ipv6prefix", "prefix6len", "br") if word not in values]
-    if missing:
-        raise at.error(f"has no {', no '.join(missing)}")
-    if "type" in values and values["type"].value != "map-e":
-        raise values["type"].error(f"{values['type'].value} is not map-e")
     if "psid" in values:
-        raise values["psid"].error("a PSID that is given has no place in a MAP-E rule with EA bits")
+        raise values["psid"].error("a PSID that is given has no place in a MAP rule with EA bits")
     prefix4_len = values["prefix4len"].integer(0, 32) if "prefix4len" in values else 32
     prefix6_len = values["prefix6len"].integer(0, 112)
-    ea_len = _ea_len(at, values, wanted, prefix6_len)
+    ea_len = ea_length(at, values, wanted, prefix6_len)
     psid_len = values["psidlen"].integer(0, 16) if "psidlen" in values else 0
     return map_rule(
         values.get("psidlen", at),
-        ipv6_prefix=_with(values["ipv6prefix"], prefix6_len).ipv6_network(),
-        ipv4_prefix=_with(values["ipv4prefix"], prefix4_len).ipv4_network(),
+        ipv6_prefix=with_length(values["ipv6prefix"], prefix6_len).ipv6_network(),
+        ipv4_prefix=with_length(values["ipv4prefix"], prefix4_len).ipv4_network(),
         ea_len=ea_len,
         psid_offset=values["offset"].integer(0, 16) if "offset" in values else 4 if legacy else 6,
         psid_len=psid_len or max(0, ea_len - (32 - prefix4_len)),
@@ -105,11 +117,13 @@ def _rule(at: Leaf, values: Values, hint: MapRule | None, wanted: Service | None
     )
 
 
-def _with(leaf: Leaf, length: int) -> Leaf:
+def with_length(leaf: Leaf, length: int) -> Leaf:
+    """An address as a prefix of a length."""
     return Leaf(f"{leaf.value}/{length}", leaf.line, leaf.text)
 
 
-def _ea_len(at: Leaf, values: Values, wanted: Service | None, prefix6_len: int) -> int:
+def ea_length(at: Leaf, values: Values, wanted: Service | None, prefix6_len: int) -> int:
+    """EA bits; by default as many as the delegated prefix has more. Raises ParseError."""
     if "ealen" in values:
         return values["ealen"].integer(0, 48)
     if wanted is None or wanted.end_user_prefix is None:

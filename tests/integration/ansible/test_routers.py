@@ -108,7 +108,7 @@ def test_both_are_deployed_checked_and_rolled_back(routers, run, tmp_path):
     assert {name: router.text() for name, router in routers.items()} == before
     drifted = run("drift")
     assert drifted.code != 0
-    assert "hall7: missing (2: asr9k, mx)" in drifted.out
+    assert "2: asr9k, mx  hall7    missing" in drifted.out
 
 
 def test_a_stranger_in_place_of_a_router_stops_the_run(routers, run, tmp_path):

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ipv4aas.fleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""netconfd as an ASR 9000 or an MX: the vendor's models, and some hundred lines that are not ours."""
+"""netconfd as an ASR 9000, an MX or an SRX: the vendor's models, and some hundred lines that are not ours."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ Make = Callable[..., NetconfDevice]
 
 # Of Junos' interfaces the server knows the few leaves that the platform tests wrote.
 OWN_MODELS = Path(__file__).resolve().parents[1] / "platforms" / "models"
-FOLDERS = {"asr9000": "cisco-xr", "juniper_mx": "juniper"}
+FOLDERS = {"asr9000": "cisco-xr", "juniper_mx": "juniper", "juniper_srx": "juniper-es"}
 MODULES = {
     "asr9000": ["Cisco-IOS-XR-um-service-cfg"],
     "juniper_mx": ["junos-conf-root", "junos-conf-services", "junos-conf-interfaces"],
+    "juniper_srx": ["junos-es-conf-root", "junos-es-conf-security"],
 }
 _XR_ENTRY = """
 <map-e>
@@ -42,6 +43,12 @@ _MX_ENTRY = """
   <ea-bits-len>8</ea-bits-len>
   <psid-length>8</psid-length>
 </map-e>"""
+_SRX_ENTRY = """
+<pool>
+  <name>customer-{0}</name>
+  <address><name>203.0.113.{0}/32</name></address>
+  <port><range><low>2000</low><to><high>3000</high></to></range></port>
+</pool>"""
 _FOREIGN = {
     "asr9000": (
         """<service xmlns="http://cisco.com/ns/yang/Cisco-IOS-XR-um-service-cfg"><cgv6s><cgv6>
@@ -54,6 +61,13 @@ _FOREIGN = {
         <services xmlns="http://yang.juniper.net/junos/conf/services"><softwire><softwire-concentrator>{}
         </softwire-concentrator></softwire></services></configuration>""",
         _MX_ENTRY,
+    ),
+    "juniper_srx": (
+        """<configuration xmlns="http://yang.juniper.net/junos-es/conf/root">
+        <security xmlns="http://yang.juniper.net/junos-es/conf/security"><nat><source>{}
+        <rule-set><name>CUSTOMERS</name><from><zone>dmz</zone></from><to><zone>untrust</zone></to></rule-set>
+        </source></nat></security></configuration>""",
+        _SRX_ENTRY,
     ),
 }
 

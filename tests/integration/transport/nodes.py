@@ -60,7 +60,7 @@ def node(platform: str, dialect: str, service: Service = SERVICE) -> NodePlan:
         platform=platform,
         services=(service,),
         dialect=dialect,
-        options=_OPTIONS[platform],
+        options=_OPTIONS.get(platform, {}),
     )
 
 

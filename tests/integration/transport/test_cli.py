@@ -21,44 +21,9 @@ from emulated_ios_xr import IosXrRouter
 from emulated_junos import JunosRouter
 from emulated_router import Order
 from faults import MOMENTS, roll_out, roll_out_and_die
+from foreign import FOREIGN
 from nodes import MOVED, SERVICE, node, rendered
 
-XR_INTERFACE = """interface TenGigE0/1/0/{0}
- description customer {0}
- ipv4 address 203.0.113.{0} 255.255.255.254
-!
-"""
-XR_MAP = """ service-type map-e customer-{0}
-  br-endpoint-address 2001:db8::{0}
-  contiguous-ports 32
-  cpe-domain ipv4 prefix 198.51.{0}.0/24
-  cpe-domain ipv6 prefix 2001:db8:{0}::/48
-  sharing-ratio 256
- !
-"""
-XR_FOREIGN = (
-    "hostname asr9k\n"
-    + "".join(XR_INTERFACE.format(number) for number in range(60))
-    + "route-policy PASS\n  pass\nend-policy\n!\nrouter static\n address-family ipv4 unicast\n"
-    + "".join(f"  192.0.2.{number}/32 Null0\n" for number in range(60))
-    + " !\n!\nservice cgv6 CUSTOMERS\n"
-    + "".join(XR_MAP.format(number) for number in range(1, 40))
-    + "!\n"
-)
-JUNOS_FOREIGN = (
-    "set system host-name mx\n"
-    + "".join(
-        f"set interfaces xe-0/0/{number} unit 0 family inet address 203.0.113.{number}/31\n"
-        for number in range(120)
-    )
-    + "set interfaces si-0/0/0 unit 7 family inet\n"
-    + "".join(
-        "set services softwire softwire-concentrator map-e "
-        f"customer-{number} softwire-address 2001:db8::{number}\n"
-        for number in range(1, 120)
-    )
-    + "set protocols lldp interface all\n"
-)
 # Seconds of the test that a router waits for the confirmation: 30 s and 1 minute of its own.
 WAIT = 1.0
 
@@ -100,9 +65,9 @@ def start(platform: str, folder: Path, *, deployed: bool = False) -> Bench:
     service = rendered(plan) if deployed else ""
     router: IosXrRouter | JunosRouter
     if platform == "asr9000":
-        router = IosXrRouter(folder / "router", XR_FOREIGN + service, second=WAIT / 30)
+        router = IosXrRouter(folder / "router", FOREIGN["asr9000"] + service, second=WAIT / 30)
     else:
-        router = JunosRouter(folder / "router", JUNOS_FOREIGN + service, second=WAIT / 60)
+        router = JunosRouter(folder / "router", FOREIGN["juniper_mx"] + service, second=WAIT / 60)
     router.start()
     return Bench(router, plan)
 

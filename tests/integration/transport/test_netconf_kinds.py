@@ -16,6 +16,7 @@ from ansible_collections.ipv4aas.fleet.engine.transport.session import Capabilit
 from faults import roll_out
 from netconf_devices import Make, canonical, running, target
 from nodes import MOVED, SERVICE, node, rendered
+from platform_cases import CASES
 from servers import model_folder
 
 pytestmark = [
@@ -56,6 +57,29 @@ def test_juniper_mx(make_device: Make) -> None:
         '<interfaces xmlns="http://yang.juniper.net/junos/conf/interfaces"><interface><name>si-0/0/0</name>'
     )
     assert running(mx, "juniper_mx").replace(f"{empty}</interface></interfaces>", "") == before
+
+
+def test_juniper_srx(make_device: Make) -> None:
+    """One technique after the other; one that fails its check leaves the one before."""
+    srx, case = make_device("juniper_srx"), CASES["juniper_srx"]
+    driver = registry.driver("juniper_srx")
+    before = running(srx, "juniper_srx")
+    plans = {
+        name: case.node(*case.golden[name], dialect="netconf") for name in ("ds-lite", "464xlat", "map-e")
+    }
+    for plan in plans.values():
+        assert roll_out(plan, target(srx), confirm_within=60).changed
+        assert driver.owned(running(srx, "juniper_srx"), "netconf") == rendered(plan)
+        assert not roll_out(plan, target(srx), confirm_within=60).changed
+    with pytest.raises(TransportError, match="no way through") as caught:
+        roll_out(plans["ds-lite"], target(srx), confirm_within=60, post_check=lambda: ["no way through"])
+    assert caught.value.left == "unchanged"
+    assert driver.owned(running(srx, "juniper_srx"), "netconf") == rendered(plans["map-e"])
+    assert roll_out(replace(plans["map-e"], services=()), target(srx), confirm_within=60).changed
+    after = running(srx, "juniper_srx")
+    for empty in ("<static></static>", "<softwires></softwires>"):  # containers without a meaning
+        after = after.replace(empty, "")
+    assert after == before
 
 
 def test_confirmed_commit_without_persist(make_device: Make) -> None:

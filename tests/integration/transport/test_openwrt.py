@@ -19,6 +19,7 @@ from ansible_collections.ipv4aas.fleet.engine.transport.target import Target
 from emulated_openwrt import OpenWrtRouter, available
 from faults import MOMENTS, roll_out, roll_out_and_die
 from nodes import MOVED, node, rendered
+from platform_cases import CASES
 
 pytestmark = [
     pytest.mark.servers,
@@ -102,6 +103,18 @@ def test_deploys_and_a_second_run_changes_nothing(router: OpenWrtRouter) -> None
     assert roll_out(replace(PLAN, services=()), target(router), confirm_within=30).changed
     assert text(router) == before
     assert router.leftovers() == []
+
+
+@pytest.mark.parametrize("technique", ["map-t", "lw4o6", "ds-lite", "464xlat"])
+def test_another_technique_replaces_the_interface(deployed: OpenWrtRouter, technique: str) -> None:
+    plan = replace(PLAN, services=CASES["openwrt"].golden[technique])
+    before = text(deployed)
+    assert roll_out(plan, target(deployed), confirm_within=30).changed
+    assert DRIVER.owned(text(deployed), "uci") == rendered(plan)
+    assert text(deployed).startswith("\n".join(line for line in FOREIGN.splitlines() if line))
+    assert not roll_out(plan, target(deployed), confirm_within=30).changed
+    assert roll_out(PLAN, target(deployed), confirm_within=30).changed
+    assert DRIVER.owned(text(deployed), "uci") == DRIVER.owned(before, "uci")
 
 
 def test_check_mode_only_shows(router: OpenWrtRouter) -> None:

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
+from ipaddress import IPv6Network
 
 import pytest
 import yaml
@@ -189,7 +191,7 @@ def test_compile_fleet_says_the_same():
     assert compile_fleet(read_intent(hostvars(SHOWNET)), FEATURES) == vary(unchanged)
 
 
-# word -> what it measures in the service of SHOWNET
+# word -> what it measures in the service of SHOWNET, were there a translation prefix
 MEASURED = {
     "name_length": 5,
     "rules": 1,
@@ -204,12 +206,14 @@ MEASURED = {
     "psid_offset": 4,
     "sharing_ratio": 64,
     "contiguous_ports": 64,
+    "translation_prefix_len": 96,
 }
 
 
 @pytest.mark.parametrize("word", WORDS)
 def test_limits(word):
     service = vary(unchanged).nodes["br1"].services[0]
+    service = replace(service, translation_prefix=IPv6Network("64:ff9b::/96"))
     value = MEASURED[word]
     for low, high, within in [(value, value, True), (0, value - 1, False), (value + 1, value + 9, False)]:
         beyond = beyond_limits(feature("gateway", limits={word: [low, high]}), service)

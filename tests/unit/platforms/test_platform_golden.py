@@ -14,6 +14,7 @@ import platform_samples as samples
 import pytest
 from ansible_collections.ipv4aas.fleet.engine.platforms.registry import driver
 from ansible_collections.ipv4aas.fleet.engine.techniques.service import Service
+from platform_cases import CASES
 
 GOLDEN = samples.ROOT / "tests" / "golden" / "platforms"
 ENDINGS = {"cli": "txt", "netconf": "xml", "uci": "uci"}
@@ -54,6 +55,14 @@ def test_golden(platform, dialect, case):
 
 def test_no_golden_file_is_left_over():
     expected = {f"{platform}/{case}.{ENDINGS[dialect]}" for platform, dialect, case in ALL}
+    # Those of test_every_platform.py.
+    expected |= {
+        f"{case.platform}/{name}.{ending}"
+        for case in CASES.values()
+        for name in case.golden
+        for ending in case.endings.values()
+        if case.platform in samples.ROLES
+    }
     found = (path for platform in samples.ROLES for path in (GOLDEN / platform).iterdir())
     assert {str(path.relative_to(GOLDEN)) for path in found} == expected
 

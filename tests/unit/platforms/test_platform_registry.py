@@ -28,7 +28,7 @@ def test_every_platform_has_features_and_a_driver_of_its_name():
 
 
 def test_unknown_platform():
-    with pytest.raises(Refused, match="ipv4aas_platform: asr is unknown; one of asr9000, bind, fx5000"):
+    with pytest.raises(Refused, match=r"ipv4aas_platform: asr is unknown; one of asr9000, .*fx5000"):
         driver("asr")
 
 
@@ -87,14 +87,33 @@ def test_good_features():
             "manual, not_carried: [mtu]}",
             ".techniques[0].not_carried: mtu is unknown; one of name,",
         ),
+        (
+            "manual}",
+            "manual, unverified_options: [card]}",
+            ".techniques[0].unverified_options: card is unknown; one of ",
+        ),
         ("title:", "fragments: both\ntitle:", ".fragments: both is unknown; one of outer, inner, none"),
         ("title:", "title: [", ": not YAML: "),
+        ("cli: ssh", "cli: person", ".access.cli.why: missing; why a person has to"),
     ],
 )
 def test_bad_features(before, after, message):
     assert before in FEATURES
     with pytest.raises(Refused, match=re.escape(f"engine/platforms/box/features.yml{message}")):
         registry.parse_features("box", FEATURES.replace(before, after))
+
+
+def test_language_that_a_person_brings():
+    text = FEATURES.replace("{cli: ssh}", "{cli: person}\naccess: {cli: {why: it has no remote door}}")
+    box = registry.parse_features("box", text)
+    assert box.by_person("cli") == "it has no remote door"
+    assert registry.parse_features("box", FEATURES).by_person("cli") == ""
+    assert "Configured in `cli` by a person (it has no remote door)." in document({"box": box})
+
+
+def test_unknown_fragments_are_not_made_up():
+    box = registry.parse_features("box", FEATURES.replace("title:", "fragments: unknown\ntitle:"))
+    assert "too big is in no document that was read." in document({"box": box})
 
 
 def test_all_faults_of_features_at_once():

@@ -25,6 +25,8 @@ class SoftwareNode:
 
     def __call__(self, command: str, stdin: bytes) -> tuple[int, str, str]:
         words = shlex.split(command)
+        if words[0] == "test":
+            return 0, "", ""
         verb = words[2]
         self.commands.append(verb)
         if verb == self.dies_at:
@@ -204,6 +206,27 @@ def test_drift_names_the_parameter_the_customers_and_a_packet(on_host, node):
     assert on_host("drift_info", {"fail_on_drift": True})["failed"]
     assert on_host("deploy")["changed"]
     assert on_host("drift_info")["drift"] is False
+
+
+def test_a_device_without_intent_has_to_be_empty(on_host, node, run_action, hostvars):
+    on_host("deploy")
+    plan = Path("build/plan.json")
+    document = json.loads(plan.read_text())
+    del document["nodes"]["br1"]
+    plan.write_text(json.dumps(document))
+
+    # What it is, the journal knows; or the inventory, where no run of this controller was at it.
+    result = on_host("drift_info")
+    assert (result["drift"], result["services"][0]["kind"]) == (True, "no intent")
+    assert result["text"] == "hall7: on a device that the plan does not have"
+    assert on_host("drift_info", {"dest": "elsewhere"})["skipped"]
+    known = {"inventory_hostname": "br1", "ipv4aas_platform": "linux"}
+    args = {"dest": "elsewhere", "fail_on_drift": True}
+    assert run_action("drift_info", args, known, answer=node)["failed"]
+    node.confirmed = EMPTY
+    assert not run_action("drift_info", args, known, answer=node)["drift"]
+    node.dies_at = "read"
+    assert "drift" not in run_action("drift_info", args, known, answer=node)
 
 
 def test_drift_cannot_be_told_of_a_host_that_does_not_answer(on_host, node):

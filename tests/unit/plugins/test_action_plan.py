@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from ansible.errors import AnsibleActionFail, AnsibleUndefinedVariable
+from ansible_collections.ipv4aas.fleet.plugins.plugin_utils import plan_file
+from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.action import Failed
 
 
 @pytest.fixture
@@ -147,3 +149,16 @@ def test_render_without_a_plan_says_what_to_do(run_action, content):
     result = run_action("render")
     assert result["failed"]
     assert "build/plan.json" in result["msg"]
+
+
+def test_a_node_is_read_without_the_others(hostvars, planned):
+    """Whatever its name: of a service, in a text, or of nobody."""
+    assert [node.name for node in plan_file.nodes("build/plan.json", ["br1", "ce42"])] == ["br1", "ce42"]
+    assert plan_file.nodes("build/plan.json", ["hall7", "services", 'x"y']) == []
+    text = Path("build/plan.json").read_text()
+    compact = json.dumps(json.loads(text))
+    Path("build/plan.json").write_text(compact)
+    assert [node.name for node in plan_file.nodes("build/plan.json", ["ce42"])] == ["ce42"]
+    Path("build/plan.json").write_text(text[: text.index('"ce42"') + 30])
+    with pytest.raises(Failed, match=r"build/plan\.json: not a plan"):
+        plan_file.nodes("build/plan.json", ["ce42"])

@@ -39,6 +39,7 @@ class Box:
     """A driver and a session in one: the configuration is a word, "new" means SERVICE."""
 
     name = "box"
+    reverts_by_itself = True
 
     def __init__(self, failing: dict[str, Exception] | None = None) -> None:
         self.running = self.saved = "old"
@@ -231,3 +232,36 @@ def test_an_interrupt_is_passed_on_at_once() -> None:
     # The session takes the change back when it is left.
     assert "revert" not in box.calls
     assert time.monotonic() - started < 1
+
+
+def test_what_a_weaker_session_left_is_repaired() -> None:
+    """Its second change failed in the middle: the rest is the difference that can be seen."""
+
+    class Weak(Box):
+        reverts_by_itself = False
+
+        def revert(self) -> None:
+            self._call("revert")
+            if self.running == "new":
+                self.running = "half"
+
+    box = Weak()
+    with pytest.raises(TransportError) as caught:
+        run(box, post_check=lambda: ["no"], confirm_within=30)
+    assert caught.value.left == "unchanged"
+    assert box.running == "old"
+
+
+class CarefulBox(Box):
+    """Its driver finds the operator where the configuration would go."""
+
+    def occupied(self, text: str, wanted: str, dialect: str) -> list[str]:
+        return [f"{text} is where {wanted} would go"]
+
+
+def test_place_of_the_operator_is_left_alone() -> None:
+    box = CarefulBox()
+    with pytest.raises(TransportError, match="change: old is where new would go") as error:
+        run(box)
+    assert error.value.left == "unchanged"
+    assert box.running == "old"

@@ -1,0 +1,10 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Seiko Solutions iX-3740: refused, see features.yml."""
+
+from __future__ import annotations
+
+from ..refusing import Refusing
+
+DRIVER = Refusing("ix3740")

@@ -1,0 +1,138 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which hosts behind edges are asked before a change is confirmed, and what counts as their answer."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from ansible_collections.ipv4aas.fleet.engine.platforms.render import render
+from ansible_collections.ipv4aas.fleet.plugins.plugin_utils import journal, plan_file, post_check, rollout
+from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.deployment import Job, _record
+from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.language import TEMPLATES
+
+PLAN = "build/plan.json"
+VARIABLES = {
+    "groups": {"ipv4aas_vantages": ["pc", "stranger"]},
+    "hostvars": {"pc": {"ipv4aas_vantage_of": "ce42"}, "stranger": {}},
+}
+
+
+@pytest.fixture
+def planned(run_action, hostvars):
+    """planned(host) -> its node; the plan is written."""
+    assert not run_action("plan", {}, {"hostvars": hostvars}).get("failed")
+    return lambda host: plan_file.nodes(PLAN, [host])[0]
+
+
+def stands(node, run="r1", verdict=journal.CHANGED, **values):
+    """A run has brought the node to what is planned now."""
+    job = Job(run=run, node=node, wanted=render(node, TEMPLATES, node.dialect))
+    journal.Entry("build", _record(job)).end(verdict, "changed and confirmed", **values)
+
+
+def test_an_edge_is_asked_once_it_and_the_gateways_stand(planned):
+    gateway, edge, other = planned("br1"), planned("ce42"), planned("br2")
+
+    def asked(node, variables=VARIABLES):
+        return post_check.vantages(node, PLAN, variables, "build")
+
+    # At first nothing runs behind which one could ask.
+    assert asked(gateway) == asked(edge) == []
+    stands(gateway)
+    assert asked(edge) == []  # the other gateway does not stand yet
+    stands(other)
+    assert asked(edge) == ["pc"]
+    assert asked(gateway) == []
+    stands(edge)
+    assert asked(gateway) == ["pc"]
+    # An edge of another plan, and one of which the last run does not know how it left it.
+    stands(edge, run="r2", plan="other")
+    assert asked(gateway) == []
+    stands(edge, run="r3", verdict=journal.STARTED)
+    assert asked(gateway) == []
+    assert asked(edge, {"groups": {}}) == []
+
+
+VERDICTS = [
+    ([{"verdict": "pass"}, {"verdict": "n/a"}], 0, ""),
+    ([{"verdict": "pass"}, {"verdict": "fail", "msg": "icmp: no answer"}], 2, "pc: icmp: no answer"),
+    ([{"verdict": "n/a"}], 0, "no probe could be run from pc"),
+    ([{"msg": "no python"}], 0, "no probe could be run from pc"),
+    (None, 4, "no probe could be run from pc"),
+    ([{"verdict": "pass"}], 4, "ipv4aas.fleet.verify ended with 4: ... unreachable"),
+]
+
+
+@pytest.mark.parametrize(("verdicts", "code", "told"), VERDICTS)
+def test_only_a_passed_check_of_every_host_is_a_success(tmp_path, verdicts, code, told):
+    if verdicts is not None:
+        (tmp_path / "pc.json").write_text(json.dumps(verdicts))
+    problems = post_check.judge(["pc"], tmp_path, code, "unreachable\n")
+    assert problems[:1] == ([told] if told else [])
+
+
+class Asked(post_check.Probes):
+    """Probes whose playbook is a program of the test."""
+
+    def _command(self, folder):
+        script = (
+            "import pathlib, sys, time; time.sleep(0.3); count = pathlib.Path('asked');"
+            "count.write_text(count.read_text() + 'x' if count.exists() else 'x');"
+            "pathlib.Path(sys.argv[1], 'pc.json').write_text('[{\"verdict\": \"pass\"}]')"
+        )
+        return [sys.executable, "-c", script, folder]
+
+
+def probes(tmp_path, monkeypatch, kind=Asked, **values):
+    monkeypatch.chdir(tmp_path)
+    options = {"vantages": ("pc",), "checks": ("tcp_udp",), "plan": PLAN, "folder": tmp_path, "seconds": 20}
+    return kind(**options | values)
+
+
+def test_hosts_that_wait_at_the_same_time_share_an_answer(tmp_path, monkeypatch):
+    asking = probes(tmp_path, monkeypatch)
+    answers: list[list[str]] = []
+    threads = [threading.Thread(target=lambda: answers.append(asking())) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == [[]] * 6
+    # Who asks first does so alone; the others' changes were made before the second was asked.
+    assert len(Path("asked").read_text()) == 2
+    assert asking() == []
+    assert len(Path("asked").read_text()) == 3
+
+
+def test_probes_that_do_not_end_are_no_success(tmp_path, monkeypatch):
+    asking = probes(tmp_path, monkeypatch, seconds=0.05)
+    assert asking() == ["the probes from pc did not end within 0.05 s"]
+
+
+def test_the_command_names_inventory_variables_and_hosts(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        post_check.context, "CLIARGS", {"inventory": ["hosts.yml"], "extra_vars": ["@vars.yml"]}
+    )
+    words = probes(tmp_path, monkeypatch, kind=post_check.Probes)._command("/tmp/verdicts")
+    assert words[1:5] == ["-m", "ansible", "playbook", "ipv4aas.fleet.verify"]
+    assert words[words.index("-i") + 1] == "hosts.yml"
+    assert words[words.index("-e") + 1] == "@vars.yml"
+    assert words[-2:] == ["--limit", "pc:ipv4aas_references"]
+    more = json.loads(words[words.index("--limit") - 1])
+    assert more == {"verify_plan": PLAN, "verify_checks": ["tcp_udp"], "verify_dest": "/tmp/verdicts"}
+
+
+def test_a_command_has_only_the_time_that_there_is():
+    assert post_check.command("br1", ["sleep", "5"], 0.05)() == ["sleep did not end within 0.05 s"]
+
+
+def test_a_stopped_run_confirms_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rollout.stop("build", "r1", "br1")
+    assert rollout.stopped_at("build", "r1") == ""  # a run of one host alone
