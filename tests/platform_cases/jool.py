@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network
 
 from ansible_collections.ipv4aas.fleet.engine.platforms.registry import driver
 from ansible_collections.ipv4aas.fleet.engine.techniques.service import Service, StaticBinding
@@ -24,6 +24,9 @@ FORWARD = StaticBinding(
 )
 
 
+PREFIX = IPv6Network("2001:db8:64::/96")  # the well-known one carries no address of a test
+
+
 def fit(service: Service) -> Service:
     """Without blocks of ports."""
     assert service.pool is not None
@@ -37,9 +40,15 @@ CASE = Case(
     options={},
     device=lambda dialect: JoolDevice("jool", EMPTY),
     golden={
-        "nat64": (shownet("nat64", "gateway"),),
+        "nat64": (shownet("nat64", "gateway", translation_prefix=PREFIX),),
         "464xlat": (
-            shownet("464xlat", "gateway", static_bindings=(FORWARD,), filtering="endpoint-independent"),
+            shownet(
+                "464xlat",
+                "gateway",
+                translation_prefix=PREFIX,
+                static_bindings=(FORWARD,),
+                filtering="endpoint-independent",
+            ),
         ),
     },
     endings={"json": "json"},

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import IPv6Network
 
 from ansible_collections.ipv4aas.fleet.engine.platforms.registry import driver
 from ansible_collections.ipv4aas.fleet.engine.techniques.service import Service
@@ -17,6 +18,9 @@ from .services import shownet
 EMPTY = driver("jool_siit").change("x", "", "json").payload
 
 
+PREFIX = IPv6Network("2001:db8:64::/96")  # the well-known one carries no address of a test
+
+
 def fit(service: Service) -> Service:
     """UDP checksums of zero are computed or dropped."""
     return service if service.udp_zero_checksum != "forward" else replace(service, udp_zero_checksum="drop")
@@ -26,7 +30,7 @@ CASE = Case(
     platform="jool_siit",
     options={},
     device=lambda dialect: JoolDevice("jool_siit", EMPTY),
-    golden={"464xlat": (shownet("464xlat", "edge"),)},
+    golden={"464xlat": (shownet("464xlat", "edge", translation_prefix=PREFIX),)},
     endings={"json": "json"},
     fit=fit,
     most_services=1,

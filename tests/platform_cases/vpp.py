@@ -35,6 +35,9 @@ FORWARD = StaticBinding(
 )
 
 
+PREFIX = IPv6Network("2001:db8:64::/96")  # the well-known one carries no address of a test
+
+
 class Emulated(Vpp):
     """apply.Vpp before the model of a VPP."""
 
@@ -111,8 +114,8 @@ CASE = Case(
         ),
         "ds-lite-gateway": (shownet("ds-lite", "gateway"),),
         "ds-lite-edge": (shownet("ds-lite", "edge"),),
-        "nat64": (shownet("nat64", "gateway"),),
-        "464xlat": (shownet("464xlat", "gateway", static_bindings=(FORWARD,)),),
+        "nat64": (shownet("nat64", "gateway", translation_prefix=PREFIX),),
+        "464xlat": (shownet("464xlat", "gateway", translation_prefix=PREFIX, static_bindings=(FORWARD,)),),
     },
     endings={"cli": "vpp"},
     fit=fit,

@@ -9,6 +9,7 @@ regard to case, comments are free anywhere, unknown names are refused, what is m
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from ..driver import ParseError
@@ -44,41 +45,59 @@ def _instance(settings: dict[str, Any]) -> dict[str, Any]:
     return {"instance": INSTANCE, "framework": "netfilter", "global": settings}
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry of a table."""
+
+    values: dict[str, Any]
+    line: int
+
+    def error(self, wrong: str) -> ParseError:
+        """A ParseError at this entry."""
+        return ParseError(f"line {self.line}: {wrong}")
+
+
 class Document:
     """A file that was read. Raises ParseError where Jool would take it for no description of an instance."""
 
     def __init__(self, text: str, tables: tuple[str, ...], settings: tuple[str, ...]) -> None:
         raw = read(text)
-        self.comment = raw.get("comment")
-        found = _lower(raw, "the file", (*_SHARED, *tables))
+        self._comment = raw.get("comment")
+        self._line = raw.line
+        found = _lower(raw, "the file", (*_SHARED, *tables), raw.line)
         for key, right in (("instance", INSTANCE), ("framework", "netfilter")):
             if found.get(key) != right:
-                raise ParseError(f"{key}: {found.get(key)!r} is not {right}")
-        self.settings = _lower(found.get("global", {}), "global", (*_GLOBAL, *settings))
+                raise self.error(f"{key}: {found.get(key)!r} is not {right}")
+        self.settings = _lower(found.get("global", {}), "global", (*_GLOBAL, *settings), raw.line)
         self._tables = {name: found.get(name, []) for name in tables}
         for name, entries in self._tables.items():
             if not isinstance(entries, list):
-                raise ParseError(f"{name}: {entries!r} is no list")
+                raise self.error(f"{name}: {entries!r} is no list")
+
+    def error(self, wrong: str) -> ParseError:
+        """A ParseError about the whole file."""
+        return ParseError(f"line {self._line}: {wrong}")
 
     @property
     def service(self) -> str | None:
         """Name of the service; None where the instance is paused. Raises ParseError where nothing says it."""
         if self.settings.get("manually-enabled", True) is False:
             return None
-        if not isinstance(self.comment, dict) or not isinstance(self.comment.get("service"), str):
-            raise ParseError("comment: does not say the service of this instance")
-        return str(self.comment["service"])
+        if not isinstance(self._comment, dict) or not isinstance(self._comment.get("service"), str):
+            raise self.error("comment: does not say the service of this instance")
+        return str(self._comment["service"])
 
-    def table(self, name: str, needed: tuple[str, ...], more: tuple[str, ...] = ()) -> list[dict[str, Any]]:
-        """Entries of a table: mappings that have ``needed`` and may have ``more``, without comments."""
+    def table(self, name: str, needed: tuple[str, ...], more: tuple[str, ...] = ()) -> list[Entry]:
+        """Entries of a table: those have ``needed`` and may have ``more``, comments left out."""
         entries = []
         for number, entry in enumerate(self._tables[name]):
             place = f"{name}[{number}]"
-            read_entry = _lower(entry, place, (*needed, *more))
-            missing = [key for key in needed if key not in read_entry]
+            line = getattr(entry, "line", self._line)
+            values = _lower(entry, place, (*needed, *more), line)
+            missing = [key for key in needed if key not in values]
             if missing:
-                raise ParseError(f"{place}: has no {', '.join(missing)}")
-            entries.append(read_entry)
+                raise ParseError(f"line {line}: {place}: has no {', '.join(missing)}")
+            entries.append(Entry(values, line))
         return entries
 
     @property
@@ -86,23 +105,25 @@ class Document:
         """lowest-ipv6-mtu, octets."""
         value = self.settings.get("lowest-ipv6-mtu", LOWEST_MTU)
         if not isinstance(value, int) or isinstance(value, bool) or value < LOWEST_MTU:
-            raise ParseError(f"global.lowest-ipv6-mtu: {value!r} is not a number of at least {LOWEST_MTU}")
+            raise self.error(f"global.lowest-ipv6-mtu: {value!r} is not a number of at least {LOWEST_MTU}")
         return value
 
     def flag(self, name: str) -> bool:
         """A setting that is off where it is missing."""
         value = self.settings.get(name, False)
         if not isinstance(value, bool):
-            raise ParseError(f"global.{name}: {value!r} is not true or false")
+            raise self.error(f"global.{name}: {value!r} is not true or false")
         return value
 
 
-def _lower(found: Any, place: str, allowed: tuple[str, ...]) -> dict[str, Any]:
-    """An object without comments, its names in lower case."""
+def _lower(found: Any, place: str, allowed: tuple[str, ...], line: int) -> dict[str, Any]:
+    """An object without comments, its names in lower case. ``line``: of what it is in."""
+    line = getattr(found, "line", line)
     if not isinstance(found, dict):
-        raise ParseError(f"{place}: {found!r} is no object")
+        raise ParseError(f"line {line}: {place}: {found!r} is no object")
     named = {name.lower(): value for name, value in found.items() if name.lower() != "comment"}
     for name in named:
         if name not in allowed:
-            raise ParseError(f"{place}: {name} is not understood; expected one of {', '.join(allowed)}")
+            known = ", ".join(allowed)
+            raise ParseError(f"line {line}: {place}: {name} is not understood; expected one of {known}")
     return named

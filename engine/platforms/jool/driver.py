@@ -19,8 +19,8 @@ from ...plan.model import NodePlan
 from ...problem import Problem, Refused
 from ...techniques.service import GATEWAY, Service, StaticBinding
 from .. import own_document, own_file
-from ..driver import Change, ParseError
-from .document import Document, described, nothing
+from ..driver import Change
+from .document import Document, Entry, described, nothing
 
 T = TypeVar("T")
 
@@ -148,7 +148,7 @@ def _prefix(document: Document) -> IPv6Network:
     try:
         return IPv6Network(document.settings["pool6"], strict=False)
     except (KeyError, ValueError) as error:
-        raise ParseError(f"global.pool6: is no IPv6 prefix: {error}") from error
+        raise document.error(f"global.pool6: is no IPv6 prefix: {error}") from error
 
 
 def _pool(document: Document, wanted: Pool | None) -> Pool:
@@ -157,22 +157,22 @@ def _pool(document: Document, wanted: Pool | None) -> Pool:
     for number, entry in enumerate(
         document.table("pool4", ("protocol", "prefix"), ("port range", "mark", "max-iterations"))
     ):
-        place = f"pool4[{number}]"
-        protocol = str(entry["protocol"]).upper()
+        place, values = f"pool4[{number}]", entry.values
+        protocol = str(values["protocol"]).upper()
         if protocol not in found:
-            raise ParseError(f"{place}: protocol {protocol} is none of {', '.join(_PROTOCOLS)}")
-        if entry.get("mark", 0):
-            raise ParseError(f"{place}: a mark is not understood")
+            raise entry.error(f"{place}: protocol {protocol} is none of {', '.join(_PROTOCOLS)}")
+        if values.get("mark", 0):
+            raise entry.error(f"{place}: a mark is not understood")
         try:
-            network = IPv4Network(entry["prefix"])
+            network = IPv4Network(values["prefix"])
         except ValueError as error:
-            raise ParseError(f"{place}: {error}") from error
-        found[protocol][network] = _first_port(str(entry.get("port range", _DEFAULT_PORTS)), place)
+            raise entry.error(f"{place}: {error}") from error
+        found[protocol][network] = _first_port(str(values.get("port range", _DEFAULT_PORTS)), place, entry)
     first, *others = found.values()
     if any(other != first for other in others):
-        raise ParseError("pool4: TCP, UDP and ICMP do not have the same addresses and ports")
+        raise document.error("pool4: TCP, UDP and ICMP do not have the same addresses and ports")
     if len(set(first.values())) != 1:
-        raise ParseError("pool4: every prefix has to have the same ports")
+        raise document.error("pool4: every prefix has to have the same ports")
     networks = _in_order(list(first), wanted.ipv4 if wanted else ())
     first_port = next(iter(first.values()))
     return (
@@ -182,18 +182,19 @@ def _pool(document: Document, wanted: Pool | None) -> Pool:
     )
 
 
-def _first_port(ports: str, place: str) -> int:
+def _first_port(ports: str, place: str, entry: Entry) -> int:
     first, _dash, last = ports.partition("-")
     if not first.isdecimal() or last != str(_LAST_PORT) or int(first) > _LAST_PORT:
-        raise ParseError(f"{place}: port range {ports} is not N-{_LAST_PORT}")
+        raise entry.error(f"{place}: port range {ports} is not N-{_LAST_PORT}")
     return int(first)
 
 
 def _static(document: Document) -> Iterator[StaticBinding]:
     for number, entry in enumerate(document.table("bib", ("protocol", "ipv6 address", "ipv4 address"))):
-        protocol = str(entry["protocol"]).lower()
-        inside, _hash, inside_port = str(entry["ipv6 address"]).partition("#")
-        outside, _hash, outside_port = str(entry["ipv4 address"]).partition("#")
+        values = entry.values
+        protocol = str(values["protocol"]).lower()
+        inside, _hash, inside_port = str(values["ipv6 address"]).partition("#")
+        outside, _hash, outside_port = str(values["ipv4 address"]).partition("#")
         try:
             if protocol not in ("tcp", "udp"):
                 raise ValueError(f"protocol {protocol} is neither TCP nor UDP")
@@ -205,7 +206,7 @@ def _static(document: Document) -> Iterator[StaticBinding]:
                 inside_port=int(inside_port),
             )
         except ValueError as error:
-            raise ParseError(f"bib[{number}]: {error}") from error
+            raise entry.error(f"bib[{number}]: {error}") from error
 
 
 def _in_order(found: list[T], wanted: Sequence[T]) -> tuple[T, ...]:

@@ -8,7 +8,7 @@ The own IPv4 networks are explicit mappings, everything else is in the PLAT's pr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
@@ -66,7 +66,7 @@ class JoolSiit:
         amended = document.flag("amend-udp-checksum-zero")
         carried = {
             "role": EDGE,
-            "translation_prefix": _prefix(document.settings.get("pool6"), "global.pool6"),
+            "translation_prefix": _prefix(document.settings.get("pool6"), "global.pool6", document.error),
             "inside": inside,
             "end_user_prefix": hint.end_user_prefix if hint and _clat_prefix(hint) == own else own,
             "lowest_ipv6_mtu": document.lowest_ipv6_mtu,
@@ -146,17 +146,17 @@ def _inside(document: Document) -> tuple[IPv6Network, tuple[IPv4Network, ...]]:
     for number, entry in enumerate(document.table("eamt", ("ipv6 prefix", "ipv4 prefix"))):
         place = f"eamt[{number}]"
         try:
-            network = IPv4Network(entry["ipv4 prefix"])
+            network = IPv4Network(entry.values["ipv4 prefix"])
         except ValueError as error:
-            raise ParseError(f"{place}: {error}") from error
-        mapped = _prefix(entry["ipv6 prefix"], place)
+            raise entry.error(f"{place}: {error}") from error
+        mapped = _prefix(entry.values["ipv6 prefix"], place, entry.error)
         own = _prefix_of(mapped, network)
         if own is None:
-            raise ParseError(f"{place}: {mapped} does not hold {network} as RFC 6052 would have it")
+            raise entry.error(f"{place}: {mapped} does not hold {network} as RFC 6052 would have it")
         owns.add(own)
         networks.append(network)
     if len(owns) != 1:
-        raise ParseError(f"eamt: the networks are in {len(owns)} prefixes, expected one")
+        raise document.error(f"eamt: the networks are in {len(owns)} prefixes, expected one")
     return owns.pop(), tuple(networks)
 
 
@@ -169,11 +169,11 @@ def _prefix_of(mapped: IPv6Network, network: IPv4Network) -> IPv6Network | None:
     return None
 
 
-def _prefix(value: Any, place: str) -> IPv6Network:
+def _prefix(value: Any, place: str, wrong: Callable[[str], ParseError]) -> IPv6Network:
     try:
         return IPv6Network(value, strict=False)
     except ValueError as error:
-        raise ParseError(f"{place}: is no IPv6 prefix: {error}") from error
+        raise wrong(f"{place}: is no IPv6 prefix: {error}") from error
 
 
 DRIVER = JoolSiit()
