@@ -12,7 +12,7 @@ changes: no checksum of it is about the outer addresses.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv6Network
 from typing import Any
 
@@ -41,16 +41,35 @@ _BETWEEN = ("  }", "  chain postrouting {", "    type nat hook postrouting prior
 _END = ("  }", "}")
 _FRAME = {line.strip() for line in (*_BEGIN, *_BETWEEN, *_END)}
 _NOTHING = "\n".join((own_file.HEAD, *_BEGIN[:2])) + "\n"
+_DEFINE = re.compile(r"define (\w+) = (\S+)")
 _DESTINATION = re.compile(rf"{_IPV4} ip6 daddr (\S+) dnat prefix to (\S+)")
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The rules of one service."""
+    """The rules of one service, and what the two planes are called in the file (word of nft -> prefix)."""
 
     name: str
     destinations: tuple[str, ...]
     sources: tuple[str, ...]
+    planes: dict[str, IPv6Network] = field(default_factory=dict)
+
+    def named(self, number: int) -> Rules:
+        """With names in place of the planes, which so are in the file once."""
+        names = {str(prefix): f"{word}_{number}" for word, prefix in self.planes.items()}
+
+        def with_names(lines: tuple[str, ...]) -> tuple[str, ...]:
+            return tuple(
+                " ".join(f"${names[word]}" if word in names else word for word in line.split())
+                for line in lines
+            )
+
+        return Rules(
+            self.name,
+            with_names(self.destinations),
+            with_names(self.sources),
+            {f"{word}_{number}": prefix for word, prefix in self.planes.items()},
+        )
 
 
 class Nftables:
@@ -61,9 +80,9 @@ class Nftables:
     def context(self, node: NodePlan, dialect: str) -> dict[str, Any]:
         """Raises Refused for a PT without its two sides."""
         sections, problems = [], []
-        for service in node.services:
+        for number, service in enumerate(node.services, 1):
             try:
-                sections.append(_rules(service))
+                sections.append(_rules(service).named(number))
             except PlaneError as error:
                 right = "a plane, ipv4aas_customer_prefix, and stub networks on the other side"
                 problems.append(Problem(f"ipv4aas_services.{service.name}", str(error), right))
@@ -78,7 +97,7 @@ class Nftables:
 
     def parse(self, text: str, dialect: str, wanted: tuple[Service, ...]) -> tuple[Service, ...]:
         """See platforms.driver.Driver. Rules for sources have to be those that follow from the others."""
-        lines = [" ".join(line.split()) for line in text.splitlines()]
+        lines = _without_names([" ".join(line.split()) for line in text.splitlines()])
         kept = "\n".join("" if line in _FRAME else line for line in lines)
         found: dict[str, list[Section]] = {}
         for section in own_file.sections(kept):
@@ -108,7 +127,19 @@ def _rules(service: Service) -> Rules:
             *(_snat(inside, away, outside) for _here, away in there),
             *(_snat(away, inside, here) for here, away in there),
         ),
+        {"fixed": inside, "own": outside},
     )
+
+
+def _without_names(lines: list[str]) -> list[str]:
+    """Lines with values in place of names, and without their definitions."""
+    names = {match[1]: match[2] for line in lines if (match := _DEFINE.fullmatch(line))}
+    return [
+        ""
+        if _DEFINE.fullmatch(line)
+        else " ".join(names.get(word[1:], word) if word.startswith("$") else word for word in line.split())
+        for line in lines
+    ]
 
 
 def _behind(route: PlaneRoute, plane: Plane) -> IPv6Network:

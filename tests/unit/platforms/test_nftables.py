@@ -33,7 +33,7 @@ def test_longer_prefixes_come_first():
     default = PlaneRoute(IPv4Network("0.0.0.0/0"), IPv6Network("2001:db8:1:3::/64"))
     wanted = replace(PT, plane_routes=(default, FAR))
     text = rendered(wanted)
-    assert text.index("9:a01:0/120 dnat") < text.index("2001:db8:1:1:0:9::/96 dnat")
+    assert text.index("9:a01:0/120 dnat") < text.index("$fixed_1 dnat")
     assert BOX.parse(text, "conf", (wanted,)) == (wanted,)
     assert BOX.parse(text, "conf", ())[0].plane_routes == (FAR, default)
 
@@ -69,11 +69,12 @@ def test_each_change_by_hand_is_seen():
             "    # meta 2001:db8:1:2",
             "lacks meta l4proto 4 ip6 saddr",
         ),
-        ("2001:db8:1:7:0:9::/96 dnat", "2001:db8:1:7:0:9::/97 dnat", "is not about whole planes"),
-        ("2001:db8:1:7:0:9::/96 dnat", "2001:db8:1:7:0:a::/96 dnat", "has another plane ID than 9"),
+        ("= 2001:db8:1:7:0:9::/96", "= 2001:db8:1:7:0:9::/97", "is not about whole planes"),
+        ("= 2001:db8:1:7:0:9::/96", "= 2001:db8:1:7:0:a::/96", "has another plane ID than 9"),
+        ("define own_1", "define own_2", r"\$own_1 is not an IPv6 prefix"),
         ("dnat prefix to 2001:db8:1:2:0:9:a01:0/120", "accept", "nothing is known in the PR domain"),
         ("dnat", "redirect", "has no rule for destinations"),
-        ("    # service hall7\n", "", "is no service's"),
+        ("# service hall7\n", "", "is no service's"),
     ],
 )
 def test_nonsense(old, new, wrong):

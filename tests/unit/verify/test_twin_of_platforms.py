@@ -86,7 +86,8 @@ def test_every_mutation_is_drift(platform, dialect, name):
                 elif drift.kind == "changed":
                     assert "no packet" in report.text(), at
                     told += 1
-    assert shown, "no mutation was shown by a packet"
+    # Where every value follows from others, each mutation is nonsense.
+    assert shown or not told, "no mutation was shown by a packet"
 
 
 def _line(text, at):
