@@ -54,8 +54,12 @@ def test_an_edge_is_asked_once_it_and_the_gateways_stand(planned):
     # An edge of another plan, and one of which the last run does not know how it left it.
     stands(edge, run="r2", plan="other")
     assert asked(gateway) == []
-    stands(edge, run="r3", verdict=journal.STARTED)
+    stands(edge, run="r3", verdict=journal.STARTED, before="")
     assert asked(gateway) == []
+    # A run that has not touched it yet, or left it as it was, changes nothing of what is known.
+    stands(edge, run="r4")
+    journal.Entry("build", _record(Job(run="r5", node=edge, wanted="")))
+    assert asked(gateway) == ["pc"]
     assert asked(edge, {"groups": {}}) == []
 
 
