@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,8 @@ def test_an_edge_is_asked_once_it_and_the_gateways_stand(planned):
     journal.Entry("build", _record(Job(run="r5", node=edge, wanted="")))
     assert asked(gateway) == ["pc"]
     assert asked(edge, {"groups": {}}) == []
+    # Behind one edge nobody can tell of a change of another.
+    assert asked(replace(edge, name="ce43")) == []
 
 
 VERDICTS = [
