@@ -356,7 +356,7 @@ def _its_fallback(
             yield Problem(place, "is missing, with ipv4aas_fallback_when: always", "name a linux host")
         return
     if host.fallback not in hosts:
-        near = closest(host.fallback, hosts)
+        near = closest(host.fallback, [name for name in hosts if name != host.name])
         right = f"use {near}" if near else _idle_advice(host, hosts, seats)
         yield Problem(place, f"there is no host {host.fallback}", right)
     elif seats[host.fallback][0] != host.name:

@@ -160,7 +160,8 @@ class _Seating:
         if fallback is not None and fallback.platform in self._features:
             self._add(seat, fallback, names, rule)
             yield from self._device_problems(fallback, host, names)
-            yield from fallback_refusal(host, self._lacks(fallback, host, names, rule))
+            beyond = self._lacks(fallback, host, names, rule)
+            yield from fallback_refusal(host, beyond, self._able(host, names, rule) if beyond else ())
 
     def _with_work(self, host: HostIntent, names: Iterable[str]) -> Iterator[str]:
         """The services that the host has something to do for: a resolver has nothing to do for MAP-E.
@@ -233,7 +234,7 @@ class _Seating:
         return [
             name
             for name in sorted(self._features)
-            if not any(self._lacking(name, None, *kind) for kind in kinds)
+            if name != host.platform and not any(self._lacking(name, None, *kind) for kind in kinds)
         ]
 
     def _add(self, seat: Seat, runner: HostIntent, names: tuple[str, ...], rule: MapRule | None) -> None:

@@ -70,7 +70,7 @@ def beyond_limits(feature: Feature, service: Service) -> tuple[str, ...]:
         title, values = WORDS[word]
         outside = next((value for value in values(service) if not least <= value <= most), None)
         if outside is not None:
-            found.append(f"{title} is {outside}, it takes {least} to {most}")
+            found.append(f"{title} is {outside}, it takes {least}" + (f" to {most}" if most > least else ""))
     with_identifier = TECHNIQUES[service.technique].mapping == "rule"
     if with_identifier and service.interface_identifier not in feature.iid_formats:
         formats = any_of(feature.iid_formats) or "none"

@@ -47,7 +47,8 @@ def lacking(features: Features, service: Service, dialect: str | None = None) ->
     feature = features.feature(service.technique, service.role)
     if feature is None or feature.state != "yes":
         reason = f": {feature.reason}" if feature is not None else ""
-        return Lack(f"{features.platform} is no {title} {service.role}{reason}")
+        own = "give your own template in ipv4aas_options, " if OWN_TEMPLATE in features.options else ""
+        return Lack(f"{features.platform} is no {title} {service.role}{reason}", own)
     if dialect in features.dialects and not feature.in_dialect(dialect):
         words = f"use the dialect {any_of(feature.dialects)}, "
         return Lack(f"{features.platform} has no words for {title} {service.role} in {dialect}", words)
@@ -75,11 +76,12 @@ def refusal(host: HostIntent, lacks: Sequence[Lack], able: Sequence[str]) -> Ite
         yield Problem(host.place("platform"), lack.why, right)
 
 
-def fallback_refusal(host: HostIntent, lacks: Sequence[Lack]) -> Iterator[Problem]:
-    """The problems of a host whose fallback cannot do the work either."""
+def fallback_refusal(host: HostIntent, lacks: Sequence[Lack], able: Sequence[str]) -> Iterator[Problem]:
+    """The problems of a host whose fallback cannot do the work either; ``able`` platforms could."""
     for lack in lacks:
         wrong = f"{host.fallback} cannot take the seat: {lack.why}"
-        yield Problem(host.place("fallback"), wrong, f"{lack.help}or take the seat away")
+        other = f"use {any_of(able)} in it, " if able else ""
+        yield Problem(host.place("fallback"), wrong, f"{lack.help}{other}or take the seat away")
 
 
 def platform_problems(host: HostIntent, features: Mapping[str, Features]) -> Iterator[Problem]:

@@ -14,7 +14,7 @@ from ipaddress import IPv6Address
 from typing import Any
 
 from ..mapping.binding import Binding
-from ..techniques.service import Service
+from ..techniques.service import Delegation, Service
 from .diff import line_diff
 from .driver import Change
 from .render import normalised
@@ -56,6 +56,14 @@ def sections(text: str) -> Iterator[Section]:
 
 def _section(entry: Leaf, lines: list[Leaf]) -> Section:
     return Section(entry.text.removeprefix(_SERVICE).strip(), entry, tuple(lines))
+
+
+def check_delegation(delegation: Delegation) -> Delegation:
+    """The same. Raises ValueError where the length does not lie in the prefix."""
+    least = delegation.prefix.prefixlen
+    if not least <= delegation.length <= 128:
+        raise ValueError(f"length {delegation.length} of {delegation.prefix} is outside {least}..128")
+    return delegation
 
 
 def owned(text: str, nothing: str = NOTHING) -> str:

@@ -24,7 +24,7 @@ def read(text: str) -> list[Any]:
     try:
         found = json.loads(text or NOTHING)
     except json.JSONDecodeError as error:
-        raise ParseError(f"line {error.lineno}: {error.msg}") from error
+        raise ParseError(f"line {error.lineno}: not JSON: {error.msg}") from error
     if not isinstance(found, list):
         raise ParseError("line 1: is no list")
     return found

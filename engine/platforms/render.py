@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -35,6 +36,21 @@ def render(node: NodePlan, templates: Path, dialect: str | None = None) -> str:
     Raises Refused where the platform cannot do it, or where its syntax is unverified and the host's
     options do not say ``allow_unverified: true``.
     """
+    try:
+        return _render(node, templates, dialect)
+    except Refused as error:
+        # Who refuses names the node; in the inventory it is one of the hosts.
+        raise Refused(
+            replace(problem, place=f"hosts.{problem.place}") if _is_of(node, problem) else problem
+            for problem in error.problems
+        ) from error
+
+
+def _is_of(node: NodePlan, problem: Problem) -> bool:
+    return problem.place == node.name or problem.place.startswith(f"{node.name}.")
+
+
+def _render(node: NodePlan, templates: Path, dialect: str | None) -> str:
     if node.refused:
         raise Refused([Problem(node.name, node.refused, "a fallback host, or another platform")])
     if not node.services:
@@ -50,7 +66,9 @@ def render(node: NodePlan, templates: Path, dialect: str | None = None) -> str:
             .render(**context, node=node, services=node.services)
         )
     except TemplateNotFound as error:
-        raise Refused([Problem(node.name, f"no template {template}", "a file that exists")]) from error
+        own = f".ipv4aas_options.{OWN_TEMPLATE}" if OWN_TEMPLATE in node.options else ""
+        wrong = f"there is no template {error.name} in {template.parent}"
+        raise Refused([Problem(f"{node.name}{own}", wrong, "give the path of a file that exists")]) from error
     return normalised(text)
 
 

@@ -5,16 +5,22 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_interface
 
+from ..mapping.rfc6052 import prefix_problem
 from .driver import ParseError
+
+# A line that is not ours may hold what is nobody's business; its value is not shown.
+_SECRET = re.compile(r"(?i)((?:pass\w*|secret|key|psk|community)\b['\"]?[\s:=]+)\S.*")
 
 
 def parse_error(line: int, text: str, wrong: str) -> ParseError:
     """A ParseError that shows the line. ``line`` counts from 1 in the text that was parsed."""
     first, *_ = text.strip().splitlines() or [""]
-    return ParseError(f"line {line}: {first}: {wrong}")
+    shown = _SECRET.sub(r"\1********", first)
+    return ParseError(f"line {line}: {shown}: {wrong}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +45,8 @@ class Leaf:
         """Exponent of a power of two up to 2^most."""
         number = self.integer(1, 1 << most)
         if number & (number - 1):
-            raise self.error(f"{number} is not a power of two")
+            below = 1 << number.bit_length() - 1
+            raise self.error(f"{number} is not a power of two; use {below} or {min(2 * below, 1 << most)}")
         return number.bit_length() - 1
 
     def ipv6(self) -> IPv6Address:
@@ -62,6 +69,14 @@ class Leaf:
             return IPv6Network(self.value, strict=False)
         except ValueError:
             raise self.error(f"{self.value} is not an IPv6 prefix") from None
+
+    def pref64(self) -> IPv6Network:
+        """An IPv6 prefix that holds IPv4 addresses (RFC 6052)."""
+        prefix = self.ipv6_network()
+        wrong = prefix_problem(prefix)
+        if wrong:
+            raise self.error(f"{prefix}: {wrong}")
+        return prefix
 
 
 def canonical(word: str) -> str:

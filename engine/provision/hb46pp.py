@@ -150,7 +150,9 @@ def fields(document: Any) -> dict[str, Any]:
         [word] = document["order"]
         technique = next(name for name, known in WORDS.items() if known == word)
         return {"technique": technique} | _READERS[technique](document[word])
-    except (KeyError, TypeError, ValueError, StopIteration) as error:
+    except KeyError as error:
+        raise AnswerError(f"no answer of the specification: {error.args[0]} is missing") from error
+    except (TypeError, ValueError, StopIteration) as error:
         raise AnswerError(f"no answer of the specification: {error!r}") from error
 
 

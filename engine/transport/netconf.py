@@ -20,6 +20,7 @@ from ncclient.operations import RPCError  # type: ignore[import-untyped]
 from ncclient.operations.errors import TimeoutExpiredError  # type: ignore[import-untyped]
 
 from ..platforms.driver import Change
+from . import login
 from .progress import UNCHANGED, Phase, Progress
 from .session import CapabilityMissing, TransportError
 from .target import Target
@@ -338,12 +339,14 @@ class NetconfSession:
     def _connect(self) -> Any:
         target = self._target
         arguments: dict[str, Any] = {}
+        login.check_key_file(target)
         if target.verify_host_key:
             arguments["hostkey_b64"] = target.host_key().get_base64()
         try:
             return manager.connect_ssh(
                 host=target.host,
                 port=target.port,
+                sock=login.dial(target),
                 username=target.username,
                 password=target.password,
                 key_filename=target.key_file,
@@ -356,7 +359,8 @@ class NetconfSession:
                 **arguments,
             )
         except _LOST as error:
-            raise TransportError("connect", self._reason(error), self._progress.left) from error
+            wrong = login.trouble(error, target) or self._reason(error)
+            raise TransportError("connect", wrong, self._progress.left) from error
 
     def _first_request(self) -> None:
         """Asks for nothing (RFC 6241 section 6.4.2), to see whether the server answers at all."""
@@ -374,13 +378,19 @@ class NetconfSession:
         if abilities.writable_running:
             self._accept_weaker(":candidate and :confirmed-commit", "edit the running configuration")
             return _DirectEdit(connection, abilities)
-        raise CapabilityMissing("begin", "the server has neither :candidate nor :writable-running", UNCHANGED)
+        raise CapabilityMissing(
+            "begin",
+            "the server has neither :candidate nor :writable-running, so that it can only be read; switch"
+            " :candidate and :confirmed-commit on in the device, or use another ipv4aas_dialect",
+            UNCHANGED,
+        )
 
     def _accept_weaker(self, missing: str, weaker: str) -> None:
         if not self._allow_weaker:
             raise CapabilityMissing(
                 "begin",
-                f"the server has no {missing}; the weaker mode: {weaker}, taken back by a second change",
+                f"the server has no {missing}; the weaker mode (allow_weaker): {weaker}, taken back by a"
+                " second change",
                 UNCHANGED,
             )
 

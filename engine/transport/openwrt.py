@@ -18,6 +18,7 @@ from collections.abc import Sequence
 import paramiko  # type: ignore[import-untyped]
 
 from ..platforms.driver import Change
+from .login import dial
 from .ssh import Rejected
 from .target import Target
 
@@ -149,6 +150,7 @@ class OpenWrt:
             key_filename=target.key_file,
             allow_agent=target.use_own_keys,
             look_for_keys=target.use_own_keys,
+            sock=dial(target),
             timeout=target.timeout,
             banner_timeout=target.timeout,
             auth_timeout=target.timeout,

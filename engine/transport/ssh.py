@@ -14,6 +14,7 @@ import paramiko  # type: ignore[import-untyped]
 from netmiko.exceptions import NetmikoBaseException
 
 from ..platforms.driver import Change
+from . import login
 from .progress import UNCHANGED, Phase, Progress
 from .session import CapabilityMissing, TransportError
 from .target import Target
@@ -81,10 +82,16 @@ class SshSession:
         return self._line.reverts_by_itself
 
     def __enter__(self) -> SshSession:
-        if self._line.target.verify_host_key:
-            # The libraries' own words for an unknown key would not say what to do.
-            self._line.target.host_key()
-        self._call("connect", self._line.open)
+        target = self._line.target
+        # The libraries' own words for what is missing would not say what to do.
+        login.check_key_file(target)
+        if target.verify_host_key:
+            target.host_key()
+        try:
+            self._line.open()
+        except _LOST as error:
+            wrong = login.trouble(error, target) or self._reason(error)
+            raise TransportError("connect", wrong, self._progress.left) from error
         return self
 
     def __exit__(

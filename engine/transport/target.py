@@ -47,6 +47,11 @@ class Target:
     def known_hosts_file(self) -> Path:
         return Path(self.known_hosts or "~/.ssh/known_hosts").expanduser()
 
+    @property
+    def place(self) -> str:
+        """Address and port, for people."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
     def host_key(self) -> paramiko.PKey:
         """The key by which the device is known. Raises TransportError where there is none."""
         place = self.host if self.port == 22 else f"[{self.host}]:{self.port}"

@@ -11,6 +11,7 @@ from typing import Any
 
 from netmiko import BaseConnection, ConnectHandler
 
+from .login import dial
 from .target import Target
 
 
@@ -33,12 +34,13 @@ class Terminal:
         self.prompt = ""
 
     def open(self) -> None:
-        """Raises netmiko's and paramiko's errors."""
+        """Raises netmiko's and paramiko's errors, and TransportError where nothing speaks SSH there."""
         target = self._target
         self._connection = ConnectHandler(
             device_type=self._device_type,
             host=target.host,
             port=target.port,
+            sock=dial(target),
             username=target.username,
             password=target.password or "",
             secret=target.enable_password or "",

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from ansible_collections.ipv4aas.fleet.engine.codec import encode
@@ -39,9 +40,12 @@ class ActionModule(FleetAction):
             return self._without_intent(host, options)
         node = plan_file.node_to_configure(options["plan"], host)
         platform = driver(node.platform)
-        running = self._running(node, options)
+        text = self._shown(node, options)
+        running = _owned(node, text)
+        # All of it, since lines are counted in what the device shows.
+        with _told_for(node, "deploy would write it anew"):
+            found = platform.parse(text, node.dialect, node.services)
         change = platform.change(running, render(node, TEMPLATES, node.dialect), node.dialect)
-        found = platform.parse(running, node.dialect, node.services)
         report = compare(node.services, found, not_checked(node), change)
         if report and options["fail_on_drift"]:
             raise Failed(report.text(), drift=True, services=encode(report.services))
@@ -58,7 +62,7 @@ class ActionModule(FleetAction):
         """A device of which the plan knows nothing has to carry nothing of ours."""
         node = self._suspect(host, options["dest"])
         try:
-            running = "" if device.is_bare(self, node) else self._running(node, options)
+            running = "" if device.is_bare(self, node) else _owned(node, self._shown(node, options))
         except Refused as error:
             # What no driver reads carries nothing that a driver wrote.
             raise Skipped(str(error)) from error
@@ -89,13 +93,28 @@ class ActionModule(FleetAction):
             name=host, role="", platform=platform, services=(), dialect=dialect or features.dialects[0]
         )
 
-    def _running(self, node: NodePlan, options: Mapping[str, Any]) -> str:
-        """What the device runs of ours."""
+    def _shown(self, node: NodePlan, options: Mapping[str, Any]) -> str:
+        """The device's configuration, ours or not."""
         try:
             with device.session(self, node, options) as session:
-                return driver(node.platform).owned(session.read(), node.dialect)
+                return session.read()
         except TransportError as error:
             raise Failed(str(error)) from error
+
+
+@contextmanager
+def _told_for(node: NodePlan, remedy: str) -> Iterator[None]:
+    """A configuration that cannot be understood: whose it is, and what helps."""
+    try:
+        yield
+    except ParseError as error:
+        raise Failed(f"{node.name}, {node.dialect} configuration, {error}; {remedy}") from error
+
+
+def _owned(node: NodePlan, text: str) -> str:
+    """What the device runs of ours."""
+    with _told_for(node, "correct it on the device"):
+        return driver(node.platform).owned(text, node.dialect)
 
 
 def _names(node: NodePlan, running: str) -> list[str]:

@@ -71,7 +71,7 @@ def target(variable: Callable[..., Any], options: Mapping[str, Any], default_por
 
     user = variable("ansible_user", "ansible_ssh_user")
     if not user:
-        raise Failed("ansible_user: not set; the name to log in to the device with")
+        raise Failed("ansible_user: not set; give the name to log in to the device with")
     enables = variable("ansible_become") and variable("ansible_become_method") == "enable"
     checked = variable("ansible_ssh_host_key_checking", "ansible_host_key_checking")
     certified = variable("ansible_httpapi_validate_certs")
@@ -79,7 +79,7 @@ def target(variable: Callable[..., Any], options: Mapping[str, Any], default_por
         raise Failed("ansible_httpapi_use_ssl: off; plain HTTP would show the password, leave it on")
     return Target(
         host=str(variable("ansible_host", "inventory_hostname")),
-        port=int(variable("ansible_port", "ansible_ssh_port") or default_port),
+        port=_port(variable("ansible_port", "ansible_ssh_port"), default_port),
         username=str(user),
         password=_text(
             variable("ansible_password", "ansible_ssh_pass", "ansible_ssh_password", "ansible_httpapi_pass")
@@ -112,6 +112,14 @@ def runner(action: FleetAction) -> Callable[..., tuple[int, str, str]]:
 def _off(value: Any) -> bool:
     """Whether a switch that is on by default is off."""
     return value is not None and not boolean(value)
+
+
+def _port(value: Any, default: int) -> int:
+    if not value:
+        return default
+    if not str(value).isdecimal() or not 0 < int(value) < 1 << 16:
+        raise Failed(f"ansible_port: {value} is no port; give a number in 1..65535, such as {default}")
+    return int(value)
 
 
 def _text(value: Any) -> str | None:

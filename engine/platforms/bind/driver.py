@@ -82,7 +82,7 @@ def _service(section: Section, wanted: tuple[Service, ...]) -> Service:
         raise section.entry.error(f"has no {', '.join(sorted(missing)) or ' '.join(_FIXED)}")
     carried = {
         "role": RESOLVER,
-        "translation_prefix": prefix.ipv6_network(),
+        "translation_prefix": prefix.pref64(),
         "dns64": Dns64(
             exclude=tuple(leaf.ipv6_network() for leaf in _without(lists["exclude"], "none")),
             clients=tuple(leaf.ipv6_network() for leaf in _without(lists["clients"], "any")),

@@ -60,8 +60,8 @@ def _names(node: NodePlan) -> Names:
     try:
         return decode(Names, {key: node.options[key] for key in _KEYS if key in node.options}, "names")
     except CodecError as error:
-        wrong = str(error).removeprefix("names: ")
-        raise Refused([Problem(f"{node.name}.ipv4aas_options", wrong, _NAMES)]) from error
+        place, _colon, wrong = str(error).removeprefix("names").partition(": ")
+        raise Refused([Problem(f"{node.name}.ipv4aas_options{place}", wrong, _NAMES)]) from error
 
 
 _KEYS = ("enabler_name", "service_name", "isp_name", "ttl")
@@ -85,6 +85,7 @@ def _service(entry: Any, place: str, wanted: tuple[Service, ...]) -> Service:
     try:
         name, found = str(entry["service"]), entry["answers"]
         delegations = decode(tuple[Delegation, ...], entry["delegations"], f"{place}.delegations")
+        delegations = tuple(own_file.check_delegation(each) for each in delegations)
         answers = {IPv6Network(prefix): hb46pp.fields(answer) for prefix, answer in found.items()}
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ParseError(f"{place}: is no entry of ours: {error}") from error

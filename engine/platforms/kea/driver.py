@@ -191,8 +191,10 @@ def _service(subnet: Any, place: str, wanted: tuple[Service, ...]) -> Service:
             if "option-data" in pool
         ]
         whole = IPv6Network(subnet["subnet"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ParseError(f"{place}: is no subnet of ours: {error!r}") from error
+    except KeyError as error:
+        raise ParseError(f"{place}: is no subnet of ours: {error.args[0]} is missing") from error
+    except (TypeError, ValueError) as error:
+        raise ParseError(f"{place}: is no subnet of ours: {error}") from error
     technique = "lw4o6" if pools else common.technique or _NO_MECHANISM
     carried: dict[str, Any] = {"role": PROVISIONER, "technique": technique, "delegations": delegations}
     if technique == "ds-lite":
@@ -212,7 +214,8 @@ def _service(subnet: Any, place: str, wanted: tuple[Service, ...]) -> Service:
 
 
 def _delegation(pool: Any) -> Delegation:
-    return Delegation(IPv6Network((pool["prefix"], pool["prefix-len"])), int(pool["delegated-len"]))
+    prefix = IPv6Network((pool["prefix"], pool["prefix-len"]))
+    return own_file.check_delegation(Delegation(prefix, int(pool["delegated-len"])))
 
 
 def _bound_service(

@@ -52,7 +52,7 @@ def _read(text: str) -> NodeConfiguration:
     try:
         return decode(NodeConfiguration, json.loads(text), "configuration")
     except json.JSONDecodeError as error:
-        raise ParseError(f"line {error.lineno}: {error.msg}") from error
+        raise ParseError(f"line {error.lineno}: not JSON: {error.msg}") from error
     except CodecError as error:
         raise ParseError(str(error)) from error
 

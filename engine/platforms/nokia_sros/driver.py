@@ -90,8 +90,8 @@ def _domains(node: NodePlan) -> list[dict[str, Any]]:
     for service in sorted(node.services, key=lambda service: service.name):
         leaves = {
             "dmr-prefix": service.translation_prefix,
-            "fpe": node.options.get("fpe"),
-            "map-t-group": node.options.get("map_t_group"),
+            "fpe": _number(node, "fpe", "number of a forwarding path extension"),
+            "map-t-group": _number(node, "map_t_group", "number of an ISA group"),
             "mtu": service.ipv6_mtu,
             "tcp-mss-adjust": service.mss_clamp,
         }
@@ -101,6 +101,10 @@ def _domains(node: NodePlan) -> list[dict[str, Any]]:
             domain | {"rules": [_rule(name, rule) for name, rule in sorted(named, key=itemgetter(0))]}
         )
     return domains
+
+
+def _number(node: NodePlan, name: str, meaning: str) -> int | None:
+    return option(node, name, int, f"{meaning} that is there") if name in node.options else None
 
 
 def _rule(name: str, rule: MapRule) -> dict[str, Any]:

@@ -33,6 +33,7 @@ _KEYS = ("prefixes", "resolvers", "interval")
 # radvd takes no file without an interface.
 _NOTHING = f"{own_file.HEAD}\ninterface lo {{ AdvSendAdvert off; }};\n"
 _SERVICE = "# service "
+_EXPECTED = "nat64prefix PREFIX { AdvValidLifetime SECONDS; };"
 _PREF64 = re.compile(r"nat64prefix (\S+) \{ AdvValidLifetime \d+; \};")
 _FOREIGN = re.compile(
     r"interface \S+ \{|AdvSendAdvert on;|MaxRtrAdvInterval \d+;|(prefix|RDNSS) .+ \{ \};|\};|#.*"
@@ -84,7 +85,7 @@ class Radvd:
             return ()
         found: dict[str, IPv6Network] = {}
         for service, leaf in _announced(text):
-            prefix = leaf.ipv6_network()
+            prefix = leaf.pref64()
             if found.setdefault(service, prefix) != prefix:
                 raise leaf.error(f"service {service} has {found[service]} on another interface")
         return tuple(
@@ -136,7 +137,7 @@ def _announced(text: str) -> Iterator[tuple[str, Leaf]]:
         elif announced:
             raise leaf.error(f"is no service's; expected '{_SERVICE}NAME' before it")
         elif line and not _FOREIGN.fullmatch(line):
-            raise leaf.error("is not understood")
+            raise leaf.error(f"is not understood; expected {_EXPECTED}")
 
 
 DRIVER = Radvd()

@@ -27,6 +27,7 @@ from ..values import Leaf
 _TECHNIQUE = "nat64"  # of a service that nobody planned: for a PLAT the configuration is the same
 _MODULES = '"dns64 validator iterator"'
 _DERIVED = ("local-zone", "local-data", "local-data-ptr")  # what follows from the prefix
+_KNOWN = ("server", "module-config", "dns64-prefix", "private-address", "access-control", *_DERIVED)
 
 
 class Unbound:
@@ -112,24 +113,17 @@ def _service(section: Section, wanted: tuple[Service, ...]) -> Service:
         key, _colon, value = line.text.partition(":")
         values.setdefault(key, []).append(Leaf(value.strip(), line.line, line.text))
     for key, leaves in values.items():
-        if key not in (
-            "server",
-            "module-config",
-            "dns64-prefix",
-            "private-address",
-            "access-control",
-            *_DERIVED,
-        ):
-            raise leaves[0].error("is not understood")
+        if key not in _KNOWN:
+            raise leaves[0].error(f"is not understood; one of {', '.join(_KNOWN)}")
     for key in ("module-config", "dns64-prefix"):
         if len(values.get(key, ())) != 1:
-            raise section.entry.error(f"has not one {key}")
+            raise section.entry.error(f"has {len(values.get(key, ()))} {key}, one was expected")
     [modules], [prefix] = values["module-config"], values["dns64-prefix"]
     if modules.value != _MODULES:
         raise modules.error(f"the modules are not {_MODULES}")
     carried = {
         "role": RESOLVER,
-        "translation_prefix": prefix.ipv6_network(),
+        "translation_prefix": prefix.pref64(),
         "dns64": Dns64(
             exclude=tuple(leaf.ipv6_network() for leaf in values.get("private-address", ())),
             clients=tuple(_client(leaf) for leaf in values.get("access-control", ())),

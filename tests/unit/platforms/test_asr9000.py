@@ -281,11 +281,11 @@ def test_refusals_of_the_form_of_a_card():
     with pytest.raises(Refused) as refused:
         CASE.rendered("netconf", two, **options)
     assert [str(problem).split(";")[0] for problem in refused.value.problems] == [
-        "box.ipv4aas_dialect: no model has the card form",
-        "box.ipv4aas_options.cgv6_instance: the card has an instance of its own",
-        "box.ipv4aas_options.service_app_ipv4: {'interface': 'Gi1', 'address': 'x'} does not fit",
-        "box.ipv4aas_options.service_app_ipv6: missing",
-        "box.ipv4aas_options.service_location: an entry has two ServiceApp interfaces of its own",
+        "hosts.box.ipv4aas_dialect: no model has the card form",
+        "hosts.box.ipv4aas_options.cgv6_instance: the card has an instance of its own",
+        "hosts.box.ipv4aas_options.service_app_ipv4: {'interface': 'Gi1', 'address': 'x'} does not fit",
+        "hosts.box.ipv4aas_options.service_app_ipv6: missing",
+        "hosts.box.ipv4aas_options.service_location: an entry has two ServiceApp interfaces of its own",
     ]
     with pytest.raises(Refused, match="the card form is known for MAP-E only"):
         CASE.rendered("cli", SERVICE, **ON_CARD)

@@ -408,13 +408,13 @@ def test_refusals_of_a_map_e_edge():
         port_forwards=(PortForward("tcp", 4416, IPv4Address("192.168.1.2"), 80),),
     )
     assert refused(narrow, accept_qfp_crash=False, first_domain=10001, interfaces=["Gi1"], uplink="") == {
-        "box.ipv4aas_options.accept_qfp_crash: MAP-E has crashed the forwarding engine of C8000V 17.15.01a"
-        " and C1111-8P 17.15.05; true, once you have tried it",
-        "box.ipv4aas_options.first_domain: 10001 does not fit; a number in 1..10000",
-        "box.ipv4aas_options.interfaces: Gi1 does not fit; a list of interfaces as the router prints them,"
-        " such as GigabitEthernet0/0/1",
-        "box.ipv4aas_options.uplink: '' does not fit; the interface towards the IPv6 network as the router"
-        " prints it, such as GigabitEthernet0/0/0",
+        "hosts.box.ipv4aas_options.accept_qfp_crash: MAP-E has crashed the forwarding engine of C8000V"
+        " 17.15.01a and C1111-8P 17.15.05; true, once you have tried it",
+        "hosts.box.ipv4aas_options.first_domain: 10001 does not fit; a number in 1..10000",
+        "hosts.box.ipv4aas_options.interfaces: Gi1 does not fit; a list of interfaces as the router"
+        " prints them, such as GigabitEthernet0/0/1",
+        "hosts.box.ipv4aas_options.uplink: '' does not fit; the interface towards the IPv6 network as"
+        " the router prints it, such as GigabitEthernet0/0/0",
         "hosts.box.ipv4aas_customer_prefix: 2001:3e8:6000:45::/64 has no /64 for the LAN: the first one holds"
         " the MAP address; a /63 or shorter",
         "hosts.box.ipv4aas_lan: 0 networks, local-ipv4-prefix takes one; one network",
@@ -451,7 +451,7 @@ def test_refusals_of_a_nat64():
 def test_interfaces_have_to_fit_into_one_line():
     many = [f"TenGigabitEthernet0/0/{n}" for n in range(10)]
     assert refused(SERVICES["map-t"], interfaces=many) == {
-        "box.ipv4aas_options.interfaces: 10 interfaces are too long for one command line;"
+        "hosts.box.ipv4aas_options.interfaces: 10 interfaces are too long for one command line;"
         " 200 characters at most"
     }
 
@@ -459,7 +459,7 @@ def test_interfaces_have_to_fit_into_one_line():
 def test_refusals_of_a_border_relay():
     explicit = MapRule(IPv6Network("2001:db8::/64"), IPv4Network("192.0.2.1/32"), 0, 6, 8, 52)
     assert refused(replace(SERVICES["map-t"], rules=(explicit, RULE)), first_domain=10000) == {
-        "box.ipv4aas_options.first_domain: 10000 and 2 rules; end at 10000",
+        "hosts.box.ipv4aas_options.first_domain: 10000 and 2 rules; end at 10000",
         "ipv4aas_services.hall7.rules[0]: cisco_iosxe box cannot express 192.0.2.1/32: IOS XE takes the whole"
         " rest of the IPv4 address and the PSID from the EA bits;"
         " another rule, or a fallback host for this node",

@@ -128,7 +128,7 @@ MAP_E = samples.provisioner_service("map-e")
             {"enabler_name": "x" * 300, "ttl": 604801},
             ("enabler_name has more than 256 octets; ttl 604801",),
         ),
-        (MAP_E, {"ttl": "long"}, ("helper.ipv4aas_options: names.ttl: expected int, got 'long'",)),
+        (MAP_E, {"ttl": "long"}, ("hosts.helper.ipv4aas_options.ttl: expected int, got 'long'",)),
         (
             replace(MAP_E, rules=(MAP_E.rules[0], MESHED)),
             {},
@@ -160,7 +160,7 @@ def test_refused(service, options, messages):
     ("before", "after", "message"),
     [
         ('"map_e"\n', '"map_x"\n', "[0]: is no entry of ours: no answer of the specification"),
-        ('"br"', '"dmr"', "[0]: is no entry of ours: no answer of the specification: KeyError('br')"),
+        ('"br"', '"dmr"', "[0]: is no entry of ours: no answer of the specification: br is missing"),
         (
             '"length": 64',
             '"length": "64"',

@@ -247,9 +247,9 @@ def test_options_are_asked_for_all_at_once():
     with pytest.raises(Refused) as caught:
         CASE.rendered("cli", first, second, instance_ids={"hall7": 4096})
     assert str(caught.value).splitlines() == [
-        "box: hall7, other have the gateway address 2001:3e8:0:2900::1; one address for each",
-        "box.ipv4aas_options.instance_ids.hall7: 4096 does not fit; a number in 1..4095",
-        "box.ipv4aas_options.instance_ids.other: missing; a number in 1..4095",
+        "hosts.box: hall7, other have the gateway address 2001:3e8:0:2900::1; one address for each",
+        "hosts.box.ipv4aas_options.instance_ids.hall7: 4096 does not fit; a number in 1..4095",
+        "hosts.box.ipv4aas_options.instance_ids.other: missing; a number in 1..4095",
     ]
     with pytest.raises(Refused, match="instance_ids: 7 is there 2 times; a number of its own for each"):
         CASE.rendered("cli", first, second, instance_ids={"hall7": 7, "other": 7})

@@ -271,4 +271,4 @@ def test_addresses_of_a_pool_in_any_order_and_cut():
 def test_a_prefix_that_no_document_shows_is_refused_by_the_plan():
     feature = all_features()["juniper_mx"].feature("nat64", "gateway")
     [problem] = beyond_limits(feature, service("nat64", translation_prefix=IPv6Network("2001:db8:64::/64")))
-    assert problem == "length of the translation prefix is 64, it takes 96 to 96"
+    assert problem == "length of the translation prefix is 64, it takes 96"

@@ -193,7 +193,7 @@ MAP_TEXT, LW_TEXT = rendered(MAP_E), rendered(LIGHTWEIGHT)
     ("text", "before", "after", "message"),
     [
         (MAP_TEXT, '"id"', "id", "line 3: "),
-        (MAP_TEXT, '"ipv4aas"', '"operator"', "[0]: is no subnet of ours: KeyError('ipv4aas')"),
+        (MAP_TEXT, '"ipv4aas"', '"operator"', "[0]: is no subnet of ours: ipv4aas is missing"),
         (MAP_TEXT, '"pd-pools"', '"pools"', "[0]: is no subnet of ours"),
         (
             MAP_TEXT,

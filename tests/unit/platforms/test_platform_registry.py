@@ -232,7 +232,10 @@ def test_template_of_the_operators_own(tmp_path):
     ):
         render(node_of("fx5000", "gateway", template=str(own)), samples.TEMPLATES)
     missing = node_of("fx5000", "gateway", template=str(tmp_path / "none.j2"), allow_unverified=True)
-    with pytest.raises(Refused, match=r"no template .*none\.j2; a file that exists"):
+    with pytest.raises(
+        Refused,
+        match=r"hosts\.box\.ipv4aas_options\.template: there is no template none\.j2 in .*; give the path",
+    ):
         render(missing, samples.TEMPLATES)
     for call in (
         lambda: driver("fx5000").owned("", "cli"),

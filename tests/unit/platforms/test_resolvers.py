@@ -166,7 +166,7 @@ UNBOUND, BIND = (samples.rendered(platform, SERVICE) for platform in RESOLVERS)
             "line 2: server:: is no service's; expected '# service NAME'",
         ),
         ("unbound", UNBOUND, "dns64-prefix", "dns64-synthall", "is not understood"),
-        ("unbound", UNBOUND, "    dns64-prefix: 2001:db8:64::/96\n", "", "has not one dns64-prefix"),
+        ("unbound", UNBOUND, "    dns64-prefix: 2001:db8:64::/96\n", "", "has 0 dns64-prefix, one was"),
         ("unbound", UNBOUND, "2001:db8:64::/96\n", "PLAT\n", "PLAT is not an IPv6 prefix"),
         ("unbound", UNBOUND, '"dns64 validator iterator"', '"validator iterator"', "the modules are not"),
         ("unbound", UNBOUND, " allow\n", " deny\n", "deny is not allow"),

@@ -222,7 +222,7 @@ def test_refused_with_the_reason(services, options, message):
 def test_prefix_that_vyos_refuses_is_refused_before():
     feature = all_features()["vyos"].feature("464xlat", "gateway")
     wanted = nat64(translation_prefix=IPv6Network("2001:db8:64::/64"))
-    assert beyond_limits(feature, wanted) == ("length of the translation prefix is 64, it takes 96 to 96",)
+    assert beyond_limits(feature, wanted) == ("length of the translation prefix is 64, it takes 96",)
 
 
 def test_464xlat_is_what_was_wanted_else_nat64():

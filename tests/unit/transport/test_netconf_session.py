@@ -60,6 +60,7 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Any:
     def connect(*servers: Server, **options: Any) -> NetconfSession:
         queue = list(servers)
         monkeypatch.setattr(netconf.manager, "connect_ssh", lambda **_: queue.pop(0))
+        monkeypatch.setattr(netconf.login, "dial", lambda target: None)
         target = Target(host="192.0.2.1", username="ops", verify_host_key=False, timeout=30)
         return NetconfSession(target, subtree_filter="<a xmlns='urn:x'/>", **options)
 
@@ -144,7 +145,7 @@ def test_without_confirmed_commit_it_is_refused(connect: Any) -> None:
     with connect(server) as session, pytest.raises(CapabilityMissing) as caught:
         session.begin()
     assert ":confirmed-commit" in caught.value.wrong
-    assert "weaker mode: commit at once" in caught.value.wrong
+    assert "weaker mode (allow_weaker): commit at once" in caught.value.wrong
     assert not [each for each in server.requests if "lock" in each]
 
 
