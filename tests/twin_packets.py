@@ -10,10 +10,15 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network, IPv6Address
 from random import Random
 
+from ansible_collections.ipv4aas.fleet.engine.mapping.plane import Plane
 from ansible_collections.ipv4aas.fleet.engine.node.core import Link, Node, build_node
 from ansible_collections.ipv4aas.fleet.engine.packet.buffer import Packet
 from ansible_collections.ipv4aas.fleet.engine.techniques import TECHNIQUES
-from ansible_collections.ipv4aas.fleet.engine.techniques.planes import plane_of
+from ansible_collections.ipv4aas.fleet.engine.techniques.planes import (
+    plane_of,
+    resolved_routes,
+    resolved_side,
+)
 from ansible_collections.ipv4aas.fleet.engine.techniques.service import EDGE, Service
 from ansible_collections.ipv4aas.fleet.engine.verify.samples import (
     carried,
@@ -77,6 +82,8 @@ def _swapped(body: bytes) -> bytes:
 
 def _fresh(service: Service, rng: Random) -> Iterator[Sent]:
     mapping = TECHNIQUES[service.technique].mapping
+    if mapping == "plane-rewrite":
+        return _of_translator(service, rng)
     if mapping.startswith("plane"):
         return _of_plane(service, rng)
     if service.role == EDGE:
@@ -152,3 +159,21 @@ def _of_plane(service: Service, rng: Random) -> Iterator[Sent]:
         else:
             ends = IPv6Address(plane.address(int(there))), IPv6Address(plane.address(int(host)))
             yield encapsulated(_datagram(rng, there, 80, host, 5000), *ends), Link.SOFTWIRE
+
+
+def _of_translator(service: Service, rng: Random) -> Iterator[Sent]:
+    inside = service.inside[0] if service.inside else LAN
+    fixed, own = plane_of(service), resolved_side(service)
+    routes = resolved_routes(service)
+    while True:
+        route = rng.choice(routes)
+        here = inside.network_address + rng.randrange(inside.num_addresses)
+        there = route.ipv4.network_address + rng.randrange(route.ipv4.num_addresses)
+        away = Plane(route.prefix, fixed.plane_id)
+        if rng.random() < 0.5:
+            ends = fixed.address(int(here)), fixed.address(int(there))
+            made = _datagram(rng, here, 5000, there, 80)
+        else:
+            ends = away.address(int(there)), own.address(int(here))
+            made = _datagram(rng, there, 80, here, 5000)
+        yield encapsulated(made, *map(IPv6Address, ends)), Link.SOFTWIRE

@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from random import Random
 
+from ..mapping.plane import Plane
 from ..mapping.rfc6052 import Embedding
 from ..mapping.rule import Customer
 from ..node.core import Link
 from ..packet import ipv4, ipv6
 from ..packet.checksum import checksum, pseudo4, pseudo6
 from ..techniques import TECHNIQUES
-from ..techniques.planes import plane_of, plane_table
+from ..techniques.planes import plane_of, plane_table, resolved_routes, resolved_side
 from ..techniques.service import Service
 
 INTERNET = IPv4Address("198.51.100.80")
@@ -191,6 +192,20 @@ def of_plane(service: Service, mtu: int) -> Iterator[Sample]:
             for df in (True, False):
                 text = f"UDP {inside}:5000 -> {host}:80 of {size} octets, DF{'' if df else ' clear'}"
                 yield Sample(text, udp(inside, 5000, host, 80, size, df=df), Link.NATIVE)
+
+
+def of_translator(service: Service, mtu: int) -> Iterator[Sample]:
+    """For a node that joins an SA46T and an SA46T-PR domain: packets of both."""
+    here = _host(service.inside, IPv4Address("192.0.2.10"))
+    fixed, own = plane_of(service), resolved_side(service)
+    for route in resolved_routes(service):
+        there, away = _host([route.ipv4], INTERNET), Plane(route.prefix, fixed.plane_id)
+        for inner, source, target in (
+            (udp(here, 5000, there, 80), fixed.address(int(here)), fixed.address(int(there))),
+            (udp(there, 80, here, 5000), away.address(int(there)), own.address(int(here))),
+        ):
+            ends = IPv6Address(source), IPv6Address(target)
+            yield Sample(f"UDP in {ends[0]} -> {ends[1]}", encapsulated(inner, *ends), Link.SOFTWIRE)
 
 
 def _host(networks: Iterable[IPv4Network], otherwise: IPv4Address) -> IPv4Address:

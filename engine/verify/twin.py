@@ -23,7 +23,18 @@ from ..packet import ipv4, ipv6
 from ..packet.buffer import Packet
 from ..techniques import TECHNIQUES
 from ..techniques.service import EDGE, GATEWAY, Service
-from .samples import INTERNET, Sample, carried, customers, of_plane, of_port_sets, syn, udp, without_checksum
+from .samples import (
+    INTERNET,
+    Sample,
+    carried,
+    customers,
+    of_plane,
+    of_port_sets,
+    of_translator,
+    syn,
+    udp,
+    without_checksum,
+)
 
 FLOWS = 64  # conversations of an edge: enough to meet every range of a port set
 _NOW = 1000.0
@@ -60,6 +71,8 @@ def counterexample(planned: Service, found: Service) -> Counterexample | None:
     except (ValueError, AssertionError) as error:  # a part of the service is missing, or wrong
         return Counterexample("any packet", "is forwarded", f"cannot run: {error}")
     mapping = TECHNIQUES[planned.technique].mapping
+    if mapping == "plane-rewrite":
+        return _first_packet(planned, found, of_translator)
     if mapping.startswith("plane"):
         return _first_packet(planned, found, of_plane)
     if planned.role == GATEWAY and mapping in ("rule", "binding"):
@@ -181,10 +194,10 @@ def _sizes(model: Service, other: Service) -> Iterator[tuple[int, bool]]:
             yield from ((size, True), (size, False))
 
 
-def _of_session_gateway(_planned: Service, model: Service, other: Service) -> Talks:
-    """Subscribers talk through a model of the gateway; ``other`` is what it is compared with."""
+def _of_session_gateway(planned: Service, model: Service, other: Service) -> Talks:
+    """Subscribers talk as planned, through a model of the gateway; ``other`` is what it is compared with."""
     gateway = _new(model)
-    subscribers = [_Subscriber(gateway, model, address) for address in _SUBSCRIBERS]
+    subscribers = [_Subscriber(gateway, planned, address) for address in _SUBSCRIBERS]
     for number, one in enumerate(subscribers):
         for flow in range(4):
             text = f"UDP {one.host}:{20000 + flow} of {one.address} -> {INTERNET}:80 and its answer"

@@ -109,17 +109,17 @@ def runner(action: FleetAction) -> Callable[..., tuple[int, str, str]]:
     return run
 
 
+def _off(value: Any) -> bool:
+    """Whether a switch that is on by default is off."""
+    return value is not None and not boolean(value)
+
+
 def _port(value: Any, default: int) -> int:
     if not value:
         return default
     if not str(value).isdecimal() or not 0 < int(value) < 1 << 16:
         raise Failed(f"ansible_port: {value} is no port; give a number in 1..65535, such as {default}")
     return int(value)
-
-
-def _off(value: Any) -> bool:
-    """Whether a switch that is on by default is off."""
-    return value is not None and not boolean(value)
 
 
 def _text(value: Any) -> str | None:

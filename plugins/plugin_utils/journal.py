@@ -112,9 +112,13 @@ def read(dest: str, run: str, host: str) -> Record | None:
 
 
 def last(dest: str, host: str) -> Record | None:
-    """The newest record of a host. Raises Failed or CodecError."""
+    """The newest record that tells what a host runs, not only that a run left it as it was.
+
+    Raises Failed or CodecError.
+    """
     found = [_load(path) for path in (Path(dest) / FOLDER).glob(f"*/{host}.json")]
-    return max(found, key=lambda record: (record.started, record.run), default=None)
+    telling = [record for record in found if record.stands or record.touched]
+    return max(telling, key=lambda record: (record.started, record.run), default=None)
 
 
 def hosts(dest: str) -> set[str]:

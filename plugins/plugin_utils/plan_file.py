@@ -52,8 +52,14 @@ def nodes(path: str, names: Collection[str]) -> list[NodePlan]:
 
 
 def gateways(path: str, service: str) -> list[str]:
-    """The nodes that are a service's gateways. Raises Failed without a plan."""
-    return list(_document(path)["services"].get(service, {}).get("gateways", ()))
+    """The nodes that get a configuration as a service's gateway. Raises Failed without a plan."""
+    found = _document(path)["nodes"]
+    carry = [
+        name
+        for name, node in found.items()
+        if node["role"] == GATEWAY and any(each["name"] == service for each in node["services"])
+    ]
+    return [node.name for node in nodes(path, carry) if not why_not(node)]
 
 
 def hosts_to_configure(path: str) -> list[str]:

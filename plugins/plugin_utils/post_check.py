@@ -24,7 +24,7 @@ from typing import Any
 from ansible import context
 from ansible_collections.ipv4aas.fleet.engine.plan.model import NodePlan
 from ansible_collections.ipv4aas.fleet.engine.platforms.render import render
-from ansible_collections.ipv4aas.fleet.engine.techniques.service import GATEWAY
+from ansible_collections.ipv4aas.fleet.engine.techniques.service import EDGE, GATEWAY
 from ansible_collections.ipv4aas.fleet.engine.transport.deploy import Check
 
 from . import journal, plan_file, rollout
@@ -69,7 +69,13 @@ def command(host: str, words: Sequence[str], seconds: float) -> Check:
         environment = {**os.environ, "IPV4AAS_HOST": host}
         try:
             done = subprocess.run(
-                words, env=environment, capture_output=True, text=True, check=False, timeout=seconds
+                words,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=seconds,
             )
         except subprocess.TimeoutExpired:
             return [f"{words[0]} did not end within {seconds:g} s"]
@@ -83,8 +89,9 @@ def command(host: str, words: Sequence[str], seconds: float) -> Check:
 def vantages(node: NodePlan, plan: str, variables: Mapping[str, Any], dest: str) -> list[str]:
     """Hosts behind edges from which a packet's whole way stands as planned once this node does.
 
-    The edge carries a service of the node. It and, where the node is no gateway, the service's gateways
-    are as the plan says, by the journal: with an edge of the old plan a probe could not succeed.
+    The edge is the node, or carries a service of it where it is none itself. It and, where the node is no
+    gateway, the service's gateways are as the plan says, by the journal: with an edge of the old plan a
+    probe could not succeed.
     """
     places = {
         host: variables["hostvars"][host].get("ipv4aas_vantage_of")
@@ -102,6 +109,8 @@ def vantages(node: NodePlan, plan: str, variables: Mapping[str, Any], dest: str)
 
     found = []
     for host, edge in places.items():
+        if node.role == EDGE and edge != node.name:
+            continue
         carried = plan_file.nodes(plan, [edge]) if edge else []
         # A vantage asks the first service of its edge.
         service = carried[0].services[0].name if carried and carried[0].services else None
@@ -150,7 +159,12 @@ class Probes:
         with tempfile.TemporaryDirectory() as folder:
             try:
                 done = subprocess.run(
-                    self._command(folder), capture_output=True, text=True, check=False, timeout=self.seconds
+                    self._command(folder),
+                    stdin=subprocess.DEVNULL,
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                    timeout=self.seconds,
                 )
             except subprocess.TimeoutExpired:
                 return [f"the probes from {', '.join(self.vantages)} did not end within {self.seconds:g} s"]

@@ -348,7 +348,7 @@ def test_a_wrong_password_is_told_without_it(acos: EmulatedAcos, reach: Target) 
 
 
 def test_a_certificate_of_an_unknown_authority_is_refused(acos: EmulatedAcos, reach: Target) -> None:
-    with pytest.raises(TransportError, match="certificate of .* is not trusted") as caught:
+    with pytest.raises(TransportError, match=r"certificate of .* is not trusted") as caught:
         roll_out(FIRST, replace(reach, ca_file=None))
     assert caught.value.step == "connect"
     assert acos.requests == []

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,9 +55,15 @@ def test_an_edge_is_asked_once_it_and_the_gateways_stand(planned):
     # An edge of another plan, and one of which the last run does not know how it left it.
     stands(edge, run="r2", plan="other")
     assert asked(gateway) == []
-    stands(edge, run="r3", verdict=journal.STARTED)
+    stands(edge, run="r3", verdict=journal.STARTED, before="")
     assert asked(gateway) == []
+    # A run that has not touched it yet, or left it as it was, changes nothing of what is known.
+    stands(edge, run="r4")
+    journal.Entry("build", _record(Job(run="r5", node=edge, wanted="")))
+    assert asked(gateway) == ["pc"]
     assert asked(edge, {"groups": {}}) == []
+    # Behind one edge nobody can tell of a change of another.
+    assert asked(replace(edge, name="ce43")) == []
 
 
 VERDICTS = [

@@ -86,7 +86,9 @@ def test_every_mutation_is_drift(platform, dialect, name):
                 elif drift.kind == "changed":
                     assert "no packet" in report.text(), at
                     told += 1
-    assert shown or not all(_shown_by_packets(case, service) for service in planned), "no packet shows one"
+    # Where every value follows from others, each mutation is nonsense.
+    by_packets = all(_shown_by_packets(case, service) for service in planned)
+    assert shown or not told or not by_packets, "no packet shows one"
 
 
 def _shown_by_packets(case, service):
