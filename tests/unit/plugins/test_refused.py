@@ -62,6 +62,21 @@ def test_device(name, case, run_action, monkeypatch):
     expect_message("device", name, result["msg"])
 
 
+@pytest.mark.parametrize(("name", "case"), parameters("host"))
+def test_host(name, case, run_action, monkeypatch):
+    def answer(command, stdin):
+        if "lost" in case:
+            raise ConnectionError(case["lost"])
+        return case["code"], "", case["said"]
+
+    node = NodePlan(name="br1", role="gateway", platform="linux", dialect="json", services=())
+    monkeypatch.setattr(drift_info.plan_file, "node_to_configure", lambda plan, host: node)
+    monkeypatch.setattr(drift_info.plan_file, "nodes", lambda plan, hosts: [node])
+    result = run_action("drift_info", answer=answer)
+    assert result.get("failed")
+    expect_message("host", name, result["msg"])
+
+
 @pytest.mark.parametrize(
     ("area", "name", "case"),
     [pytest.param(area, *row, id=row[0]) for area in ("capability", "inventory") for row in rows(area)],
