@@ -271,7 +271,7 @@ def _inside(inside: Words, views: Views) -> tuple[Views, str]:
     if inside[0] == "nat-policy":
         return views, " ".join(inside)
     views = (*views, View(inside[0]))
-    if inside[1] == "endpoint":
+    if inside[1:2] == ("endpoint",) and len(inside) > 2:
         views = (*views, View(f"address {inside[2]}"))
         return views, _command(inside[3:])
     return views, _command(inside[1:])

@@ -179,7 +179,9 @@ def spelled(words: Iterable[str]) -> Words:
     for word in words:
         bare = word[1:-1] if re.fullmatch(r'".*"', word) else word
         named = bool(made) and made[-1] in _NAMED and bare not in _CONTAINER_WORDS
-        made.append(f'"{bare}"' if named else canonical(bare))
+        # A quotation mark that stands alone, as in 0", is part of no name.
+        name = re.sub(r'(?<!\\)"', "", bare)
+        made.append(f'"{name}"' if named else canonical(bare))
     return tuple(made)
 
 
