@@ -20,6 +20,11 @@ def written(made: Objects) -> str:
     return write(objects.owned(made))
 
 
+def objects_of(text: str) -> Objects:
+    """All objects of a document. Raises ParseError."""
+    return read(text)
+
+
 def owned(text: str) -> str:
     """See platforms.driver.Driver."""
     return written(read(text))

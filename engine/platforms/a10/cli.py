@@ -52,6 +52,11 @@ def written(made: Objects) -> str:
     return _text(objects.owned(made))
 
 
+def objects_of(text: str) -> Objects:
+    """All objects of a configuration. Raises ParseError."""
+    return _read(text)[0]
+
+
 def owned(text: str) -> str:
     """See platforms.driver.Driver."""
     return _text(objects.owned(_read(text)[0]))
