@@ -228,6 +228,16 @@ def owned(objects: Objects) -> Objects:
     return dict(sorted(found.items(), key=lambda item: (rank(item[0]), item[0])))
 
 
+def missing_key(path: str, body: Body) -> str:
+    """The key without which an object of ours has no path; empty where it has one, or is none of ours."""
+    try:
+        kind = kind_of(path)
+    except KeyError:
+        return ""
+    kept = normal(kind, body)
+    return kind.key if _is_ours(kind, kept) and kind.key and kind.key not in kept else ""
+
+
 def occupied(there: Objects, wanted: Objects) -> list[str]:
     """Objects of the operator's where wanted ones would go: the number, prefix or single place is used."""
     ours, used = owned(there), set(_used(there))
