@@ -64,11 +64,13 @@ def commands(
     """``delete`` and ``set`` lines that turn one into the other.
 
     An object that nobody wants is deleted in one line. A leaf in ``leaves`` holds one value and is
-    only set again; what was deactivated by hand is activated.
+    only set again, also where it was read with other values beside the wanted one; what was
+    deactivated by hand is activated.
     """
     before, after = list(running), list(wanted)
     objects = {object_of(statement.words) for statement in after}
     paths = {_path(statement.words, object_of, leaves) for statement in after}
+    stale = {_path(item.words, object_of, leaves) for item in before if item not in after}
     lines = []
     for statement in before:
         thing = object_of(statement.words)
@@ -79,7 +81,11 @@ def commands(
             lines.append(f"activate {' '.join(statement.words)}")
         elif path not in paths:
             lines.append(f"delete {' '.join(path)}")
-    lines += [str(statement) for statement in after if statement not in before]
+    lines += [
+        str(item)
+        for item in after
+        if item not in before or (_is_leaf(item.words, object_of, leaves) and item.words[:-1] in stale)
+    ]
     unique = dict.fromkeys(lines)
     return "".join(f"{line}\n" for line in unique if not _goes_with_another(line, unique))
 
@@ -92,5 +98,8 @@ def _goes_with_another(line: str, lines: Container[str]) -> bool:
 
 def _path(words: tuple[str, ...], object_of: ObjectOf, leaves: frozenset[str]) -> tuple[str, ...]:
     """Without the value, where the statement is a leaf of its object."""
-    inside = len(words) - len(object_of(words))
-    return words[:-1] if inside >= 2 and words[-2] in leaves else words
+    return words[:-1] if _is_leaf(words, object_of, leaves) else words
+
+
+def _is_leaf(words: tuple[str, ...], object_of: ObjectOf, leaves: frozenset[str]) -> bool:
+    return len(words) - len(object_of(words)) >= 2 and words[-2] in leaves

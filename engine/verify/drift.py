@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv6Network
 from types import MappingProxyType
@@ -87,13 +87,15 @@ class DriftReport:
 
     services: tuple[ServiceDrift, ...]
     not_checked: tuple[str, ...] = ()  # Service fields that the platform cannot tell
+    occupied: tuple[str, ...] = ()  # why deploy would refuse, see platforms.driver.Careful
 
     def __bool__(self) -> bool:
         return bool(self.services)
 
     def text(self) -> str:
         """For people, one finding a line."""
-        return "\n".join(line for service in self.services for line in service.lines())
+        lines = [line for service in self.services for line in service.lines()]
+        return "\n".join([*lines, *(f"{CONFIGURATION}: {place}" for place in self.occupied)])
 
 
 def compare(
@@ -101,11 +103,13 @@ def compare(
     found: tuple[Service, ...],
     not_checked: tuple[str, ...] = (),
     change: Change | None = None,
+    occupied: Iterable[str] = (),
 ) -> DriftReport:
     """Planned services of a node against those that its configuration describes.
 
     ``found`` comes from a driver's parse(), which has taken over from the plan what the platform
-    has no words for; ``not_checked`` names those fields for the reader.
+    has no words for; ``not_checked`` names those fields for the reader. ``occupied`` says what of the
+    operator's is in the way of the plan.
     """
     wanted = {service.name: service for service in planned}
     seen = {service.name: service for service in found}
@@ -119,7 +123,7 @@ def compare(
             drifts.append(_changed(wanted[name], seen[name]))
     if change and not drifts:
         drifts.append(_unseen(change))
-    return DriftReport(tuple(drifts), not_checked)
+    return DriftReport(tuple(drifts), not_checked, tuple(occupied))
 
 
 def _unseen(change: Change) -> ServiceDrift:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible_collections.ipv4aas.fleet.engine.codec import encode
 from ansible_collections.ipv4aas.fleet.engine.plan.model import NodePlan
-from ansible_collections.ipv4aas.fleet.engine.platforms.driver import ParseError
+from ansible_collections.ipv4aas.fleet.engine.platforms.driver import ParseError, occupied
 from ansible_collections.ipv4aas.fleet.engine.platforms.registry import driver
 from ansible_collections.ipv4aas.fleet.engine.platforms.render import render
 from ansible_collections.ipv4aas.fleet.engine.problem import Refused
@@ -45,8 +45,10 @@ class ActionModule(FleetAction):
         # All of it, since lines are counted in what the device shows.
         with _told_for(node, "deploy would write it anew"):
             found = platform.parse(text, node.dialect, node.services)
-        change = platform.change(running, render(node, TEMPLATES, node.dialect), node.dialect)
-        report = compare(node.services, found, not_checked(node), change)
+        rendered = render(node, TEMPLATES, node.dialect)
+        change = platform.change(running, rendered, node.dialect)
+        in_the_way = occupied(platform, text, rendered, node.dialect)
+        report = compare(node.services, found, not_checked(node), change, in_the_way)
         if report and options["fail_on_drift"]:
             raise Failed(report.text(), drift=True, services=encode(report.services))
         return {

@@ -20,17 +20,26 @@ def written(made: Objects) -> str:
     return write(objects.owned(made))
 
 
+def objects_of(text: str) -> Objects:
+    """All objects of a document. Raises ParseError."""
+    found = read(text)
+    for path, body in found.items():
+        if key := objects.missing_key(path, body):
+            raise leaf(text, path, path).error(f"has no {key}")
+    return found
+
+
 def owned(text: str) -> str:
     """See platforms.driver.Driver."""
-    return written(read(text))
+    return written(objects_of(text))
 
 
 def parse(text: str, wanted: tuple[Service, ...]) -> tuple[Service, ...]:
     """See platforms.driver.Driver."""
-    ours = objects.owned(read(text))
+    ours = objects.owned(objects_of(text))
     return services(ours, partial(leaf, write(ours)), wanted)
 
 
 def change(running: str, wanted: str) -> Change:
     """See platforms.driver.Driver. Edits of platforms.objects."""
-    return shared.change(objects.owned(read(running)), objects.owned(read(wanted)), objects.ORDER)
+    return shared.change(objects.owned(objects_of(running)), objects.owned(objects_of(wanted)), objects.ORDER)

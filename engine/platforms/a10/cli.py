@@ -18,7 +18,7 @@ from ..diff import line_diff
 from ..driver import Change
 from ..indented import Block
 from ..objects import Body, Edit, Objects, edits
-from ..values import Leaf, canonical
+from ..values import Leaf, canonical, parse_error
 from . import objects
 from .objects import CLASS_LIST, DS_LITE, GROUP, INSIDE, LID, MAP_E, MSS, NAT64, POOL, PREFIX, Kind, at, put
 from .parse import services
@@ -50,6 +50,11 @@ _RULE: Table = {
 def written(made: Objects) -> str:
     """The lines of our objects."""
     return _text(objects.owned(made))
+
+
+def objects_of(text: str) -> Objects:
+    """All objects of a configuration. Raises ParseError."""
+    return _read(text)[0]
 
 
 def owned(text: str) -> str:
@@ -94,25 +99,30 @@ def _blocks(path: str, body: Body) -> list[Block]:
     """One block with lines in it, or for a single object one line for each value."""
     kind = objects.kind_of(path)
     if kind is POOL:
-        words = [f"cgnv6 nat pool {body['pool-name']} {body['start-address']} {body['end-address']}"]
-        words.append(f"netmask {body['netmask']}")
+        first, last, mask = (body.get(key, 0) for key in ("start-address", "end-address", "netmask"))
+        words = [f"cgnv6 nat pool {body['pool-name']} {first} {last} netmask {mask}"]
         words += [f"{key} {body[key]}" for key in _POOL_NUMBERS if key in body]
         if _USABLE in body:
-            words.append(" ".join((_USABLE, *(str(body[key]) for key in _USABLE_PORTS))))
+            words.append(" ".join((_USABLE, *(str(body.get(key, 0)) for key in _USABLE_PORTS))))
         return [Block(" ".join(words))]
     if kind is GROUP:
-        members = (Block(f"member {member['pool-name']}") for member in body["member-list"])
+        members = (Block(f"member {member.get('pool-name', '')}") for member in body.get("member-list", ()))
         return [Block(f"cgnv6 nat pool-group {body['pool-group-name']}", 0, tuple(members))]
     if kind is LID:
         return [Block(f"cgnv6 lsn-lid {body['lid-number']}", 0, tuple(_lines(body, _LID)))]
     if kind is CLASS_LIST:
-        entries = (Block(f"{one['ipv6-addr']} lsn-lid {one['v6-lsn-lid']}") for one in body["ipv6-list"])
+        entries = (Block(_entry(one)) for one in body.get("ipv6-list", ()))
         return [Block(f"class-list {body['name']} ipv6", 0, tuple(entries))]
     if kind is PREFIX:
         return [Block(f"cgnv6 nat64 prefix {body['prefix-val']} class-list {body['class-list']}")]
     if kind is MAP_E:
         return [Block(f"cgnv6 map encapsulation domain {body['name']}", 0, tuple(_domain(body)))]
     return [Block(f"cgnv6 {_family(kind)} {line}") for line in _switches(kind, body)]
+
+
+def _entry(one: Body) -> str:
+    lid = f" lsn-lid {one['v6-lsn-lid']}" if "v6-lsn-lid" in one else ""
+    return f"{one['ipv6-addr']}{lid}"
 
 
 def _family(kind: Kind) -> str:
@@ -133,7 +143,7 @@ def _domain(body: Body) -> Iterator[Block]:
     yield from _lines(body, _DOMAIN)
     basic = body.get(_BASIC, {})
     rules = (
-        Block(f"prefix-rule {rule['name']}", 0, tuple(_lines(_with_mask(rule), _RULE)))
+        Block(f"prefix-rule {rule.get('name', '')}", 0, tuple(_lines(_with_mask(rule), _RULE)))
         for rule in basic.get(_RULES, ())
     )
     yield Block(_BASIC, 0, (*_lines(basic, _COMMON), *rules))
@@ -141,7 +151,8 @@ def _domain(body: Body) -> Iterator[Block]:
 
 def _with_mask(rule: Body) -> Body:
     """The rule with its IPv4 prefix and mask in one value, as a line has them."""
-    return rule | {"rule-ipv4-prefix": f"{rule.get('rule-ipv4-prefix')} {rule.get('ipv4-netmask')}"}
+    both = [str(rule[key]) for key in ("rule-ipv4-prefix", "ipv4-netmask") if key in rule]
+    return rule | ({"rule-ipv4-prefix": " ".join(both)} if both else {})
 
 
 def _lines(body: Body, table: Table) -> Iterator[Block]:
@@ -150,7 +161,7 @@ def _lines(body: Body, table: Table) -> Iterator[Block]:
         value = at(body, *keys)
         if value is not None:
             yield Block(f"{words} {value}")
-    yield from (Block(line) for line in body.get(objects.LINES, ()))
+    yield from (Block(str(line)) for line in body.get(objects.LINES, ()))
 
 
 # -- objects of lines ---------------------------------------------------------------------------
@@ -167,6 +178,9 @@ def _read(text: str) -> tuple[Objects, dict[str, Block]]:
             path = objects.path_of(kind, body)
             made[path] = _joined(made.get(path, {}), body)
             lines.setdefault(path, block)
+    for path, body in made.items():
+        if key := objects.missing_key(path, body):
+            raise parse_error(lines[path].line, lines[path].text, f"has no {key}")
     return made, lines
 
 
@@ -228,8 +242,11 @@ def _values(block: Block, table: Table, modes: tuple[str, ...] = ()) -> Body:
 
 def _entries(block: Block) -> Iterator[Body]:
     for line in block.children:
-        prefix, *words = line.text.split()
-        yield {"ipv6-addr": canonical(prefix), **dict(zip(("v6-lsn-lid",), words[1:2], strict=False))}
+        match line.text.split():
+            case [prefix, "lsn-lid", lid]:
+                yield {"ipv6-addr": canonical(prefix), "v6-lsn-lid": lid}
+            case _:
+                yield {"ipv6-addr": line.text}
 
 
 def _switch(words: list[str]) -> Body | None:

@@ -61,6 +61,11 @@ class A10:
         made: Change = _DIALECTS[dialect].change(running, wanted)
         return made
 
+    def occupied(self, text: str, wanted: str, dialect: str) -> list[str]:
+        """See platforms.driver.Careful: numbers of LSN LIDs, and what a device or partition has one of."""
+        read = _DIALECTS[dialect].objects_of
+        return objects.occupied(read(text), read(wanted))
+
 
 def _shape(service: Service) -> str:
     row = TECHNIQUES[service.technique]

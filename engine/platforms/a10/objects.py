@@ -17,6 +17,7 @@ from typing import Any
 
 from ..naming import is_ours
 from ..objects import Body, Objects, Order, without_defaults
+from ..places import another_number, taken
 from ..values import canonical
 
 DROPPED = frozenset({"uuid", "a10-url", "sampling-enable"})
@@ -132,6 +133,10 @@ LW4O6 = Kind(
 )
 KINDS = (POOL, GROUP, LID, CLASS_LIST, PREFIX, NAT64, DS_LITE, MAP_E, MAP_T, TABLE, LW4O6)
 
+# What would be right where the operator has the place of one of our objects.
+_RIGHT = {LID.path: another_number("lsn_lid"), PREFIX.path: "another translation prefix of the service"}
+_SINGLE = "a device or a partition has one: another partition in ipv4aas_options.partition"
+
 
 def kind_of(path: str) -> Kind:
     """The kind of the object at a path. Raises KeyError for one that is none of these."""
@@ -221,6 +226,37 @@ def owned(objects: Objects) -> Objects:
         if _is_ours(kind, kept):
             found[path_of(kind, kept)] = kept
     return dict(sorted(found.items(), key=lambda item: (rank(item[0]), item[0])))
+
+
+def missing_key(path: str, body: Body) -> str:
+    """The key without which an object of ours has no path; empty where it has one, or is none of ours."""
+    try:
+        kind = kind_of(path)
+    except KeyError:
+        return ""
+    kept = normal(kind, body)
+    return kind.key if _is_ours(kind, kept) and kind.key and kind.key not in kept else ""
+
+
+def occupied(there: Objects, wanted: Objects) -> list[str]:
+    """Objects of the operator's where wanted ones would go: the number, prefix or single place is used."""
+    ours, used = owned(there), set(_used(there))
+    return [
+        problem
+        for path in owned(wanted)
+        for problem in taken([path], used, ours, _RIGHT.get(kind_of(path).path, _SINGLE))
+    ]
+
+
+def _used(objects: Objects) -> Iterator[str]:
+    """Paths of what is set up; a single object is always there, and set up where it names something."""
+    for path, body in objects.items():
+        try:
+            kind = kind_of(path)
+        except KeyError:
+            continue
+        if kind.key or at(body, *kind.fields[0]):
+            yield path_of(kind, body) if kind.key in body else path
 
 
 def _is_ours(kind: Kind, body: Body) -> bool:

@@ -17,6 +17,7 @@ from ..indented import Block
 from ..values import Leaf
 from . import contexts, maps, nat64, tunnels
 from .commands import commands
+from .occupied import occupied
 from .owned import MAP_E, MAP_T, domains, numbered_as, owned, text_of
 
 
@@ -56,6 +57,10 @@ class CiscoIosXe:
             indented.write(commands(after, before), inner=False),
             line_diff(text_of(before), text_of(after)),
         )
+
+    def occupied(self, text: str, wanted: str, dialect: str) -> list[str]:
+        """See platforms.driver.Careful."""
+        return occupied(text, wanted)
 
 
 def _map_t_services(blocks: tuple[Block, ...], wanted: tuple[Service, ...]) -> tuple[Service, ...]:

@@ -151,13 +151,15 @@ def _networks(pool: Entry) -> Iterator[IPv4Network]:
     for item in pool.statements:
         if not item.starts("address"):
             continue
-        first, *last = (Leaf(word, item.line, item.source) for word in item.words[1::2])
+        first, *last = (Leaf(word, item.line, item.source) for word in item.words[1:] or ("",))
         if not last:
             yield first.ipv4_network()
             continue
-        low, high = first.ipv4_network()[0], last[0].ipv4_network()[-1]
+        if len(last) != 2 or last[0].value != "to":
+            raise first.error("is neither a prefix nor a range such as 192.0.2.1/32 to 192.0.2.9/32")
+        low, high = first.ipv4_network()[0], last[1].ipv4_network()[-1]
         if low > high:
-            raise last[0].error(f"{high} is before {low}")
+            raise last[1].error(f"{high} is before {low}")
         yield from summarize_address_range(low, high)
 
 

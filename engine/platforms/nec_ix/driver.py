@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from ...plan.model import NodePlan
@@ -16,6 +17,7 @@ from ..driver import Change
 from ..edges import edge, in_order, numbered, provider
 from ..guard import option
 from ..indented import Block
+from ..places import another_number, taken
 from ..stanzas import Language, entry, leaf, own_lines, service_of, word_of
 
 _HEADER = re.compile(r"interface Tunnel[0-9]+\.0")
@@ -71,6 +73,16 @@ class NecIx:
     def change(self, running: str, wanted: str, dialect: str) -> Change:
         """See platforms.driver.Driver."""
         return _LANGUAGE.change(_owned(running), _owned(wanted))
+
+    def occupied(self, text: str, wanted: str, dialect: str) -> list[str]:
+        """See platforms.driver.Careful. A tunnel with none of our words is free, whatever else is in it."""
+        used = (block for block in indented.read(text) if own_lines(block, _WORDS).children)
+        places = (_headers(blocks) for blocks in (_owned(wanted), used, _owned(text)))
+        return taken(*places, another_number("tunnel"))
+
+
+def _headers(blocks: Iterable[Block]) -> list[str]:
+    return [block.text for block in blocks]
 
 
 def _owned(text: str) -> tuple[Block, ...]:

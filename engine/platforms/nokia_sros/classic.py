@@ -65,7 +65,8 @@ def read(text: str) -> list[Line]:
 
 
 def _words(block: Block) -> Words:
-    return tuple(word for word in _WORD.findall(block.text) if word != "create")
+    first, *words = _WORD.findall(block.text)
+    return (first, *(word for word in words if word != "create"))
 
 
 def _service(block: Block) -> Iterator[Line]:

@@ -11,9 +11,12 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from ..naming import is_ours
-from ..values import canonical
+from ..values import canonical, parse_error
 
 Words = tuple[str, ...]
+
+_QUOTED = re.compile(r'"(?:\\.|[^"\\])*"')
+_PLAIN = re.compile(r'[^"\s]+')  # needs no quotation marks
 
 _NAT_SERVICE = ("service", "nat")
 # Words that are followed by a name, which stands in quotation marks.
@@ -177,11 +180,9 @@ def spelled(words: Iterable[str]) -> Words:
     """Names in quotation marks, other words without, addresses as RFC 5952 writes them."""
     made: list[str] = []
     for word in words:
-        bare = word[1:-1] if re.fullmatch(r'".*"', word) else word
+        bare = word[1:-1] if _QUOTED.fullmatch(word) else word
         named = bool(made) and made[-1] in _NAMED and bare not in _CONTAINER_WORDS
-        # A quotation mark that stands alone, as in 0", is part of no name.
-        name = re.sub(r'(?<!\\)"', "", bare)
-        made.append(f'"{name}"' if named else canonical(bare))
+        made.append(f'"{bare}"' if named or not _PLAIN.fullmatch(bare) else canonical(bare))
     return tuple(made)
 
 
@@ -204,7 +205,11 @@ def owned(lines: Iterable[Line]) -> list[Line]:
 
 
 def _of_nat(lines: Iterable[Line]) -> list[Line]:
-    return [replace(line, words=spelled(line.words)) for line in lines if "nat" in line.words]
+    found = [line for line in lines if "nat" in line.words]
+    for line in found:
+        if any('"' in word and not _QUOTED.fullmatch(word) for word in line.words):
+            raise parse_error(line.line, str(line), 'a quotation mark stands alone; "name" would be')
+    return [replace(line, words=spelled(line.words)) for line in found]
 
 
 def _is_our_policy(line: Line) -> bool:

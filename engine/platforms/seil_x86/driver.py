@@ -22,6 +22,7 @@ from ..driver import Change
 from ..edges import edge, in_order, numbered
 from ..guard import option
 from ..naming import OURS, is_ours
+from ..places import another_number, taken
 from ..values import Leaf, canonical
 
 _TECHNIQUE = "ds-lite"
@@ -86,6 +87,12 @@ class SeilX86:
             _patch(before, after), _patch(after, before), line_diff("\n".join(before), "\n".join(after))
         )
 
+    def occupied(self, text: str, wanted: str, dialect: str) -> list[str]:
+        """See platforms.driver.Careful. A tunnel with none of our words is free, whatever else is in it."""
+        found = (_tunnels(wanted, dialect), _used(text, dialect), _tunnels(text, dialect))
+        places = ([f"interface tunnel{number}" for number in tunnels] for tunnels in found)
+        return taken(*places, another_number("tunnel"))
+
 
 def _patch(before: list[str], after: list[str]) -> str:
     out = [f"- {line}\n" for line in before if line not in after]
@@ -94,6 +101,11 @@ def _patch(before: list[str], after: list[str]) -> str:
 
 def _tunnels(text: str, dialect: str) -> dict[int, Found]:
     """Our tunnels by number, each with those of its lines that are ours."""
+    return {number: lines for number, lines in sorted(_used(text, dialect).items()) if _is_ours(lines)}
+
+
+def _used(text: str, dialect: str) -> dict[int, Found]:
+    """All tunnels in which there are lines of our words."""
     found: dict[int, Found] = {}
     for number, line in enumerate(text.splitlines(), 1):
         match = _LINE[dialect].fullmatch(_spelling(line, dialect))
@@ -104,7 +116,7 @@ def _tunnels(text: str, dialect: str) -> dict[int, Found]:
             if rest == word or rest.startswith(f"{word} "):
                 value = rest.removeprefix(word).strip()
                 found.setdefault(int(match["number"]), {})[what] = Leaf(value, number, line.strip())
-    return {number: lines for number, lines in sorted(found.items()) if _is_ours(lines)}
+    return found
 
 
 def _spelling(line: str, dialect: str) -> str:

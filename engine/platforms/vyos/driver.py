@@ -19,6 +19,7 @@ from ..diff import line_diff
 from ..driver import Change
 from ..guard import option
 from ..naming import OURS, owner, rule_name
+from ..places import another_number, taken
 from ..sessions import LAST_PORT, Wish
 from ..values import Leaf
 from . import commands
@@ -30,6 +31,7 @@ _IPIP6 = "ipip6"
 _FILTERING = "endpoint-independent"  # Jool's, where nothing else is set
 _RULE_NUMBERS = range(1, 1000000)
 _TUNNEL = re.compile("tun[0-9]+")
+_ANOTHER_TUNNEL = "another name in ipv4aas_options.tunnel"
 _PORTS = re.compile(r"(?P<low>\d+)-(?P<high>\d+)")
 
 
@@ -77,6 +79,20 @@ class Vyos:
             commands.changes(after, before),
             line_diff(commands.write(before), commands.write(after)),
         )
+
+    def occupied(self, text: str, wanted: str, dialect: str) -> list[str]:
+        """See platforms.driver.Careful."""
+        settings = (commands.owned(wanted), [*commands.read(text)], commands.owned(text))
+        return [
+            problem
+            for start, right in ((RULES, another_number("rule")), (TUNNELS, _ANOTHER_TUNNEL))
+            for problem in taken(*(_entries(start, found) for found in settings), right)
+        ]
+
+
+def _entries(start: Words, settings: Iterable[Setting]) -> list[str]:
+    """The rules or tunnels that settings are in."""
+    return [" ".join(item.entry) for item in settings if item.path[: len(start)] == start]
 
 
 def _unable(service: Service) -> Iterable[Wish]:

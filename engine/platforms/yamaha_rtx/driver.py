@@ -17,6 +17,7 @@ from .. import indented
 from ..driver import Change
 from ..edges import edge, in_order, numbered, provider
 from ..indented import Block
+from ..places import another_number, taken
 from ..stanzas import Language, entry, leaf, own_lines, service_of, word_of
 
 _HEADER = re.compile(r"tunnel select [0-9]+")
@@ -78,6 +79,27 @@ class YamahaRtx:
     def change(self, running: str, wanted: str, dialect: str) -> Change:
         """See platforms.driver.Driver."""
         return _LANGUAGE.change(_owned(running), _owned(wanted))
+
+    def occupied(self, text: str, wanted: str, dialect: str) -> list[str]:
+        """See platforms.driver.Careful. A tunnel with none of our words is free, whatever else is in it."""
+        configurations = (_owned(wanted), indented.read(text), _owned(text))
+        tunnels, descriptors = (
+            [[name for block in blocks if (name := place(block))] for blocks in configurations]
+            for place in (_tunnel_place, _nat_place)
+        )
+        return [
+            *taken(*tunnels, another_number("tunnel")),
+            *taken(*descriptors, another_number("nat_descriptor")),
+        ]
+
+
+def _tunnel_place(block: Block) -> str:
+    return block.text if _HEADER.fullmatch(block.text) and own_lines(block, _WORDS).children else ""
+
+
+def _nat_place(line: Block) -> str:
+    match = _NAT.fullmatch(line.text)
+    return f"nat descriptor {match[2]}" if match else ""
 
 
 def _descriptors(node: NodePlan, count: int) -> list[int]:

@@ -116,3 +116,11 @@ def test_no_packet_can_tell():
     report = compare((GATEWAY,), (replace(GATEWAY, filtering="endpoint-independent"),))
     assert report.services[0].packet is None
     assert "no packet was found" in report.text()
+
+
+def test_what_of_the_operators_is_in_the_way():
+    report = compare((GATEWAY,), (), occupied=["interface Tunnel5 is the operator's; another number"])
+    assert report.text().splitlines() == [
+        "hall7: planned, but the device does not carry it",
+        "configuration: interface Tunnel5 is the operator's; another number",
+    ]

@@ -1,0 +1,137 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A number that the operator uses is not taken: what it is, and what would be right."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from ansible_collections.ipv4aas.fleet.engine.platforms.driver import Careful, occupied
+from ansible_collections.ipv4aas.fleet.engine.platforms.registry import driver
+from platform_cases import CASES, LANGUAGES
+
+TUNNEL = "another number in ipv4aas_options.tunnel"
+DOMAIN = "another number in ipv4aas_options.first_domain"
+# Where the device model has something of the operator's: golden file, options, and what is said.
+TAKEN = [
+    ("nec_ix", "cli", "ds-lite", {"tunnel": 0}, [f"interface Tunnel0.0 is the operator's; {TUNNEL}"]),
+    ("nec_ix", "cli", "map-e", {"tunnel": 1}, [f"interface Tunnel1.0 is the operator's; {TUNNEL}"]),
+    ("yamaha_rtx", "cli", "ds-lite", {"tunnel": 1}, [f"tunnel select 1 is the operator's; {TUNNEL}"]),
+    (
+        "yamaha_rtx",
+        "cli",
+        "map-e",
+        {"tunnel": 2, "nat_descriptor": 1000},
+        [
+            f"tunnel select 2 is the operator's; {TUNNEL}",
+            "nat descriptor 1000 is the operator's; another number in ipv4aas_options.nat_descriptor",
+        ],
+    ),
+    ("seil_x86", "cli", "ds-lite", {"tunnel": 0}, [f"interface tunnel0 is the operator's; {TUNNEL}"]),
+    ("seil_x86", "recipe", "ds-lite", {"tunnel": 1}, [f"interface tunnel1 is the operator's; {TUNNEL}"]),
+    (
+        "vyos",
+        "cli",
+        "ds-lite",
+        {"tunnel": "tun2"},
+        ["interfaces tunnel tun2 is the operator's; another name in ipv4aas_options.tunnel"],
+    ),
+    *(
+        (
+            "a10",
+            dialect,
+            "ds-lite",
+            {"lsn_lid": 7},
+            ["cgnv6/lsn-lid/7 is the operator's; another number in ipv4aas_options.lsn_lid"],
+        )
+        for dialect in ("axapi", "cli")
+    ),
+    ("cisco_iosxe", "cli", "ds-lite", {"tunnel": 7}, [f"interface Tunnel7 is the operator's; {TUNNEL}"]),
+    (
+        "cisco_iosxe",
+        "cli",
+        "map-t-two-rules",
+        {"first_domain": 7},
+        [
+            f"nat64 map-t domain 7 is the operator's; {DOMAIN}",
+            f"event manager environment _ipv4aas_map_t_8 is the operator's; {DOMAIN}",
+        ],
+    ),
+]
+# What the operator adds to the device model, since one with it would hold no service of ours.
+ADDED = [
+    (
+        "vyos",
+        "cli",
+        "nat64",
+        "set nat64 source rule 100 source prefix '64:ff9b::/96'\n",
+        ["nat64 source rule 100 is the operator's; another number in ipv4aas_options.rule"],
+    ),
+    (
+        "cisco_iosxe",
+        "cli",
+        "nat64",
+        "nat64 prefix stateful 64:FF9B::/96\n",
+        ["nat64 prefix stateful is the operator's; a router has one"],
+    ),
+]
+
+
+def wanted(platform, dialect, name, **options):
+    return CASES[platform].rendered(dialect, *CASES[platform].golden[name], **options)
+
+
+@pytest.mark.parametrize(("platform", "dialect", "name", "options", "said"), TAKEN)
+def test_number_of_the_operator(platform, dialect, name, options, said):
+    text = CASES[platform].device(dialect).show()
+    assert occupied(driver(platform), text, wanted(platform, dialect, name, **options), dialect) == said
+
+
+@pytest.mark.parametrize(("platform", "dialect", "name", "added", "said"), ADDED)
+def test_what_the_operator_added(platform, dialect, name, added, said):
+    device = CASES[platform].device(dialect)
+    device.apply(added)
+    assert occupied(driver(platform), device.show(), wanted(platform, dialect, name), dialect) == said
+
+
+@pytest.mark.parametrize(
+    ("platform", "dialect", "name"),
+    [
+        (platform, dialect, name)
+        for platform, dialect in LANGUAGES
+        if hasattr(driver(platform), "occupied")
+        for name, services in CASES[platform].golden.items()
+        if services[0].technique in {row.technique for row in CASES[platform].rows(dialect)}
+    ],
+)
+def test_free_numbers_and_our_own_are_not_taken(platform, dialect, name):
+    """Nor what the operator has prepared for a service; before, with it, and after it is gone."""
+    box: Careful = driver(platform)
+    device = CASES[platform].device(dialect)
+    # The model of ACOS has a list of another type with the name of the golden file's service.
+    services = (replace(service, name=f"{service.name}-x") for service in CASES[platform].golden[name])
+    ours = CASES[platform].rendered(dialect, *services)
+    assert box.occupied(device.show(), ours, dialect) == []
+    change = box.change(box.owned(device.show(), dialect), ours, dialect)
+    device.apply(change.payload)
+    assert box.occupied(device.show(), ours, dialect) == []
+    assert box.occupied(device.show(), "", dialect) == []
+    device.apply(change.undo)
+    assert box.occupied(device.show(), ours, dialect) == []
+
+
+def test_place_that_a_device_has_one_of():
+    """A10: the class list of NAT64, and a translation prefix."""
+    prefix = "cgnv6/nat64/prefix/2001:db8:64::/96"
+    theirs = {
+        "cgnv6/nat64/global": {"inside": {"source": {"class-list": "customers0"}}},
+        prefix: {"prefix-val": "2001:0DB8:64::/96", "class-list": "customers0"},
+    }
+    assert occupied(driver("a10"), json.dumps(theirs), wanted("a10", "axapi", "nat64"), "axapi") == [
+        f"{prefix} is the operator's; another translation prefix of the service",
+        "cgnv6/nat64/global is the operator's; a device or a partition has one: "
+        "another partition in ipv4aas_options.partition",
+    ]
