@@ -7,4 +7,4 @@ from .loading import keep_byte_code
 
 keep_byte_code(__name__, __spec__.loader)
 
-VERSION = "0.2.0"
+VERSION = "0.3.0"

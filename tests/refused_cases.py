@@ -12,7 +12,7 @@ import yaml
 from fleet_samples import GOLDEN, expect
 
 REFUSED = GOLDEN / "refused"
-AREAS = ("capability", "connection", "device", "inventory")
+AREAS = ("capability", "connection", "device", "host", "inventory")
 
 
 def rows(area: str) -> list[tuple[str, dict[str, Any]]]:

@@ -51,7 +51,7 @@ def read(text: str) -> Located:
     try:
         found = _Decoder().decode(text or "{}")
     except json.JSONDecodeError as error:
-        raise ParseError(f"line {error.lineno}: {error.msg}") from error
+        raise ParseError(f"line {error.lineno}: not JSON: {error.msg}") from error
     if not isinstance(found, Located):
         raise ParseError("line 1: is no object")
     return found

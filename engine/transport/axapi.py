@@ -17,7 +17,7 @@ from urllib.parse import quote
 from ..platforms.a10 import objects
 from ..platforms.a10.objects import Kind, at, put
 from ..platforms.objects import Body, Edit, Objects, write
-from .rest import Rejected, Unclear, request
+from .rest import NotLetIn, Rejected, Unclear, request
 from .target import Target
 
 _BASE = "/axapi/v3"
@@ -41,7 +41,10 @@ class Axapi:
 
     def open(self) -> None:
         credentials = {"username": self.target.username, "password": self.target.password or ""}
-        answer = self._ask("POST", "/auth", {"credentials": credentials})
+        try:
+            answer = self._ask("POST", "/auth", {"credentials": credentials})
+        except Rejected as error:
+            raise NotLetIn(str(error)) from error
         self._signature = str(at(answer, "authresponse", "signature") or "")
         if not self._signature:
             raise Rejected("POST /auth: there is no signature in the answer")

@@ -26,6 +26,16 @@ OWNER = "ipv4aas.fleet"
 LOCK_PATIENCE = 40
 # Seconds that an answer may be late before the change counts as begun.
 _LATENESS = 60
+# Words of Python, of the node, of a shell and of ssh -> what helps.
+_ADVICE = {
+    "can't open file": "install the software node with the role ipv4aas.fleet.software_node",
+    "python3: not found": "install Python 3.11 or newer on the host",
+    "no node answers": "the role ipv4aas.fleet.software_node does that",
+    "[Errno 13]": "set ansible_become: true for the host",
+    "Permission denied (": "look at ansible_user, ansible_password and ansible_ssh_private_key_file of the"
+    " host",
+    "connect to host": "look at ansible_host and ansible_port of the host",
+}
 
 
 class LocalSession:
@@ -101,7 +111,7 @@ class LocalSession:
         try:
             code, out, err = self._run([*self._command, *words], feed)
         except Exception as error:
-            raise TransportError(step, f"no answer: {error}", self._progress.left) from error
+            raise TransportError(step, _advised(f"no answer: {error}"), self._progress.left) from error
         if code == 0:
             with contextlib.suppress(ValueError):
                 return json.loads(out)
@@ -109,9 +119,13 @@ class LocalSession:
         if wrong is not None and refused is not None:
             self._progress.phase = refused
         said = " ".join((err or out).split()) or "nothing"
-        raise TransportError(
-            step, wrong or f"no answer: exit code {code}, it said: {said}", self._progress.left
-        )
+        wrong = wrong or f"no answer: exit code {code}, it said: {said}"
+        raise TransportError(step, _advised(wrong), self._progress.left)
+
+
+def _advised(wrong: str) -> str:
+    """With what helps, where that is known."""
+    return "; ".join([wrong, *(advice for words, advice in _ADVICE.items() if words in wrong)])
 
 
 def _refusal(text: str) -> str | None:

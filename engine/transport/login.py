@@ -17,11 +17,11 @@ from ncclient.transport.errors import (  # type: ignore[import-untyped]
 from netmiko.exceptions import NetmikoAuthenticationException
 
 from .progress import UNCHANGED
+from .reach import WHERE, unreachable
 from .session import TransportError
 from .target import Target
 
 _CREDENTIALS = "ansible_user, ansible_password and ansible_ssh_private_key_file of the host"
-_WHERE = "ansible_host and ansible_port of the host"
 _OTHER_KEY = (paramiko.BadHostKeyException, SSHUnknownHostError)
 _NOT_LET_IN = (paramiko.AuthenticationException, AuthenticationError, NetmikoAuthenticationException)
 # What the libraries say in words only -> what it means and what to look at.
@@ -29,7 +29,7 @@ _WORDS = {
     "no authentication methods": f"is offered neither a password nor a key; set {_CREDENTIALS}",
     "no acceptable host key": "shows a host key of another type than the one that is known; add that one to"
     " {known} after comparing it",
-    "protocol banner": f"does not speak SSH; look at {_WHERE}",
+    "protocol banner": f"does not speak SSH; look at {WHERE}",
     "subsystem": "lets {user} in, but has no NETCONF there; switch it on in the device, or look at"
     " ansible_port of the host",
     "enter enable mode": "does not let {user} into the privileged mode; look at ansible_become_password of"
@@ -42,18 +42,8 @@ def dial(target: Target) -> socket.socket:
     place = target.place
     try:
         line = socket.create_connection((target.host, target.port), timeout=target.timeout)
-    except (socket.gaierror, UnicodeError) as error:
-        raise _stop(
-            f"{target.host} has no address that is known here; look at ansible_host of the host"
-        ) from error
-    except ConnectionRefusedError as error:
-        wrong = f"nothing listens on {place}; look at {_WHERE}, and whether that server is on in the device"
-        raise _stop(wrong) from error
-    except TimeoutError as error:
-        wrong = f"{place} does not answer within {target.timeout:g} s; look at {_WHERE}, and at the way there"
-        raise _stop(wrong) from error
-    except OSError as error:
-        raise _stop(f"{place} cannot be reached: {error.strerror}; look at {_WHERE}") from error
+    except (OSError, UnicodeError) as error:
+        raise _stop(unreachable(error, target)) from error
     try:
         begun = line.recv(1, socket.MSG_PEEK)
     except TimeoutError as error:

@@ -20,6 +20,7 @@ from typing import Protocol, TypeVar
 from ..platforms.driver import Change
 from ..platforms.objects import Body, Edit, read_edits
 from .progress import CONFIRMED, UNCHANGED, Phase, Progress
+from .reach import unreachable
 from .session import CapabilityMissing, TransportError
 from .target import Target
 
@@ -28,6 +29,10 @@ T = TypeVar("T")
 
 class Rejected(Exception):
     """The device answered and refused; nothing of the request was done."""
+
+
+class NotLetIn(Rejected):
+    """The device does not take who logs in."""
 
 
 class Unclear(Exception):
@@ -79,11 +84,27 @@ class RestSession:
 
     def __enter__(self) -> RestSession:
         try:
-            self._call("connect", self._api.open)
+            self._call("connect", self._open)
         except TransportError:
             self._log_off()
             raise
         return self
+
+    def _open(self) -> None:
+        target = self._api.target
+        try:
+            _context(target)
+        except OSError as error:
+            wrong = f"the file of authorities {target.ca_file}: {(error.strerror or str(error)).lower()}"
+            raise Rejected(f"{wrong}; look at ansible_httpapi_ca_path of the host") from error
+        try:
+            self._api.open()
+        except NotLetIn as error:
+            shown = "with the password" if target.password else "without a password"
+            wrong = f"{target.place} does not let {target.username} in {shown} ({error})"
+            raise Rejected(f"{wrong}; look at ansible_user and ansible_password of the host") from error
+        except (OSError, UnicodeError) as error:
+            raise Rejected(unreachable(error, target)) from error
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -20,7 +20,7 @@ from ..platforms.infoblox import objects
 from ..platforms.infoblox.objects import Kind
 from ..platforms.naming import is_ours
 from ..platforms.objects import Body, Edit, Objects, write
-from .rest import Rejected, Unclear, request
+from .rest import NotLetIn, Rejected, Unclear, request
 from .target import Target
 
 _COOKIE = "ibapauth"
@@ -141,7 +141,7 @@ class Wapi:
 def _answer(what: str, status: int, text: str) -> Any:
     """The document of an answer. Raises Rejected for a refusal, Unclear for what is none."""
     if status == 401:
-        raise Rejected(f"{what}: wrong user name or password")
+        raise NotLetIn(f"{what}: wrong user name or password")
     try:
         document = json.loads(text) if text.strip() else {}
     except ValueError as error:

@@ -17,7 +17,7 @@ from ansible_collections.ipv4aas.fleet.engine.transport.session import Session, 
 
 from . import journal, rollout
 from .action import Skipped
-from .post_check import Judge
+from .post_check import DEVICE_STATE, Judge
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,11 +57,11 @@ def carry_out(job: Job, open_session: Callable[[], Session]) -> tuple[Outcome, s
             )
     except Exception as error:
         left = error.left if isinstance(error, TransportError) else UNCHANGED
-        entry.end(journal.FAILED, left, message=str(error))
+        entry.end(journal.FAILED, left, message=str(error), checked=job.judge.words)
         rollout.stop(job.dest, job.run, job.node.name)
         raise
     verdict = journal.CHANGED if outcome.changed else journal.UNCHANGED
-    checked = ", ".join(job.judge.told)
+    checked = job.judge.words or DEVICE_STATE
     return outcome, entry.end(
         verdict, outcome.left, before=outcome.before, after=outcome.after, checked=checked
     )

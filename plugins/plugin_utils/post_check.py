@@ -44,15 +44,16 @@ _FLAGS = {
 class Judge:
     """Decides whether a change is kept: one source after the other, each of which may have nothing to ask.
 
-    A source gives what is asked, in words, and the check; ``told`` says by what was judged.
+    A source gives what is asked, in words, and the check; ``told`` says by what was judged, if it was.
     """
 
     def __init__(self, *sources: Callable[[], tuple[str, Check] | None]) -> None:
         self._sources = sources
-        self.told = [DEVICE_STATE]
+        self.told: list[str] = []
 
     def __call__(self) -> list[str]:
         """The problems of the first that has any."""
+        self.told = [DEVICE_STATE]
         for source in self._sources:
             found = source()
             if found is not None:
@@ -60,6 +61,11 @@ class Judge:
                 if problems := found[1]():
                     return problems
         return []
+
+    @property
+    def words(self) -> str:
+        """By what was judged; empty where nothing was."""
+        return ", ".join(self.told)
 
 
 def command(host: str, words: Sequence[str], seconds: float) -> Check:

@@ -21,7 +21,7 @@ from ...techniques.service import PROVISIONER, Delegation, Service
 from .. import own_file, own_list
 from ..driver import Change, ParseError
 
-_NAMES = "enabler_name, and where wanted service_name, isp_name and ttl"
+_NAMES = "enabler_name, and where wanted service_name, isp_name and ttl (seconds up to 604800)"
 
 
 class Hb46pp:

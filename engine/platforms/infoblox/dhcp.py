@@ -58,7 +58,9 @@ def problems(node: NodePlan, services: Sequence[Service]) -> Iterator[Problem]:
         try:
             IPv6Network(_network(node, service))
         except ValueError as error:
-            yield Problem(place, f"service {service.name}: {error}", meaning)
+            given = node.options.get("network")
+            named = service.name in given if isinstance(given, dict) else given is not None
+            yield Problem(place, f"service {service.name}: {error if named else 'missing'}", meaning)
         try:
             _value(service)
         except OptionError as error:

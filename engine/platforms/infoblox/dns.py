@@ -81,7 +81,7 @@ def services(found: Objects, wanted: tuple[Service, ...]) -> Iterator[Service]:
                 raise leaf(text, path, "").error("has no prefix")
             carried = {
                 "role": RESOLVER,
-                "translation_prefix": leaf(text, path, body["prefix"], "prefix").ipv6_network(),
+                "translation_prefix": leaf(text, path, body["prefix"], "prefix").pref64(),
                 "dns64": Dns64(
                     exclude=_excluded(text, path, body),
                     clients=_clients(text, path, body),
@@ -112,7 +112,7 @@ def _clients(text: str, path: str, body: Body) -> tuple[IPv6Network, ...]:
     entries = _entries(text, path, body, "clients")
     for address, permission in entries:
         if permission != _ALLOW:
-            raise address.error(f"{permission} of {address.value} is not understood")
+            raise address.error(f"{permission} of {address.value} is not {_ALLOW}")
     if any(address.value == _ANYBODY for address, _permission in entries):
         return ()
     return tuple(address.ipv6_network() for address, _permission in entries)
@@ -127,5 +127,5 @@ def _private(text: str, path: str, body: Body) -> tuple[IPv4Network, ...]:
         raise last.error(f"does not end with {_ALLOW} of {_EVERY_IPV4}")
     for address, permission in denied:
         if permission != _DENY:
-            raise address.error(f"{permission} of {address.value} is not understood")
+            raise address.error(f"{permission} of {address.value} is not {_DENY}")
     return tuple(address.ipv4_network() for address, _permission in denied)

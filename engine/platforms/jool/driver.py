@@ -146,9 +146,13 @@ def _document(service: Service) -> dict[str, Any]:
 
 def _prefix(document: Document) -> IPv6Network:
     try:
-        return IPv6Network(document.settings["pool6"], strict=False)
+        prefix = IPv6Network(document.settings["pool6"], strict=False)
     except (KeyError, ValueError) as error:
         raise document.error(f"global.pool6: is no IPv6 prefix: {error}") from error
+    wrong = prefix_problem(prefix)
+    if wrong:
+        raise document.error(f"global.pool6: {prefix}: {wrong}")
+    return prefix
 
 
 def _pool(document: Document, wanted: Pool | None) -> Pool:

@@ -111,7 +111,8 @@ def parse(leaves: Sequence[Leaf], wanted: tuple[Service, ...]) -> tuple[Service,
         elif leaf.text.startswith(_MSS):
             whole["mss_clamp"] = leaf_after(leaf, _MSS).integer(0, 65535)
         elif leaf.text != _SECURITY and not leaf.text.startswith(_INTERFACE):
-            raise leaf.error("is not understood")
+            known = ", ".join(each.strip() for each in (_FRAGMENT, _MSS, _SECURITY, _INTERFACE))
+            raise leaf.error(f"is not understood; expected {known}, or a domain and its rules")
     ruled: dict[str, list[FoundRule]] = {}
     bindings: dict[str, list[tuple[Binding, IPv6Address]]] = {}
     facts: dict[str, dict[str, Any]] = {}

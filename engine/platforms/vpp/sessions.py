@@ -139,6 +139,6 @@ def _kinds(section: Section, starts: tuple[str, ...]) -> dict[str, list[Leaf]]:
     for line in section.lines:
         start = next((start for start in starts if line.text.startswith(start)), None)
         if start is None:
-            raise line.error("is not understood")
+            raise line.error(f"is not understood; expected {', '.join(starts)}")
         kinds[start].append(line)
     return kinds

@@ -39,7 +39,7 @@ def pairs(line: Leaf, start: str, allowed: Iterable[str] = _DOMAIN_WORDS) -> dic
     found = {}
     for word, value in zip(words[::2], words[1::2], strict=False):
         if word not in allowed:
-            raise line.error(f"{word} is not understood")
+            raise line.error(f"{word} is not understood; one of {', '.join(allowed)}")
         found[word] = Leaf(value, line.line, line.text)
     if len(words) % 2:
         raise line.error(f"{words[-1]} has no value")

@@ -155,6 +155,19 @@ def test_a_canary_that_fails_is_the_only_one_touched(network: Network) -> None:
     assert network.carry(NEW) == ALL
 
 
+def test_a_fault_of_the_program_is_a_failure_too(network: Network) -> None:
+    """Here a negative time, which a library does not like."""
+    network.move(NEW)
+    network.hosts["r0001"]["deploy_timeout"] = -1
+    network.write()
+    stopped = network.run("deploy")
+    assert stopped.code != 0
+    assert stopped.count("failed") == 1
+    assert network.carry(NEW) == []
+    assert network.states() == {**dict.fromkeys(ALL, UNTOUCHED), "r0001": ("failed", "unchanged")}
+    assert not network.lock.exists()
+
+
 def test_a_batch_that_fails_goes_back_and_the_run_is_resumed(network: Network) -> None:
     network.move(NEW)
     network.fleet["r0002"].router.orders.append(

@@ -76,7 +76,7 @@ def test_it_takes_the_file_without_services(handle, program):
     ("program", "old", "new"),
     [
         ("jool", '"pool6"', '"pool7"'),
-        ("jool", "64:ff9b::/96", "64:ff9b::/xx"),
+        ("jool", "2001:db8:64::/96", "2001:db8:64::/xx"),
         ("jool", '"pool4"', '"eamt"'),
         ("jool", '"TCP"', '"SCTP"'),
         ("jool", '"prefix": "198.51.100.64/26",', ""),

@@ -342,14 +342,13 @@ def test_a_wrong_password_is_told_without_it(acos: EmulatedAcos, reach: Target) 
     wrong = replace(reach, password="hunter2-of-the-test")
     with pytest.raises(TransportError) as caught:
         roll_out(FIRST, wrong)
-    assert str(caught.value) == (
-        "connect: POST /auth: Incorrect user name or password: ******** (device: unchanged)"
-    )
-    assert "hunter2" not in repr(wrong)
+    assert "(POST /auth: Incorrect user name or password: ********)" in str(caught.value)
+    assert "hunter2" not in repr(wrong) + str(caught.value)
+    assert caught.value.left == "unchanged"
 
 
 def test_a_certificate_of_an_unknown_authority_is_refused(acos: EmulatedAcos, reach: Target) -> None:
-    with pytest.raises(TransportError, match="certificate verify failed") as caught:
+    with pytest.raises(TransportError, match=r"certificate of .* is not trusted") as caught:
         roll_out(FIRST, replace(reach, ca_file=None))
     assert caught.value.step == "connect"
     assert acos.requests == []
@@ -358,6 +357,6 @@ def test_a_certificate_of_an_unknown_authority_is_refused(acos: EmulatedAcos, re
 
 def test_a_device_that_does_not_answer_is_given_up(acos: EmulatedAcos, reach: Target) -> None:
     acos.stop()
-    with pytest.raises(TransportError, match="refused") as caught:
+    with pytest.raises(TransportError, match="nothing listens on") as caught:
         roll_out(FIRST, reach)
     assert (caught.value.step, caught.value.left) == ("connect", "unchanged")

@@ -246,7 +246,7 @@ def test_unknown_host_key_is_refused(xr: NetconfDevice, tmp_path: Path) -> None:
         roll_out(PLAN, strange, confirm_within=30)
     other = tmp_path / "other"
     other.write_text(xr.ssh.known_hosts.read_text().split()[0] + " " + new_public_key(tmp_path) + "\n")
-    with pytest.raises(TransportError, match="Unknown host key") as caught:
+    with pytest.raises(TransportError, match="shows another host key") as caught:
         roll_out(PLAN, replace(target(xr), known_hosts=str(other)), confirm_within=30)
     assert caught.value.step == "connect"
     assert roll_out(PLAN, replace(strange, verify_host_key=False), confirm_within=30).changed

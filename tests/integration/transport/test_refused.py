@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import os
 import re
+import shutil
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -16,12 +17,17 @@ from pathlib import Path
 from typing import Any
 
 import asyncssh
+import emulated_acos
+import emulated_nios
 import pytest
 from ansible_collections.ipv4aas.fleet.engine.transport.connect import session_for
 from ansible_collections.ipv4aas.fleet.engine.transport.session import TransportError
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.action import Failed
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.device import DEFAULT_PORTS, FEATURES, target
+from emulated_acos import EmulatedAcos
 from emulated_model import ModelRouter
+from emulated_nios import EmulatedNios
+from emulated_rest import certificate
 from emulated_router import Ground
 from platform_cases import CASES
 from refused_cases import expect_message, rows
@@ -97,6 +103,7 @@ class Bench:
         self.known_hosts = folder / "known_hosts"
         self.port = 0
         self.stops: list[Callable[[], object]] = []
+        self.https: dict[str, Any] = {}
 
     def open(self, kind: str) -> None:
         self.ground.start()
@@ -105,6 +112,8 @@ class Bench:
         key = self.ground.public_key
         if name in ("awplus", "unprivileged"):
             return self._model(unprivileged=name == "unprivileged")
+        if name in ("acos", "nios"):
+            return self._https(name)
         if name in ("closed", "silent", "shy", "mail"):
             self._plain(name)
         else:
@@ -177,6 +186,14 @@ class Bench:
         self.stops.insert(0, router.stop)
         self.port, self.known_hosts, self.ground.user_key = router.port, router.known_hosts, router.user_key
 
+    def _https(self, name: str) -> None:
+        authority, host_file = certificate(self.folder)
+        server = EmulatedAcos(host_file) if name == "acos" else EmulatedNios(host_file)
+        self.stops.insert(0, server.stop)
+        self.port, self.https = server.port, {"ansible_httpapi_ca_path": str(authority)}
+        kind = emulated_acos if name == "acos" else emulated_nios
+        self.https |= {"ansible_user": kind.USER, "ansible_password": kind.PASSWORD}
+
     def close(self) -> None:
         for stop in self.stops:
             stop()
@@ -188,7 +205,7 @@ class Bench:
             "ansible_port": self.port,
             "ansible_user": USER,
             "ansible_ssh_private_key_file": str(self.ground.user_key),
-        }
+        } | self.https
         put = {
             name: value.replace("FOLDER", str(self.folder)) if isinstance(value, str) else value
             for name, value in given.items()
@@ -205,14 +222,22 @@ def public(key: asyncssh.SSHKey) -> str:
     return key.export_public_key().decode().strip()
 
 
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    made = Bench(tmp_path / "bench")
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of keys that open nothing."""
+    folder = tmp_path_factory.mktemp("keys")
     key = asyncssh.generate_private_key("ssh-ed25519")
-    key.write_private_key(str(made.folder / "other_key"))
-    key.write_private_key(str(made.folder / "secret_key"))
-    key.write_private_key(str(made.folder / "locked_key"), passphrase="Th3-Passphrase")
-    key.write_public_key(str(made.folder / "user_key.pub"))
+    for name in ("other_key", "secret_key"):
+        key.write_private_key(str(folder / name))
+    key.write_private_key(str(folder / "locked_key"), passphrase="Th3-Passphrase")
+    key.write_public_key(str(folder / "user_key.pub"))
+    return folder
+
+
+@pytest.fixture
+def bench(tmp_path: Path, keys: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path / "bench")
+    shutil.copytree(keys, made.folder, dirs_exist_ok=True)
     (made.folder / "secret_key").chmod(0)
     yield made
     made.close()

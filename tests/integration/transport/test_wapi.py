@@ -276,7 +276,11 @@ def check_left(left: str, old: list[str], server: EmulatedNios) -> None:
 def test_a_wrong_password_is_told_without_it(grid: EmulatedNios, reach: Target) -> None:
     with pytest.raises(TransportError) as caught:
         roll_out(FIRST, replace(reach, password="hunter2-of-the-test"))
-    assert str(caught.value) == "connect: GET grid: wrong user name or password (device: unchanged)"
+    assert "does not let ops in with the password (GET grid: wrong user name or password)" in str(
+        caught.value
+    )
+    assert "hunter2" not in str(caught.value)
+    assert caught.value.left == "unchanged"
 
 
 def test_networks_are_read_page_by_page(grid: EmulatedNios, reach: Target) -> None:

@@ -340,13 +340,13 @@ def test_what_cannot_be_expressed_is_refused_all_at_once():
     second = replace(NAT64, name="plat", technique="464xlat")
     with pytest.raises(Refused) as caught:
         rendered(service, second, lsn_lid={"hall7": 1024, "plat": 9}, customers=["2001:db8::1/64"])
-    options = "box.ipv4aas_options"
+    options = "hosts.box.ipv4aas_options"
     assert str(caught.value).splitlines() == [
         f"{options}.customers: service hall7: 2001:db8::1/64 has host bits set; a list of IPv6 prefixes",
         f"{options}.customers: service plat: 2001:db8::1/64 has host bits set; a list of IPv6 prefixes",
         f"{options}.lsn_lid: 1024 for service hall7; "
         "the number, 1 to 1023, of an LSN LID that nobody else uses",
-        "box.ipv4aas_services: box has room for one service of NAT64 or 464XLAT, not for hall7, plat; "
+        "hosts.box.ipv4aas_services: box has room for one service of NAT64 or 464XLAT, not for hall7, plat; "
         "another host or partition for the others",
         "ipv4aas_services.hall7.eam: box is not told of eam; none, or a fallback",
         "ipv4aas_services.hall7.sharing: box cannot begin at port 1023; an even port",

@@ -68,7 +68,7 @@ def test_the_default_exclude_is_an_empty_list():
     with pytest.raises(Refused) as caught:
         rendered(HALL, exclude_permission=None)
     assert str(caught.value) == (
-        "box.ipv4aas_options.exclude_permission: missing: hall7 has dns64.exclude of its own; "
+        "hosts.box.ipv4aas_options.exclude_permission: missing: hall7 has dns64.exclude of its own; "
         "ALLOW or DENY, as excluded addresses have it in a DNS64 group that works"
     )
     with pytest.raises(Refused, match="'MAYBE' does not fit"):
@@ -141,7 +141,7 @@ def test_each_value_counts(fields, changed):
         ({"prefix": None}, "line 2: dns64group/ipv4aas-hall7: has no prefix"),
         (
             {"clients": [{"address": "2001:db8::/32", "permission": "DENY"}]},
-            "clients: DENY of 2001:db8::/32 is not understood",
+            "clients: DENY of 2001:db8::/32 is not ALLOW",
         ),
         (
             {"mapped": [{"address": "10.0.0.0/8", "permission": "DENY"}]},
@@ -154,7 +154,7 @@ def test_each_value_counts(fields, changed):
                     {"address": "0.0.0.0/0", "permission": "ALLOW"},
                 ]
             },
-            "mapped: ALLOW of 10.0.0.0/8 is not understood",
+            "mapped: ALLOW of 10.0.0.0/8 is not DENY",
         ),
         (
             {
@@ -224,11 +224,11 @@ def test_what_cannot_be_told_is_refused_all_at_once():
     with pytest.raises(Refused) as caught:
         rendered(*services, network={"hall7": "2001:db8:1::1/64"})
     assert str(caught.value).splitlines() == [
-        "box.ipv4aas_options.network: service aftr: At least 3 parts expected in 'None'; "
+        "hosts.box.ipv4aas_options.network: service aftr: missing; "
         "the IPv6 network of NIOS that customers ask from, such as 2001:db8:1::/64",
-        "box.ipv4aas_options.network: service hall7: 2001:db8:1::1/64 has host bits set; "
+        "hosts.box.ipv4aas_options.network: service hall7: 2001:db8:1::1/64 has host bits set; "
         "the IPv6 network of NIOS that customers ask from, such as 2001:db8:1::/64",
-        "box.ipv4aas_options.network: service other: At least 3 parts expected in 'None'; "
+        "hosts.box.ipv4aas_options.network: service other: missing; "
         "the IPv6 network of NIOS that customers ask from, such as 2001:db8:1::/64",
         "ipv4aas_services.aftr: '' has a label that is empty or longer than 63 octets; "
         "values that DHCPv6 can carry",

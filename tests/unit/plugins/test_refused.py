@@ -9,6 +9,7 @@ import contextlib
 
 import pytest
 from ansible_collections.ipv4aas.fleet.engine.plan.model import NodePlan
+from ansible_collections.ipv4aas.fleet.engine.platforms import registry
 from ansible_collections.ipv4aas.fleet.engine.platforms.driver import ParseError
 from ansible_collections.ipv4aas.fleet.engine.platforms.registry import driver
 from ansible_collections.ipv4aas.fleet.plugins.action import drift_info
@@ -61,11 +62,26 @@ def test_device(name, case, run_action, monkeypatch):
     expect_message("device", name, result["msg"])
 
 
+@pytest.mark.parametrize(("name", "case"), parameters("host"))
+def test_host(name, case, run_action, monkeypatch):
+    def answer(command, stdin):
+        if "lost" in case:
+            raise ConnectionError(case["lost"])
+        return case["code"], "", case["said"]
+
+    node = NodePlan(name="br1", role="gateway", platform="linux", dialect="json", services=())
+    monkeypatch.setattr(drift_info.plan_file, "node_to_configure", lambda plan, host: node)
+    monkeypatch.setattr(drift_info.plan_file, "nodes", lambda plan, hosts: [node])
+    result = run_action("drift_info", answer=answer)
+    assert result.get("failed")
+    expect_message("host", name, result["msg"])
+
+
 @pytest.mark.parametrize(
     ("area", "name", "case"),
     [pytest.param(area, *row, id=row[0]) for area in ("capability", "inventory") for row in rows(area)],
 )
-def test_inventory(area, name, case, run_action):
+def test_inventory(area, name, case, run_action, monkeypatch):
     service, gateway = case.get("name", "hall7"), case["host"]["ipv4aas_role"] == "gateway"
     hosts = {"br1": case["host"] | {"ipv4aas_carries": [service]}} | case.get("others", {})
     if not gateway:  # a service has a gateway
@@ -74,6 +90,10 @@ def test_inventory(area, name, case, run_action):
             "ipv4aas_role": "gateway",
             "ipv4aas_carries": [service],
         }
+    # What else could do it is told of a few, so that a new platform changes no message.
+    known = {*(host["ipv4aas_platform"] for host in hosts.values()), "linux", "asr9000", "openwrt", "bind"}
+    features = {name: box for name, box in registry.all_features().items() if name in known}
+    monkeypatch.setattr(registry, "all_features", lambda: features)
     shared = {"ipv4aas_services": {service: case["service"]}, "ansible_password": SECRET}
     result = run_action("plan", {}, {"hostvars": {name: shared | host for name, host in hosts.items()}})
     if not result.get("failed"):
