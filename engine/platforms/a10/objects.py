@@ -263,7 +263,7 @@ def occupied(there: Objects, wanted: Objects) -> list[str]:
     return [
         problem
         for path in owned(wanted)
-        for problem in taken([path], used, ours, _RIGHT.get(kind_of(path).path, _SINGLE))
+        for problem in taken([path], used, ours, right=_RIGHT.get(kind_of(path).path, _SINGLE))
     ]
 
 
