@@ -84,6 +84,10 @@ class Schema:
         thing = words[: len(kind.path) + 1]
         return kind.ours(thing[-1]) or thing in referred
 
+    def things(self, statements: Iterable[Statement]) -> Iterator[str]:
+        """The entries that statements are in."""
+        return (" ".join(self.object_of(item.words)) for item in statements if self.kind_of(item.words))
+
     def rank(self, item: Statement) -> tuple[int, Words, list[tuple[int, str]], Statement]:
         """Where a statement stands among ours."""
         kind = self.kind_of(item.words)
@@ -126,6 +130,10 @@ class Cli:
             junos.commands(after, before, object_of, leaves),
             line_diff(junos.write(before), junos.write(after)),
         )
+
+    def things(self, text: str, *, ours: bool) -> Iterator[str]:
+        """The entries of our kinds by their words: ours, or whosever they are."""
+        return self.schema.things(self._owned(text) if ours else junos.read(text))
 
     def _owned(self, text: str) -> list[Statement]:
         schema = self.schema
@@ -174,6 +182,11 @@ class Netconf:
             self._edit(after, before),
             line_diff(self._text(before), self._text(after)),
         )
+
+    def things(self, text: str, *, ours: bool) -> Iterator[str]:
+        """The entries of our kinds by their words: ours, or whosever they are."""
+        tree = self._owned(text) if ours else xml.read(text, plain_keys=True)
+        return self.schema.things(self._words(tree, ()))
 
     def _edit(self, before: Node, after: Node) -> str:
         return self._text(xml.edit(before, after, self._deletable, self.schema.leaf_lists) or Node("config"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 
-def taken(wanted: Iterable[str], there: Iterable[str], ours: Iterable[str], right: str) -> list[str]:
+def taken(wanted: Iterable[str], there: Iterable[str], ours: Iterable[str], *, right: str) -> list[str]:
     """The wanted places that are on the device and not ours, in words; ``right`` says what would be right."""
     others = set(there) - set(ours)
     return [f"{place} is the operator's; {right}" for place in dict.fromkeys(wanted) if place in others]

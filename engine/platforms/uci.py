@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from .values import Leaf, parse_error
 
+_KEY = re.compile(
+    r"[^\s'\"\\#]+"
+)  # of a section's type and of an option: they are written without quotation marks
 Value = str | tuple[str, ...]  # a list has several values
 
 
@@ -46,12 +50,12 @@ def read(text: str) -> list[Section]:
         match words:
             case ["package", name]:
                 package = name
-            case ["config", type_, *name] if len(name) <= 1:
+            case ["config", type_, *name] if len(name) <= 1 and _KEY.fullmatch(type_):
                 sections.append(Section(type_, "".join(name), {}, package, number))
-            case ["option", key, value] if sections:
+            case ["option", key, value] if sections and _KEY.fullmatch(key):
                 sections[-1].options[key] = value
                 sections[-1].lines[key] = number
-            case ["list", key, value] if sections:
+            case ["list", key, value] if sections and _KEY.fullmatch(key):
                 old = sections[-1].options.get(key, ())
                 sections[-1].options[key] = (*((old,) if isinstance(old, str) else old), value)
                 sections[-1].lines.setdefault(key, number)

@@ -24,8 +24,8 @@ def objects_of(text: str) -> Objects:
     """All objects of a document. Raises ParseError."""
     found = read(text)
     for path, body in found.items():
-        if key := objects.missing_key(path, body):
-            raise leaf(text, path, path).error(f"has no {key}")
+        if wrong := objects.fault(path, body):
+            raise leaf(text, path, path).error(wrong)
     return found
 
 

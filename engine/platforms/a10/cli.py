@@ -20,14 +20,29 @@ from ..indented import Block
 from ..objects import Body, Edit, Objects, edits
 from ..values import Leaf, canonical, parse_error
 from . import objects
-from .objects import CLASS_LIST, DS_LITE, GROUP, INSIDE, LID, MAP_E, MSS, NAT64, POOL, PREFIX, Kind, at, put
+from .objects import (
+    BASIC,
+    CLASS_LIST,
+    DS_LITE,
+    GROUP,
+    INSIDE,
+    LID,
+    MAP_E,
+    MSS,
+    NAT64,
+    POOL,
+    PREFIX,
+    Kind,
+    at,
+    put,
+)
 from .parse import services
 
 _POOL_NUMBERS = ("port-batch-v2-size",)
 _USABLE = "usable-nat-ports"
 _USABLE_PORTS = (f"{_USABLE}-start", f"{_USABLE}-end")
 _MSS_VALUE = {"fixed": "mss-value", "subtract": "mss-subtract"}
-_BASIC, _RULES = "basic-mapping-rule", "prefix-rule-list"
+_RULES = "prefix-rule-list"
 _NUMBERS = ("ea-length", "share-ratio", "port-start")
 # Words of a line in a mode -> where its value is in the object.
 Table = dict[str, tuple[str, ...]]
@@ -141,12 +156,12 @@ def _switches(kind: Kind, body: Body) -> Iterator[str]:
 
 def _domain(body: Body) -> Iterator[Block]:
     yield from _lines(body, _DOMAIN)
-    basic = body.get(_BASIC, {})
+    basic = body.get(BASIC, {})
     rules = (
         Block(f"prefix-rule {rule.get('name', '')}", 0, tuple(_lines(_with_mask(rule), _RULE)))
         for rule in basic.get(_RULES, ())
     )
-    yield Block(_BASIC, 0, (*_lines(basic, _COMMON), *rules))
+    yield Block(BASIC, 0, (*_lines(basic, _COMMON), *rules))
 
 
 def _with_mask(rule: Body) -> Body:
@@ -179,8 +194,8 @@ def _read(text: str) -> tuple[Objects, dict[str, Block]]:
             made[path] = _joined(made.get(path, {}), body)
             lines.setdefault(path, block)
     for path, body in made.items():
-        if key := objects.missing_key(path, body):
-            raise parse_error(lines[path].line, lines[path].text, f"has no {key}")
+        if wrong := objects.fault(path, body):
+            raise parse_error(lines[path].line, lines[path].text, wrong)
     return made, lines
 
 
@@ -262,10 +277,10 @@ def _switch(words: list[str]) -> Body | None:
 
 
 def _domain_of(block: Block) -> Body:
-    basic = next((line for line in block.children if line.text == _BASIC), Block(_BASIC))
+    basic = next((line for line in block.children if line.text == BASIC), Block(BASIC))
     rules = [_rule_of(line) for line in basic.children if line.opens("prefix-rule")]
-    return _values(block, _DOMAIN, (_BASIC,)) | {
-        _BASIC: _values(basic, _COMMON, ("prefix-rule",)) | {_RULES: rules}
+    return _values(block, _DOMAIN, (BASIC,)) | {
+        BASIC: _values(basic, _COMMON, ("prefix-rule",)) | {_RULES: rules}
     }
 
 

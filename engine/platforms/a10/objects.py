@@ -13,6 +13,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
+from itertools import chain
 from typing import Any
 
 from ..naming import is_ours
@@ -45,6 +46,7 @@ class Kind:
 
 # In this order an object comes after those that it refers to.
 MSS = ("tcp", "mss-clamp")
+BASIC = "basic-mapping-rule"
 INSIDE = ("inside", "source", "class-list")
 POOL = Kind(
     path="cgnv6/nat/pool",
@@ -228,14 +230,31 @@ def owned(objects: Objects) -> Objects:
     return dict(sorted(found.items(), key=lambda item: (rank(item[0]), item[0])))
 
 
-def missing_key(path: str, body: Body) -> str:
-    """The key without which an object of ours has no path; empty where it has one, or is none of ours."""
+def fault(path: str, body: Body) -> str:
+    """Why an object of ours has not the form of aXAPI; empty where it has, or is none of ours."""
     try:
         kind = kind_of(path)
     except KeyError:
         return ""
     kept = normal(kind, body)
-    return kind.key if _is_ours(kind, kept) and kind.key and kind.key not in kept else ""
+    if not _is_ours(kind, kept):
+        return ""
+    if kind.key and kind.key not in kept:
+        return f"has no {kind.key}"
+    return next(_misshapen(kept), "")
+
+
+def _misshapen(body: Body) -> Iterator[str]:
+    for key, value in body.items():
+        if key in (BASIC, "user-quota") and not isinstance(value, dict):
+            yield f"{key} is no object"
+        elif key.endswith("-list") and key != CLASS_LIST.path:
+            if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+                yield f"{key} is no list of objects"
+            else:
+                yield from chain.from_iterable(map(_misshapen, value))
+        elif isinstance(value, dict):
+            yield from _misshapen(value)
 
 
 def occupied(there: Objects, wanted: Objects) -> list[str]:
@@ -244,7 +263,7 @@ def occupied(there: Objects, wanted: Objects) -> list[str]:
     return [
         problem
         for path in owned(wanted)
-        for problem in taken([path], used, ours, _RIGHT.get(kind_of(path).path, _SINGLE))
+        for problem in taken([path], used, ours, right=_RIGHT.get(kind_of(path).path, _SINGLE))
     ]
 
 
@@ -278,7 +297,7 @@ def _references(kind: Kind, body: Body) -> Iterator[str]:
         name = at(body, "source-nat-pool", "pool-name")
         yield from (f"{POOL.path}/{name}", f"{GROUP.path}/{name}")
     elif kind is GROUP:
-        yield from (f"{POOL.path}/{member['pool-name']}" for member in body.get("member-list", ()))
+        yield from (f"{POOL.path}/{member.get('pool-name')}" for member in body.get("member-list", ()))
     elif kind is PREFIX:
         yield f"{CLASS_LIST.path}/{body.get('class-list')}"
     elif kind in (NAT64, DS_LITE):

@@ -95,7 +95,7 @@ def _pool_names(found: Found, named: Leaf, service: str) -> list[str]:
     if named.value != group_name(service):
         return [named.value]
     members = found.objects[found.named(objects.GROUP, named.value, named)].get("member-list", [])
-    names = [member["pool-name"] for member in members]
+    names = [str(member.get("pool-name")) for member in members]
     places = {rule_name(service, index): index for index in range(len(names))}
     return sorted(names, key=lambda name: (places.get(name, len(names)), name))
 

@@ -29,7 +29,7 @@ def occupied(text: str, wanted: str) -> list[str]:
     return [
         problem
         for place, right in _PLACES
-        for problem in taken(*(_found(place, blocks) for blocks in settings), right)
+        for problem in taken(*(_found(place, blocks) for blocks in settings), right=right)
     ]
 
 

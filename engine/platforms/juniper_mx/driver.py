@@ -19,6 +19,7 @@ from ..driver import Change
 from ..guard import check_rules, option
 from ..junos_schema import LANGUAGES, entries
 from ..naming import OURS, rule_name
+from ..places import taken
 from . import napt
 from .concentrators import MAP_E, MAP_T, found_rule
 from .schema import CONCENTRATORS, SCHEMA
@@ -68,6 +69,13 @@ class JuniperMx:
     def change(self, running: str, wanted: str, dialect: str) -> Change:
         """See platforms.driver.Driver."""
         return _DIALECTS[dialect].change(running, wanted)
+
+    def occupied(self, text: str, wanted: str, dialect: str) -> list[str]:
+        """See platforms.driver.Careful: units of the services interface that our service set does not use."""
+        language = _DIALECTS[dialect]
+        needed, ours = (language.things(one, ours=True) for one in (wanted, text))
+        right = "other units in ipv4aas_options.service_units"
+        return taken(needed, language.things(text, ours=False), ours, right=right)
 
 
 def _name(terms: dict[str, Any]) -> str:

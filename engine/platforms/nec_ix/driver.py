@@ -78,7 +78,7 @@ class NecIx:
         """See platforms.driver.Careful. A tunnel with none of our words is free, whatever else is in it."""
         used = (block for block in indented.read(text) if own_lines(block, _WORDS).children)
         places = (_headers(blocks) for blocks in (_owned(wanted), used, _owned(text)))
-        return taken(*places, another_number("tunnel"))
+        return taken(*places, right=another_number("tunnel"))
 
 
 def _headers(blocks: Iterable[Block]) -> list[str]:

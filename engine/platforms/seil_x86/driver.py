@@ -91,7 +91,7 @@ class SeilX86:
         """See platforms.driver.Careful. A tunnel with none of our words is free, whatever else is in it."""
         found = (_tunnels(wanted, dialect), _used(text, dialect), _tunnels(text, dialect))
         places = ([f"interface tunnel{number}" for number in tunnels] for tunnels in found)
-        return taken(*places, another_number("tunnel"))
+        return taken(*places, right=another_number("tunnel"))
 
 
 def _patch(before: list[str], after: list[str]) -> str:

@@ -189,6 +189,8 @@ def _bindings(
         if softwire.prefixlen != 128 or ipv4.prefixlen != 32:
             raise leaf.error("without EA bits and port set it has to be one address, /32 and /128")
         yield Binding(softwire.network_address, ipv4.network_address), gateway
+    elif not rules:
+        raise leaf.error(f"has a port set, no EA bits and no rule; {RULE} for each customer would be")
     for rule in rules:
         told = pairs(rule, RULE, ("index", "psid", "ip6-dst"))
         try:

@@ -37,7 +37,9 @@ class Setting:
     line: int = field(default=0, compare=False)
 
     def __str__(self) -> str:
-        return " ".join(("set", *self.path, *([f"'{self.value}'"] if self.value is not None else [])))
+        return " ".join(
+            ("set", _words(self.path), *([_quoted(self.value)] if self.value is not None else []))
+        )
 
     @property
     def entry(self) -> Words:
@@ -47,6 +49,14 @@ class Setting:
     def leaf(self) -> Leaf:
         """The value with its line."""
         return Leaf(self.value or "", self.line, str(self))
+
+
+def _words(path: Words) -> str:
+    return " ".join(map(shlex.quote, path))
+
+
+def _quoted(value: str) -> str:
+    return "'" + value.replace("'", "'\\''") + "'"
 
 
 def _list_of(path: Words) -> Words | None:
@@ -104,7 +114,7 @@ def changes(running: list[Setting], wanted: list[Setting]) -> str:
         for item in running
         if item.path not in paths
     ]
-    lines = [f"delete {' '.join(path)}" for path in gone]
+    lines = [f"delete {_words(path)}" for path in gone]
     lines += [str(item) for item in wanted if item not in running]
     return "".join(f"{line}\n" for line in dict.fromkeys(lines))
 

@@ -86,7 +86,7 @@ class Vyos:
         return [
             problem
             for start, right in ((RULES, another_number("rule")), (TUNNELS, _ANOTHER_TUNNEL))
-            for problem in taken(*(_entries(start, found) for found in settings), right)
+            for problem in taken(*(_entries(start, found) for found in settings), right=right)
         ]
 
 

@@ -88,8 +88,8 @@ class YamahaRtx:
             for place in (_tunnel_place, _nat_place)
         )
         return [
-            *taken(*tunnels, another_number("tunnel")),
-            *taken(*descriptors, another_number("nat_descriptor")),
+            *taken(*tunnels, right=another_number("tunnel")),
+            *taken(*descriptors, right=another_number("nat_descriptor")),
         ]
 
 

@@ -289,6 +289,21 @@ def test_each_value_counts(service, path, keys, to):
             [],
             "is no table of bindings: it is empty",
         ),
+        (NAT64, "cgnv6/lsn-lid/101", ("lid-number",), 0, "cgnv6/lsn-lid/101: has no lid-number"),
+        (
+            MAP_T,
+            "cgnv6/map/translation/domain/ipv4aas-hall7",
+            ("basic-mapping-rule",),
+            8,
+            "basic-mapping-rule is no object",
+        ),
+        (
+            MAP_T,
+            "cgnv6/map/translation/domain/ipv4aas-hall7",
+            ("basic-mapping-rule", "prefix-rule-list"),
+            "x",
+            "prefix-rule-list is no list of objects",
+        ),
     ],
 )
 def test_nonsense_is_told_with_its_line(service, path, keys, to, message):

@@ -27,7 +27,7 @@ JUNK = st.one_of(
 
 
 @pytest.mark.parametrize(("platform", "dialect", "name"), TEXTS)
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_damaged_text(platform, dialect, name, data):
     case, box = CASES[platform], driver(platform)

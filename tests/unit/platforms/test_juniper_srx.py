@@ -231,6 +231,13 @@ def test_change_by_hand_has_a_meaning(before, after, found):
             "198.51.100.9/32 to 198.51.100.8/32",
             "198.51.100.8 is before",
         ),
+        ("nat64", " 198.51.100.64/26", "", "pool ipv4aas-hall7 address:  is not an IPv4 prefix"),
+        (
+            "nat64",
+            "198.51.100.64/26",
+            "198.51.100.8/32 198.51.100.9/32",
+            "is neither a prefix nor a range such as 192.0.2.1/32 to 192.0.2.9/32",
+        ),
     ],
 )
 def test_error_says_the_line(technique, before, after, message):
@@ -239,6 +246,13 @@ def test_error_says_the_line(technique, before, after, message):
     with pytest.raises(ParseError) as error:
         BOX.parse(text.replace(before, after), "cli", (service(technique),))
     assert message in str(error.value)
+
+
+def test_leaf_with_another_value_beside_the_wanted_one_is_set_again():
+    text = CASE.rendered("cli", service("nat64"))
+    line = "set security nat source pool ipv4aas-hall7 port range to 65535\n"
+    damaged = f"{text}{line.replace('65535', '2048')}"
+    assert BOX.change(damaged, text, "cli").payload == line
 
 
 @pytest.mark.parametrize(("technique", "kind"), [("ds-lite", "softwires"), ("nat64", "static")])

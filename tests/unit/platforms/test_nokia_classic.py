@@ -117,6 +117,11 @@ ERRORS = [
 ]
 
 
+def test_create_alone_is_no_line_of_ours():
+    text = CASE.rendered("classic", *CASE.golden["map-t"])
+    assert BOX.owned(f"create\n    nat\nservice\n    create\n{text}", "classic") == text
+
+
 @pytest.mark.parametrize(("name", "before", "after", "message"), ERRORS)
 def test_error_says_the_line(name, before, after, message):
     services = GOLDEN[name]

@@ -117,6 +117,7 @@ ERRORS = [
     ("ds-lite", " end 198.51.100.127", " end 198.51.100.1", "are no IPv4 addresses in order"),
     ("ds-lite", "filtering address-and-port-dependent", "filtering x", "line 9: service nat nat-policy"),
     ("nat64", "prefix 2001:db8:6400::/96", "prefix x", "x is not an IPv6 prefix"),
+    ("nat64", 'pool name "ipv4aas-hall7"', 'pool name "ipv4aas-hall7""', 'stands alone; "name" would be'),
 ]
 
 
@@ -127,6 +128,15 @@ def test_error_says_the_line(name, before, after, message):
     assert before in text
     with pytest.raises(ParseError, match=re.escape(message)):
         parsed(text.replace(before, after), *services)
+
+
+@pytest.mark.parametrize("value", ['""', '"a b"', '"1460"'])
+def test_value_in_quotation_marks_stays_one_word(value):
+    text = rendered(*GOLDEN["map-t-two"]).replace("tcp-mss-adjust 1440", f"tcp-mss-adjust {value}")
+    owned = BOX.owned(text, "mdcli")
+    assert BOX.owned(owned, "mdcli") == owned
+    shown = value.strip('"') if value == '"1460"' else value
+    assert f"tcp-mss-adjust {shown}\n" in owned
 
 
 def test_more_than_one_thing_in_a_router():

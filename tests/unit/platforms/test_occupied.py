@@ -49,6 +49,16 @@ TAKEN = [
         )
         for dialect in ("axapi", "cli")
     ),
+    *(
+        (
+            "juniper_mx",
+            dialect,
+            "nat64",
+            {"service_units": [7, 1]},
+            ["interfaces si-0/0/0 unit 7 is the operator's; other units in ipv4aas_options.service_units"],
+        )
+        for dialect in ("cli", "netconf")
+    ),
     ("cisco_iosxe", "cli", "ds-lite", {"tunnel": 7}, [f"interface Tunnel7 is the operator's; {TUNNEL}"]),
     (
         "cisco_iosxe",

@@ -168,6 +168,7 @@ ERRORS = {
         ("'8'", "'8", "line 10: option ealen '8: not UCI: a quotation that does not end"),
         ("'ignore'", "'ignore", "line 14: option encaplimit 'ignore: not UCI: a quotation that does not end"),
         ("\toption ealen '8'", "\tealen 8", "line 10: ealen 8: not UCI: expected package, config"),
+        ("option ealen '8'", "option '' '8'", "line 10: option '' '8': not UCI: expected package, config"),
         ("'map-e'", "'map-x'", "line 3: option maptype 'map-x': map-x is not one of map-e, map-t, lw4o6"),
         ("option offset '4'", "option psid '5'", "line 12: option psid '5': a PSID that is given"),
         ("option ip6prefix '", "option x '", "config interface 'aas_hall7': has no ipv6prefix"),

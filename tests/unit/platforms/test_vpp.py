@@ -198,6 +198,7 @@ def test_vpp_says_no(vpp):
         (MAP_E, "# service hall7", "#", "is no service's"),
         (LW4O6, "index 0 psid 52", "index 1 psid 52", "1 is not a number in 0..0"),
         (LW4O6, "psid 52", "psid 64", "PSID"),
+        (MAP_E, "ea-bits-len 8", "ea-bits-len 0", "has a port set, no EA bits and no rule; map add rule"),
         (NAT64, "64:ff9b::/96", "64:ff9b::/xx", "is not an IPv6 prefix"),
         (NAT64, "nat64 add prefix 64:ff9b::/96\n", "", "expected one 'nat64 add prefix', there are 0"),
         (NAT64, "198.51.100.127", "198.51.100.1", "is no range of addresses"),

@@ -188,6 +188,18 @@ def test_error_says_the_line(service, before, after, message):
     assert message in str(error.value)
 
 
+@pytest.mark.parametrize("words", ["'' 1 address '192.0.2.1'", "'a b' 'c'", "description 'it'\\''s ours'"])
+def test_words_in_quotation_marks_stay_as_they_are(words):
+    text = CASE.rendered("cli", *CASE.golden["nat64"])
+    line = f"set nat64 source rule 100 translation pool 1 {words}\n"
+    owned = BOX.owned(f"{text}{line}", "cli")
+    assert BOX.owned(owned, "cli") == owned
+    assert owned != text
+    there, back = BOX.change(text, owned, "cli"), BOX.change(owned, text, "cli")
+    assert there
+    assert (there.payload, there.undo) == (back.undo, back.payload)
+
+
 @pytest.mark.parametrize(
     ("services", "options", "message"),
     [
