@@ -72,8 +72,10 @@ sanity: $(VENV)/.dev ## ansible-test sanity
 	scripts/packages test
 	VENV=$(VENV) scripts/sanity
 
-bench: $(VENV)/.dev zipapp ## throughput of every technique, beside kernel routing and tayga
+bench: $(VENV)/.dev link zipapp ## packets beside kernel routing and tayga; plans; rollouts beside nornir
 	scripts/packages test
+	python bench/planning.py
+	python bench/rollout.py
 	python bench/run.py
 	python bench/translation.py
 	python bench/sessions.py

@@ -119,7 +119,7 @@ def nornir(hosts: dict[str, dict[str, Any]], workers: int) -> Nornir:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("what", choices=["rollout", "drift"])
-    parser.add_argument("hosts", type=Path, help="hosts.yml of tests/emulator/fleet.py")
+    parser.add_argument("hosts", type=Path, help="hosts.yml of tests/emulator/emulated_fleet.py")
     parser.add_argument("configurations", type=Path, help="a file for each host")
     parser.add_argument("--workers", type=int, default=20)
     order = parser.parse_args()

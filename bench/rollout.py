@@ -56,10 +56,9 @@ class Sample:
 @contextmanager
 def fleet(folder: Path, devices: int) -> Iterator[Path]:
     """Routers in a process of their own; gives the inventory of Ansible."""
-    command = [sys.executable, str(ROOT / "tests" / "emulator" / "fleet.py"), "--devices", str(devices)]
-    server = subprocess.Popen(
-        [*command, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    program = ROOT / "tests" / "emulator" / "emulated_fleet.py"
+    command = [sys.executable, str(program), "--devices", str(devices), str(folder)]
+    server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert server.stdin is not None and server.stdout is not None
     try:
         if not server.stdout.readline():

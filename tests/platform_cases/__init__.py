@@ -27,3 +27,10 @@ SEATS = [
     for row in case.rows(dialect)
 ]
 LANGUAGES = [(case.platform, dialect) for case in CASES.values() for dialect in case.features.dialects]
+# (platform, dialect, name of the golden file).
+GOLDENS = [
+    (platform, dialect, name)
+    for platform, dialect in LANGUAGES
+    for name, services in CASES[platform].golden.items()
+    if services[0].technique in {row.technique for row in CASES[platform].rows(dialect)}
+]

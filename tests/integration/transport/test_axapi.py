@@ -182,11 +182,9 @@ def test_nothing_of_somebody_elses_is_overwritten(acos: EmulatedAcos, reach: Tar
     before = facts(acos)
     with pytest.raises(TransportError) as caught:
         roll_out(FIRST, reach)
-    assert (caught.value.step, caught.value.left) == ("propose", "unchanged")
-    assert caught.value.wrong == (
-        "cgnv6/lsn-lid/101 holds what is not ours; nothing of it was touched; "
-        "cgnv6/nat64/global holds what is not ours; nothing of it was touched"
-    )
+    assert (caught.value.step, caught.value.left) == ("change", "unchanged")
+    assert "cgnv6/lsn-lid/101 is the operator's; another number" in caught.value.wrong
+    assert "cgnv6/nat64/global is the operator's; a device or a partition has one" in caught.value.wrong
     assert facts(acos) == before
 
 

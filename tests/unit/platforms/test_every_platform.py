@@ -14,16 +14,10 @@ import pytest
 from ansible_collections.ipv4aas.fleet.engine.platforms.registry import driver
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from platform_cases import CASES, LANGUAGES, SEATS
+from platform_cases import CASES, GOLDENS, LANGUAGES, SEATS
 from platform_cases.case import GOLDEN
 
 SLOW = [HealthCheck.too_slow]
-GOLDENS = [
-    (platform, dialect, name)
-    for platform, dialect in LANGUAGES
-    for name, services in CASES[platform].golden.items()
-    if services[0].technique in {row.technique for row in CASES[platform].rows(dialect)}
-]
 
 
 @pytest.mark.parametrize(("platform", "dialect", "name"), GOLDENS)

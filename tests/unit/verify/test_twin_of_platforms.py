@@ -13,16 +13,10 @@ from ansible_collections.ipv4aas.fleet.engine.node.core import has_node
 from ansible_collections.ipv4aas.fleet.engine.platforms.driver import ParseError
 from ansible_collections.ipv4aas.fleet.engine.platforms.registry import driver
 from ansible_collections.ipv4aas.fleet.engine.verify.drift import compare
-from platform_cases import CASES, LANGUAGES
+from platform_cases import CASES, GOLDENS
 from twin_packets import conversation, verdicts
 
 PACKETS = 1000
-GOLDENS = [
-    (platform, dialect, name)
-    for platform, dialect in LANGUAGES
-    for name, services in CASES[platform].golden.items()
-    if services[0].technique in {row.technique for row in CASES[platform].rows(dialect)}
-]
 
 
 @pytest.mark.parametrize(("platform", "dialect", "name"), GOLDENS)
