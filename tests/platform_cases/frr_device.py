@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ipv4aas.fleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A small model of FRR's reader: a file is taken line by line, in the mode that the lines before it led to."""
+"""A small model of FRR's reader: line by line, in the mode that the lines before led to."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, ipv4aas.fleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Has FRR announce what a file says, while a data plane is in order; a program for the host, it needs Python only.
+"""FRR announces what a file says while a data plane is in order; a program for the host: Python is enough.
 
     apply.py FILE          make FRR's part of this collection what it has to be now
     apply.py --check FILE  say what FRR would be told
@@ -12,6 +12,9 @@
 Ours in FRR are prefix lists ipv4aas-SERVICE, the route map ipv4aas, and static routes to Null0 with our tag.
 While the data plane is not in order, or nobody knows yet, there are no static routes, and the route map
 denies everything. FRR is told the difference to what it runs, by vtysh.
+
+The route map is never deleted as a whole: bgpd of FRR 8.4.4 uses a deleted one until its delay timer has run,
+and a route that comes in between ends it (signal 11 in route_map_apply_ext, called by bgp_redistribute_add).
 """
 
 from __future__ import annotations
@@ -32,6 +35,8 @@ ROUTE_MAP, TAG = "ipv4aas", 4646
 HEALTH = "python3 /opt/ipv4aas/ipv4aas-node.pyz status"
 INTERVAL, FAILURES = 2, 3  # seconds; how many in a row withdraw
 DENIED = f"route-map {ROUTE_MAP} deny 1"
+LAST = f"route-map {ROUTE_MAP} deny 65535"  # says what is so without it, and keeps the route map
+HOLD = 10  # seconds without a new route after somebody else deleted the route map; FRR's own delay is 5
 _ROUTE = re.compile(rf"ip(v6)? route \S+ Null0 tag {TAG}")
 _OURS = re.compile(
     rf"ip(v6)? prefix-list {ROUTE_MAP}-\S+ |route-map {ROUTE_MAP} (permit|deny) \d+|{_ROUTE.pattern}$"
@@ -45,7 +50,7 @@ class ApplyError(Exception):
 
 
 def ours(text: str) -> list[str]:
-    """What of a configuration is ours, each once: a line, or an entry of the route map with the lines in it."""
+    """What of a configuration is ours, each once: a line, or an entry of the route map with its lines."""
     found: list[list[str]] = []
     inside = False
     for raw in text.splitlines():
@@ -64,7 +69,19 @@ def ours(text: str) -> list[str]:
 def wanted(text: str, up: bool) -> list[str]:
     """What FRR has to run of a file."""
     parts = ours(text)
-    return parts if up or not parts else [DENIED, *(part for part in parts if not _ROUTE.fullmatch(part))]
+    if not up and parts:
+        parts = [DENIED, *(part for part in parts if not _ROUTE.fullmatch(part))]
+    return [*parts, LAST]
+
+
+def without_risk(running: list[str], after: list[str]) -> list[str]:
+    """The same, but for new routes for which it is too early: the route map was deleted just now."""
+    held = RUN / "held"
+    if running and LAST not in running:
+        held.touch()
+    if not held.exists() or time.time() - held.stat().st_mtime > HOLD:
+        return after
+    return [part for part in after if part in running or not _ROUTE.fullmatch(part)]
 
 
 def commands(running: list[str], after: list[str]) -> list[str]:
@@ -74,10 +91,10 @@ def commands(running: list[str], after: list[str]) -> list[str]:
     # Static routes go first and come last; a denial comes first and goes last.
     gone.sort(key=lambda part: (part == DENIED, not _ROUTE.fullmatch(part)))
     new.sort(key=lambda part: bool(_ROUTE.fullmatch(part)))
-    early = [DENIED] if DENIED in new else []
+    early = [part for part in (LAST, DENIED) if part in new]
     late = [DENIED] if DENIED in gone else []
     return [
-        *early,
+        *(f"{part}\nexit" for part in early),
         *(f"no {part.splitlines()[0]}" for part in gone if part not in late),
         *(f"{part}\nexit" if part.startswith("route-map ") else part for part in new if part not in early),
         *(f"no {part}" for part in late),
@@ -105,7 +122,9 @@ def apply(file: Path, check: bool = False) -> list[str]:
     """What FRR was told. Raises ApplyError where it then does not run what the file says."""
     with locked():
         after = wanted(file.read_text("utf-8"), (RUN / "up").exists())
-        told = commands(ours(vtysh("-c", "show running-config")), after)
+        running = ours(vtysh("-c", "show running-config"))
+        after = without_risk(running, after)
+        told = commands(running, after)
         if check or not told:
             return told
         said = vtysh("-f", "/dev/stdin", feed="".join(f"{line}\n" for line in told))

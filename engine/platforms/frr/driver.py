@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """FRR: announces what a gateway attracts, while its data plane is in order.
 
-The file is in FRR's own language; apply.py on the host gives it to FRR, and takes it away. The operator's router
-block refers to the route map.
+The file is in FRR's own language; apply.py on the host gives it to FRR, and takes it away. The operator's
+router block refers to the route map.
 """
 
 from __future__ import annotations
