@@ -17,6 +17,7 @@ from ..mapping.portset import PORT_BITS
 from ..mapping.rule import DEFAULT_OFFSET, MAX_EA_LEN
 from ..techniques import TECHNIQUES, Technique
 from ..techniques.service import (
+    ANNOUNCER,
     COMPUTE,
     DROP,
     EDGE,
@@ -55,7 +56,7 @@ AUTO, OFF = "auto", "off"
 OUTER, INNER = "outer", "inner"
 UNSUPPORTED, ALWAYS = "unsupported", "always"
 LINUX = "linux"  # the platform that runs the engine
-ROLES = (GATEWAY, EDGE, RESOLVER, PROVISIONER, ROUTER)
+ROLES = (GATEWAY, EDGE, RESOLVER, PROVISIONER, ROUTER, ANNOUNCER)
 DYNAMIC, BLOCKS, DETERMINISTIC = "dynamic", "blocks", "deterministic"
 # Mappings whose nodes each have an IPv6 prefix of their own in the domain (m46e-pr).
 OWN_PREFIX = ("plane-table", "plane-rewrite")

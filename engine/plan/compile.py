@@ -14,7 +14,8 @@ from ..intent.model import SERVICES, HostIntent, Intent, ServiceIntent
 from ..intent.wording import all_of
 from ..mapping.rule import MapRule
 from ..problem import Problem
-from ..techniques.service import EDGE, GATEWAY
+from ..techniques.service import ANNOUNCER, EDGE, GATEWAY, Service
+from .announcing import announcing, gateway_of
 from .capability import Features
 from .draw import Drawn, draw
 from .edges import (
@@ -148,6 +149,11 @@ class _Seating:
             rule = self._place(host, self._drawn[names[0]])
         if not usable:
             return  # told already: the service is at fault
+        if host.role == ANNOUNCER:
+            problems = [one for name in names if isinstance(one := self._gateway_of(host, name), Problem)]
+            yield from problems
+            if problems:
+                return
         lacks = self._lacks(host, host, names, rule)
         seat = take_seat(host, lacks, self._hosts)
         self.seats.append(seat)
@@ -249,6 +255,8 @@ class _Seating:
             services = tuple(
                 service_of_gateway(service, host, self._part(host, service.name)) for service in services
             )
+        elif host.role == ANNOUNCER:
+            services = tuple(self._announced(service, host) for service in services)
         features = self._features[runner.platform or ""]
         dialect = runner.dialect or features.dialects[0]
         self.nodes[runner.name] = NodePlan(
@@ -266,6 +274,21 @@ class _Seating:
             and not features.by_person(dialect)
             and not (itself and (seat.refused or seat.taken_by)),
         )
+
+    def _announced(self, service: Service, host: HostIntent) -> Service:
+        """With what its gateway attracts, or every gateway of the service."""
+        attracting = self._service(service.name, GATEWAY, service.interface_identifier, None)
+        gateway = self._gateway_of(host, service.name)
+        if isinstance(gateway, HostIntent):
+            attracting = service_of_gateway(attracting, gateway, self._part(gateway, service.name))
+        return announcing(service, attracting)
+
+    def _gateway_of(self, host: HostIntent, name: str) -> HostIntent | Problem | None:
+        gateways = [
+            one for one in self._hosts.values() if one.role == GATEWAY and name in (one.carries or ())
+        ]
+        divided = bool(self._parts(name)) or self._drawn[name].intent.row.mapping.startswith("plane")
+        return gateway_of(host, name, gateways, divided)
 
     def _part(self, host: HostIntent, name: str) -> tuple[IPv4Network, ...]:
         """The gateway's part of a pool: all of it where it is not one of several that are deployed."""

@@ -28,7 +28,7 @@ class NodePlan:
     """What one host of the inventory has to run, and in which language."""
 
     name: str
-    role: str  # gateway, edge, resolver, provisioner or router
+    role: str  # gateway, edge, resolver, provisioner, router or announcer
     platform: str  # a folder of engine/platforms
     services: tuple[Service, ...]
     dialect: str = "cli"  # a dialect of the platform's features.yml

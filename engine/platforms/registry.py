@@ -26,12 +26,12 @@ from ..plan.capability import BY_PERSON, CONFIDENCES, UNKNOWN_FRAGMENTS, Feature
 from ..plan.limits import WORDS
 from ..problem import Problem, Refused
 from ..techniques import TECHNIQUES
-from ..techniques.service import EDGE, GATEWAY, PROVISIONER, RESOLVER, ROUTER, Service
+from ..techniques.service import ANNOUNCER, EDGE, GATEWAY, PROVISIONER, RESOLVER, ROUTER, Service
 from .driver import Driver
 
 FOLDER = Path(__file__).resolve().parent
 TRANSPORTS = ("netconf", "ssh", "https", "local", "file", BY_PERSON)
-ROLES = (GATEWAY, EDGE, RESOLVER, PROVISIONER, ROUTER)
+ROLES = (GATEWAY, EDGE, RESOLVER, PROVISIONER, ROUTER, ANNOUNCER)
 FRAGMENTS = ("outer", "inner", "none", UNKNOWN_FRAGMENTS)
 # Words of Feature.not_carried.
 CARRIABLE = (

@@ -29,6 +29,7 @@ EDGE = "edge"  # customer side: CE, lwB4, B4, CLAT, SA46T
 RESOLVER = "resolver"  # DNS64
 PROVISIONER = "provisioner"  # DHCPv6, rule server
 ROUTER = "router"  # first hop of IPv6-only hosts: announces PREF64
+ANNOUNCER = "announcer"  # routing daemon: announces what a gateway attracts
 
 B4_ADDRESS = 0xC0000002  # 192.0.0.2 (RFC 6333 section 5.7)
 COMPUTE, FORWARD, DROP = "compute", "forward", "drop"  # what becomes of a UDP checksum of 0
@@ -83,7 +84,7 @@ class Service:
 
     name: str
     technique: str  # a key of techniques.TECHNIQUES
-    role: str  # gateway, edge, resolver, provisioner or router
+    role: str  # gateway, edge, resolver, provisioner, router or announcer
     gateway_address: IPv6Address  # BR, lwAFTR, AFTR; a translating gateway sends its own ICMPv6 from it
     rules: tuple[MapRule, ...] = ()  # mapping "rule"
     bindings: tuple[Binding, ...] = ()  # mapping "binding"; at an edge its own one
@@ -108,6 +109,8 @@ class Service:
     delegations: tuple[Delegation, ...] = ()  # provisioner: what customers ask it for (RFC 8415 section 6.3)
     aftr_name: str = ""  # provisioner: DS-Lite (RFC 6334)
     dns64: Dns64 | None = None  # resolver
+    announced_ipv4: tuple[IPv4Network, ...] = ()  # announcer: what its gateway attracts (techniques/reach.py)
+    announced_ipv6: tuple[IPv6Network, ...] = ()
     end_user_prefix: IPv6Network | None = None  # edge
     inside: tuple[IPv4Network, ...] = ()  # edge: LAN networks that use the service
     port_forwards: tuple[PortForward, ...] = ()  # edge

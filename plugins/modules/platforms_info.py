@@ -23,7 +23,7 @@ options:
     description: Only these roles. Without it all.
     type: list
     elements: str
-    choices: [gateway, edge, resolver, provisioner, router]
+    choices: [gateway, edge, resolver, provisioner, router, announcer]
     default: []
   platforms:
     description: Only these platforms. Without it all.
@@ -69,7 +69,7 @@ rows:
       description: As the inventory writes it.
       type: str
     role:
-      description: Gateway, edge, resolver, provisioner or router.
+      description: Gateway, edge, resolver, provisioner, router or announcer.
       type: str
     platform:
       description: As the inventory writes it.
