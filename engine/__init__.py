@@ -3,8 +3,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The library behind ipv4aas.fleet: no Ansible inside, importable by itself."""
 
-from .loading import keep_byte_code
-
-keep_byte_code(__name__, __spec__.loader)
-
 VERSION = "0.3.0"

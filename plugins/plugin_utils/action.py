@@ -10,9 +10,12 @@ from typing import Any, ClassVar
 
 from ansible.module_utils.common.yaml import yaml_load
 from ansible.plugins.action import ActionBase
+from ansible_collections.ipv4aas.fleet import engine
 from ansible_collections.ipv4aas.fleet.engine.codec import CodecError
 from ansible_collections.ipv4aas.fleet.engine.platforms.driver import ParseError
 from ansible_collections.ipv4aas.fleet.engine.problem import Refused
+
+from .loading import keep_byte_code
 
 _WORDS = ("type", "elements", "required", "default", "choices")
 
@@ -57,6 +60,7 @@ class FleetAction(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Ansible's entry."""
+        keep_byte_code(engine)
         result = super().run(tmp, task_vars)
         _validation, options = self.validate_argument_spec(argument_spec(*self.DOCUMENTS))
         self._variables = task_vars or {}

@@ -62,7 +62,7 @@ def write(bundle: Bundle, target: Path) -> str:
 
 def _files(bundle: Bundle) -> dict[str, bytes]:
     """Name in the archive -> content."""
-    paths = {ENGINE / "__init__.py", ENGINE / "loading.py"}
+    paths = {ENGINE / "__init__.py"}
     for part in bundle.parts:
         top = ENGINE / part
         paths.update([top] if top.is_file() else top.rglob("*.py"))

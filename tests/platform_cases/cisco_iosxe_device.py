@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from ipaddress import ip_interface
+from itertools import count
 
 # A command with another value replaces the old one; the group is what makes two of them one.
 SINGLE = re.compile(
@@ -62,7 +63,7 @@ class IosXe:
         )
 
     def _lines(self, tree, depth, above=""):
-        numbers = iter(range(10, 10000, 10))
+        numbers = count(10, 10)
         for text, below in tree.items():
             shown = text
             if above.startswith("ipv6 access-list"):

@@ -54,7 +54,8 @@ FOREIGN_XML = (
     "<source-address>172.16.0.0/12</source-address></src-nat-rule-match>"
     "<then><source-nat><pool><pool-name>OPERATOR</pool-name></pool></source-nat></then></rule></rule-set>"
     "</source><static><rule-set><name>ipv4aas-hall7</name><from><zone>dmz</zone></from></rule-set></static></nat>"
-    "<softwires><map-e><name>ipv4aas-x</name><role>CE</role></map-e><softwire-name><name>ipv4aas</name><softwire-concentrator>2001:db8::1</softwire-concentrator>"
+    "<softwires><map-e><name>ipv4aas-x</name><role>CE</role></map-e><softwire-name><name>ipv4aas</name>"
+    "<softwire-concentrator>2001:db8::1</softwire-concentrator>"
     "</softwire-name></softwires></security></configuration>"
 )
 LEAF_LISTS = ("zone", "source-address", "destination-address")

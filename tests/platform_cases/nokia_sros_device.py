@@ -261,7 +261,7 @@ class Classic:
             indents.append(indent)
             assert len(indents) - 2 < len(views), f"in no view: {raw}"
             del views[len(indents) - 1 :]
-            kind, here = views[-1][0].split(" ")[0], views[-1][1]
+            kind, here = views[-1][0].partition(" ")[0], views[-1][1]
             if line in (_UP, "shutdown"):
                 assert kind in _SWITCHED, line
                 self._switch(kind, here, line)

@@ -206,7 +206,7 @@ def _is_switch(line: Line) -> bool:
 def _wholes(line: Line, views: Views) -> Iterator[tuple[Words, Views]]:
     """The object and the part of it that a line is in, outermost first: path in the model, and views."""
     if line.kind not in ("large-scale", "map-domain"):
-        depth = next(at for at, view in enumerate(views, 1) if line.thing[-1] in view.text)
+        depth = next((at for at, view in enumerate(views, 1) if line.thing[-1] in view.text), len(views))
         yield line.thing, views[:depth]
     if line.part != line.thing:
         yield line.part, views

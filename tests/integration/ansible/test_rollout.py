@@ -33,7 +33,7 @@ HALL7 = {
     "gateway": {"address": "2001:db8:0:2900::1", "anycast": True},
     "backbone_mtu": 1500,
 }
-CARRIES = ["hall7"]
+CARRIES = ("hall7",)
 ONE_THEN_TWO = {"ipv4aas_batches": [1, 2], "deploy_confirm_within": 30}
 
 
@@ -48,11 +48,11 @@ class Network:
         self.foreign = {device.name: lines(device.router.text()) for device in fleet}
         self.write()
 
-    def write(self, carries: list[str] | None = CARRIES, **more: Any) -> None:
+    def write(self, carries: tuple[str, ...] | None = CARRIES, **more: Any) -> None:
         """The inventory, with what all carry, and ``more`` beside the routers."""
         common: dict[str, Any] = {"ipv4aas_services": {"hall7": self.service}}
         if carries:
-            common["ipv4aas_carries"] = carries
+            common["ipv4aas_carries"] = list(carries)
         tree = {"all": {"vars": common, "hosts": self.hosts, **more}}
         self.inventory.write_text(json.dumps(tree), "utf-8")
 
@@ -203,7 +203,9 @@ def test_nothing_is_confirmed_where_the_probes_cannot_be_run(network: Network) -
     """A host behind r0002 is to be asked, and there is no host on the internet that could answer it."""
     network.move(NEW)
     asks = {"ansible_connection": "local", "ipv4aas_vantage_of": "r0002"}
-    network.hosts = {name: values | {"ipv4aas_carries": CARRIES} for name, values in network.hosts.items()}
+    network.hosts = {
+        name: values | {"ipv4aas_carries": list(CARRIES)} for name, values in network.hosts.items()
+    }
     network.write(carries=None, children={"ipv4aas_vantages": {"hosts": {"pc": asks}}})
     stopped = network.run("deploy", deploy_confirm_within=120)
     assert stopped.code != 0

@@ -280,7 +280,7 @@ def test_refusals_of_the_form_of_a_card():
     del options["service_app_ipv6"]
     with pytest.raises(Refused) as refused:
         CASE.rendered("netconf", two, **options)
-    assert [str(problem).split(";")[0] for problem in refused.value.problems] == [
+    assert [str(problem).partition(";")[0] for problem in refused.value.problems] == [
         "hosts.box.ipv4aas_dialect: no model has the card form",
         "hosts.box.ipv4aas_options.cgv6_instance: the card has an instance of its own",
         "hosts.box.ipv4aas_options.service_app_ipv4: {'interface': 'Gi1', 'address': 'x'} does not fit",

@@ -10,6 +10,7 @@ import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 from ansible_collections.ipv4aas.fleet.engine.platforms.render import render
@@ -18,10 +19,12 @@ from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.deployment import Jo
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.language import TEMPLATES
 
 PLAN = "build/plan.json"
-VARIABLES = {
-    "groups": {"ipv4aas_vantages": ["pc", "stranger"]},
-    "hostvars": {"pc": {"ipv4aas_vantage_of": "ce42"}, "stranger": {}},
-}
+VARIABLES = MappingProxyType(
+    {
+        "groups": {"ipv4aas_vantages": ["pc", "stranger"]},
+        "hostvars": {"pc": {"ipv4aas_vantage_of": "ce42"}, "stranger": {}},
+    }
+)
 
 
 @pytest.fixture

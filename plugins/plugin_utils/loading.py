@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ipv4aas.fleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Byte code of this package is kept, whoever loads it.
+"""Byte code of what an action imports late is kept.
 
 Ansible's loader of collections compiles every source in every process, and a playbook has a process for each
 host and task: some 5 ms a file. Python's own loader reads what it has compiled once.
@@ -36,8 +36,8 @@ def _folder(path: str) -> FileFinder:
     return FileFinder(path, (SourceFileLoader, SOURCE_SUFFIXES))
 
 
-def keep_byte_code(package: str, loader: object) -> None:
-    """For a package that another loader than Python's own has found."""
-    module = type(loader).__module__
-    if not module.startswith(("_frozen_importlib", "importlib", "zipimport")):
-        sys.meta_path.insert(0, _Finder(package))
+def keep_byte_code(package: ModuleType) -> None:
+    """In this process, for what is below a package that another loader than Python's own has found."""
+    known = any(isinstance(finder, _Finder) for finder in sys.meta_path)
+    if not known and not isinstance(package.__loader__, SourceFileLoader):
+        sys.meta_path.insert(0, _Finder(package.__name__))
