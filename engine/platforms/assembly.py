@@ -86,11 +86,10 @@ def services(
     return tuple(_service(by_name[name], known.get(name), technique, role) for name in names)
 
 
-def in_order(found: Iterable[Service], wanted: tuple[Service, ...]) -> tuple[Service, ...]:
-    """In the order of ``wanted``, then those that nobody wants, by name."""
-    by_name = {service.name: service for service in found}
-    known = [service.name for service in wanted if service.name in by_name]
-    return tuple(by_name[name] for name in (*known, *sorted(by_name.keys() - set(known))))
+def in_order(found: Iterable[Service], wanted: Iterable[Service]) -> tuple[Service, ...]:
+    """Services in the order of ``wanted``, then those that nobody wants, by name."""
+    places = {service.name: place for place, service in enumerate(wanted)}
+    return tuple(sorted(found, key=lambda one: (places.get(one.name, len(places)), one.name)))
 
 
 def _service(found: list[FoundRule], wanted: Service | None, technique: str, role: str) -> Service:

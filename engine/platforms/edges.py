@@ -62,9 +62,3 @@ def edge(name: str, technique: str, facts: dict[str, Any], wanted: Iterable[Serv
         if service.name == name:
             return replace(service, technique=technique, role=EDGE, **facts)
     return Service(**({"gateway_address": UNKNOWN} | facts), name=name, technique=technique, role=EDGE)
-
-
-def in_order(found: Iterable[Service], wanted: tuple[Service, ...]) -> tuple[Service, ...]:
-    """Services in the order of ``wanted``, then those that nobody wants, by name."""
-    rank = {service.name: number for number, service in enumerate(wanted)}
-    return tuple(sorted(found, key=lambda one: (rank.get(one.name, len(rank)), one.name)))

@@ -13,9 +13,11 @@ from typing import Any
 from ..mapping.pool import Pool, PoolError
 from ..plan.model import NodePlan
 from ..problem import Problem, Refused
-from ..techniques.service import Service
+from ..techniques.service import GATEWAY, Service
 from .values import Leaf
 
+# Where the platform has no word for the address and nobody wants the service.
+NO_ADDRESS = IPv6Address(0)
 LAST_PORT = 65535
 MOST_BLOCK_SIZE = 64512
 # What a service has beside its pool that a NAPT of a vendor has no statement for.
@@ -120,15 +122,37 @@ def found_service(
 ) -> Service:
     """A service as a device has it; the technique is that of ``hint`` where the device cannot tell."""
     if hint is None:
-        blank = {"gateway_address": IPv6Address(0)} | facts
+        blank = {"gateway_address": NO_ADDRESS} | facts
         return Service(name=name, technique=techniques[0], role=role, **blank)
     technique = hint.technique if hint.technique in techniques else techniques[0]
     return replace(hint, technique=technique, role=role, **facts)
 
 
-def in_order(found: Iterable[Service], wanted: tuple[Service, ...]) -> tuple[Service, ...]:
-    """Services in the order of ``wanted``, then those that nobody wants, by name."""
-    names = [service.name for service in wanted]
-    return tuple(
-        sorted(found, key=lambda one: (names.index(one.name) if one.name in names else len(names), one.name))
-    )
+@dataclass(frozen=True, slots=True)
+class FoundSession:
+    """One gateway as the device has it: what its configuration carries of it."""
+
+    name: str
+    facts: dict[str, Any]  # fields of Service
+    pool: dict[str, Any]  # fields of its Pool
+    at: Leaf  # for messages
+
+
+def service(found: FoundSession, wanted: tuple[Service, ...], techniques: tuple[str, ...]) -> Service:
+    """The gateway, with what the platform has no words for from the wanted service of the same name.
+
+    Raises ParseError where the pool can be none.
+    """
+    hint = wanted_service(wanted, found.name)
+    try:
+        made = replace(hint.pool, **found.pool) if hint and hint.pool else Pool(**found.pool)
+    except PoolError as error:
+        raise found.at.error(str(error)) from error
+    return found_service(found.name, hint, techniques, GATEWAY, pool=made, **found.facts)
+
+
+def wanted_addresses(found: Iterable[IPv4Network], hint: Service | None) -> tuple[IPv4Network, ...]:
+    """Addresses of a pool, written as the wanted service writes them where they are the same."""
+    networks = tuple(found)
+    wanted = hint.pool.ipv4 if hint is not None and hint.pool is not None else ()
+    return wanted if set(collapse_addresses(networks)) == set(collapse_addresses(wanted)) else networks

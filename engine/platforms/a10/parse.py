@@ -18,4 +18,5 @@ def services(ours: Objects, locate: Locate, wanted: tuple[Service, ...]) -> tupl
     """In the order of ``wanted``, then those that nobody wants, by name."""
     found = Found(ours, locate)
     made = (part.services(found, wanted) for part in (sessions, domains, bindings))
-    return in_order(chain.from_iterable(made), wanted)
+    # Of a name that is there twice the last counts.
+    return in_order({service.name: service for service in chain.from_iterable(made)}.values(), wanted)

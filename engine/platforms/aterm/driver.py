@@ -21,8 +21,9 @@ from ...problem import Problem, Refused
 from ...techniques import TECHNIQUES
 from ...techniques.service import Service
 from .. import own_file
+from ..assembly import in_order
 from ..driver import Change
-from ..edges import edge, in_order
+from ..edges import edge
 from ..render import normalised
 from ..values import Leaf, parse_error
 

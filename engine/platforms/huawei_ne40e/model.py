@@ -13,11 +13,11 @@ from typing import Any
 from ...mapping.iid import DRAFT03, RFC7597
 from ...mapping.rule import MapRule
 from ...techniques.service import GATEWAY, Service
-from .. import assembly, napt
+from .. import assembly, sessions
 from ..assembly import FoundRule, map_rule, wanted_rule
 from ..indented import Block
 from ..naming import OURS, owner
-from ..napt import FoundSession
+from ..sessions import FoundSession
 from ..values import Leaf
 from .cli import (
     BR_ADDRESS,
@@ -47,10 +47,10 @@ def services(blocks: tuple[Block, ...], wanted: tuple[Service, ...]) -> tuple[Se
         rules = (rule for block in _of(blocks, kind) for rule in _map(block, blocks, wanted))
         found += assembly.services(rules, wanted, technique, GATEWAY)
     for block in _of(blocks, DS_LITE):
-        found.append(napt.service(_ds_lite(block, wanted), wanted, ("ds-lite",)))
+        found.append(sessions.service(_ds_lite(block, wanted), wanted, ("ds-lite",)))
     for block in _of(blocks, NAT64):
-        found.append(napt.service(_nat64(block, wanted), wanted, _NAT64_TECHNIQUES))
-    return napt.in_order(found, wanted)
+        found.append(sessions.service(_nat64(block, wanted), wanted, _NAT64_TECHNIQUES))
+    return assembly.in_order(found, wanted)
 
 
 def _of(blocks: Iterable[Block], kind: str) -> list[Block]:
@@ -110,7 +110,7 @@ def _common(block: Block, word: str) -> dict[str, Any]:
 
 def _map(block: Block, blocks: tuple[Block, ...], wanted: tuple[Service, ...]) -> Iterator[FoundRule]:
     at, name = _entry(block), _service_name(block)
-    hint = napt.by_name(wanted, name)
+    hint = sessions.wanted_service(wanted, name)
     facts = _common(block, "map")
     if kind_of(block) == MAP_E:
         address, _ = _fields(_referred(block, BR_ADDRESS, blocks), f"ipv6-address {_ADDRESS}")
@@ -124,7 +124,7 @@ def _map(block: Block, blocks: tuple[Block, ...], wanted: tuple[Service, ...]) -
     else:
         prefix, length = _fields(_referred(block, DMR_PREFIX, blocks), f"ipv6-prefix {_ADDRESS}")
         facts |= {
-            "gateway_address": hint.gateway_address if hint else napt.NO_ADDRESS,
+            "gateway_address": hint.gateway_address if hint else sessions.NO_ADDRESS,
             "translation_prefix": _joined(prefix, length).ipv6_network(),
         }
     names = [child for child in block.children if child.opens("map-rule")]
@@ -192,7 +192,7 @@ def _napt(
     networks = list(_addresses(block, word))
     if not networks:
         raise at.error("its address-group has no addresses")
-    pool["ipv4"] = napt.wanted_addresses(networks, napt.by_name(wanted, name))
+    pool["ipv4"] = sessions.wanted_addresses(networks, sessions.wanted_service(wanted, name))
     pool |= _ports(block)
     return FoundSession(name, facts, pool, at)
 

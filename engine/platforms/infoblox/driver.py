@@ -43,7 +43,9 @@ class Infoblox:
     def parse(self, text: str, dialect: str, wanted: tuple[Service, ...]) -> tuple[Service, ...]:
         """See platforms.driver.Driver."""
         found = objects.owned(read(text))
-        return in_order((*dns.services(found, wanted), *dhcp.services(found, wanted)), wanted)
+        made = (*dns.services(found, wanted), *dhcp.services(found, wanted))
+        # Of a name that is there twice the last counts.
+        return in_order({service.name: service for service in made}.values(), wanted)
 
     def change(self, running: str, wanted: str, dialect: str) -> Change:
         """See platforms.driver.Driver. Edits of platforms.objects."""

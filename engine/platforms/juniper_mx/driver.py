@@ -13,7 +13,7 @@ from ...plan.model import NodePlan
 from ...problem import Problem, Refused
 from ...techniques import TECHNIQUES
 from ...techniques.service import GATEWAY, Service
-from .. import assembly, sessions
+from .. import assembly
 from ..assembly import offset_on_device
 from ..driver import Change
 from ..guard import check_rules, option
@@ -64,7 +64,7 @@ class JuniperMx:
             maps = entries(statements, *CONCENTRATORS, kind.technique).values()
             rules = (found_rule(kind, entry, wanted) for entry in maps)
             found += assembly.services(rules, wanted, kind.technique, GATEWAY)
-        return sessions.in_order(found, wanted)
+        return assembly.in_order(found, wanted)
 
     def change(self, running: str, wanted: str, dialect: str) -> Change:
         """See platforms.driver.Driver."""

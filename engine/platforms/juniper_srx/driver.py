@@ -11,7 +11,7 @@ from typing import Any
 from ...plan.model import NodePlan
 from ...problem import Problem, Refused
 from ...techniques.service import Service
-from .. import sessions
+from .. import assembly, sessions
 from ..driver import Change
 from ..guard import option
 from ..junos_schema import LANGUAGES
@@ -67,7 +67,7 @@ class JuniperSrx:
     def parse(self, text: str, dialect: str, wanted: tuple[Service, ...]) -> tuple[Service, ...]:
         """See platforms.driver.Driver."""
         found = readback.services(_DIALECTS[dialect].statements(text), wanted)
-        return sessions.in_order(found, wanted)
+        return assembly.in_order(found, wanted)
 
     def change(self, running: str, wanted: str, dialect: str) -> Change:
         """See platforms.driver.Driver."""

@@ -13,8 +13,9 @@ from ...plan.model import NodePlan
 from ...techniques import TECHNIQUES
 from ...techniques.service import Service
 from .. import indented
+from ..assembly import in_order
 from ..driver import Change
-from ..edges import edge, in_order, numbered, provider
+from ..edges import edge, numbered, provider
 from ..guard import option
 from ..indented import Block
 from ..places import another_number, taken

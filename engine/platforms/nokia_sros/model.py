@@ -12,10 +12,10 @@ from typing import Any
 
 from ...techniques import TECHNIQUES
 from ...techniques.service import COMPUTE, DROP, GATEWAY, Service
-from .. import assembly, napt
+from .. import assembly, sessions
 from ..assembly import FoundRule, map_rule, wanted_rule
 from ..naming import OURS, owner
-from ..napt import FoundSession
+from ..sessions import FoundSession
 from ..values import Leaf
 from .lines import DEFAULTS, Line, Words, name_of
 
@@ -82,7 +82,7 @@ def services(lines: Iterable[Line], wanted: tuple[Service, ...]) -> tuple[Servic
     for thing in things.values():
         if thing.kind == "large-scale":
             found += _sessions(thing, things, wanted)
-    return napt.in_order(found, wanted)
+    return assembly.in_order(found, wanted)
 
 
 def _rules(things: dict[Words, Thing], wanted: tuple[Service, ...]) -> Iterator[FoundRule]:
@@ -95,9 +95,9 @@ def _rules(things: dict[Words, Thing], wanted: tuple[Service, ...]) -> Iterator[
 def _domain(domain: Thing, wanted: tuple[Service, ...]) -> Iterator[FoundRule]:
     usual = DEFAULTS["domain"]
     name = domain.name.removeprefix(f"{OURS}-")
-    hint = napt.by_name(wanted, name)
+    hint = sessions.wanted_service(wanted, name)
     facts = {
-        "gateway_address": hint.gateway_address if hint else napt.NO_ADDRESS,
+        "gateway_address": hint.gateway_address if hint else sessions.NO_ADDRESS,
         "translation_prefix": domain.needed("dmr-prefix").ipv6_network(),
         "ipv6_mtu": domain.number("mtu", 160, 8686, usual["mtu"]),
         "mss_clamp": domain.number("tcp-mss-adjust", 0, 8626),
@@ -127,7 +127,7 @@ def _sessions(inside: Thing, things: dict[Words, Thing], wanted: tuple[Service, 
     if not pool.enabled:
         return
     name = policy.name.removeprefix(f"{OURS}-")
-    hint = napt.by_name(wanted, name)
+    hint = sessions.wanted_service(wanted, name)
     both = [part for part in (inside.below("dual-stack-lite"), inside.below("nat64")) if part.enabled]
     if len(both) > 1:
         raise both[1].entry.error("DS-Lite and NAT64 are on at once; one service for each router would be")
@@ -141,7 +141,7 @@ def _sessions(inside: Thing, things: dict[Words, Thing], wanted: tuple[Service, 
             _pool(pool, policy, hint) | {"subscriber_prefix_len": prefix_len},
             part.entry,
         )
-        yield napt.service(found, wanted, ("ds-lite",) if encapsulates else _NAT64_TECHNIQUES)
+        yield sessions.service(found, wanted, ("ds-lite",) if encapsulates else _NAT64_TECHNIQUES)
 
 
 def _thing(things: dict[Words, Thing], kind: str, name: Leaf) -> Thing:
@@ -193,7 +193,7 @@ def _pool(pool: Thing, policy: Thing, hint: Service | None) -> dict[str, Any]:
         raise pool.entry.error("has no address-range")
     networks = [network for line in ranges for network in _networks(line)]
     return {
-        "ipv4": napt.wanted_addresses(networks, hint),
+        "ipv4": sessions.wanted_addresses(networks, hint),
         "first_port": pool.number("port-forwarding range-end", 1023, 65534, usual) + 1,
         "block_size": size,
         "ports_per_subscriber": size * blocks,

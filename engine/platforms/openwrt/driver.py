@@ -17,10 +17,10 @@ from ...problem import Problem, Refused
 from ...techniques import TECHNIQUES
 from ...techniques.service import EDGE, Service
 from .. import assembly, uci
-from ..assembly import FoundRule
+from ..assembly import FoundRule, in_order
 from ..diff import line_diff
 from ..driver import Change
-from ..edges import UNKNOWN, edge, in_order
+from ..edges import UNKNOWN, edge
 from ..guard import check_rules, option
 from ..own_file import bound
 from ..uci import Section

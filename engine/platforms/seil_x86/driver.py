@@ -17,9 +17,10 @@ from typing import Any
 from ...plan.model import NodePlan
 from ...techniques import TECHNIQUES
 from ...techniques.service import Service
+from ..assembly import in_order
 from ..diff import line_diff
 from ..driver import Change
-from ..edges import edge, in_order, numbered
+from ..edges import edge, numbered
 from ..guard import option
 from ..naming import OURS, is_ours
 from ..places import another_number, taken

@@ -14,7 +14,7 @@ from ...plan.model import NodePlan
 from ...problem import Problem, Refused
 from ...techniques import TECHNIQUES
 from ...techniques.service import EDGE, GATEWAY, Service
-from .. import sessions
+from .. import assembly, sessions
 from ..diff import line_diff
 from ..driver import Change
 from ..guard import option
@@ -69,7 +69,7 @@ class Vyos:
         for item in commands.owned(text):
             entries.setdefault(item.entry, []).append(item)
         found = (_service(_Entry(path, items), wanted) for path, items in entries.items())
-        return sessions.in_order((service for service in found if service is not None), wanted)
+        return assembly.in_order((service for service in found if service is not None), wanted)
 
     def change(self, running: str, wanted: str, dialect: str) -> Change:
         """See platforms.driver.Driver."""

@@ -14,8 +14,9 @@ from ...problem import Problem, Refused
 from ...techniques import TECHNIQUES
 from ...techniques.service import Service
 from .. import indented
+from ..assembly import in_order
 from ..driver import Change
-from ..edges import edge, in_order, numbered, provider
+from ..edges import edge, numbered, provider
 from ..indented import Block
 from ..places import another_number, taken
 from ..stanzas import Language, entry, leaf, own_lines, service_of, word_of
