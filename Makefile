@@ -12,11 +12,15 @@ LINK := build/collections/ansible_collections/ipv4aas/fleet
 COPY := build/sanity/ansible_collections/ipv4aas/fleet
 ZIPAPP := build/ipv4aas-node.pyz
 ENGINE := $(shell find engine -name '*.py')
+FAST := engine/node/fast
+PROGRAMS := $(patsubst $(FAST)/c/%.bpf.c,$(FAST)/objects/%.bpf.o,$(wildcard $(FAST)/c/*.bpf.c))
+CLANG ?= $(or $(shell command -v clang-14),clang)
+LLVM_STRIP ?= $(or $(shell command -v llvm-strip-14),llvm-strip)
 
 export PATH := $(BIN):$(PATH)
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/build/collections
 
-.PHONY: help venv packages link demo test lint sanity zipapp bench fuzz build clean
+.PHONY: help venv packages fast-path link demo test lint sanity zipapp bench fuzz build clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -40,21 +44,31 @@ link: ## the checkout, where Ansible looks for collections
 	@mkdir -p $(dir $(LINK))
 	@ln -sfn $(CURDIR) $(LINK)
 
+fast-path: $(PROGRAMS) ## the eBPF programs of the software node
+
+# -g for the types that Python makes its packers of; the strip leaves those and takes the rest.
+$(FAST)/objects/%.bpf.o: $(FAST)/c/%.bpf.c $(wildcard $(FAST)/c/*.h)
+	@mkdir -p $(@D)
+	$(CLANG) -O2 -g -Wall -Werror -target bpf -mcpu=v3 -I/usr/include/$(shell uname -m)-linux-gnu -c $< -o $@
+	$(LLVM_STRIP) -g $@
+
 zipapp: $(ZIPAPP) ## the software node as one file
 
-$(ZIPAPP): plugins/plugin_utils/bundle.py $(ENGINE)
+$(ZIPAPP): plugins/plugin_utils/bundle.py $(ENGINE) $(PROGRAMS)
 	$(PYTHON) $< node $@
 
-demo: $(VENV)/.run link zipapp ## ShowNet 2013's network, five services, end to end, in network namespaces
+demo: $(VENV)/.run link ## ShowNet 2013's network, five services, end to end, in network namespaces
 	scripts/packages
+	$(MAKE) zipapp
 	status=0; \
 	ansible-playbook -i inventories/shownet2013 playbooks/shownet2013.yml || status=$$?; \
 	python tests/lab/lab.py down; \
 	python playbooks/shownet2013/lines.py table || status=1; \
 	exit $$status
 
-test: $(VENV)/.dev link zipapp ## every test
+test: $(VENV)/.dev link ## every test
 	scripts/packages test
+	$(MAKE) zipapp
 	python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.dev ## code, YAML, playbooks, documentation, changelog
@@ -72,8 +86,9 @@ sanity: $(VENV)/.dev ## ansible-test sanity
 	scripts/packages test
 	VENV=$(VENV) scripts/sanity
 
-bench: $(VENV)/.dev link zipapp ## packets beside kernel routing and tayga; plans; rollouts beside nornir
+bench: $(VENV)/.dev link ## packets beside kernel routing and tayga; plans; rollouts beside nornir
 	scripts/packages test
+	$(MAKE) zipapp
 	python bench/planning.py
 	python bench/rollout.py
 	python bench/run.py

@@ -65,7 +65,7 @@ def _files(bundle: Bundle) -> dict[str, bytes]:
     paths = {ENGINE / "__init__.py"}
     for part in bundle.parts:
         top = ENGINE / part
-        paths.update([top] if top.is_file() else top.rglob("*.py"))
+        paths.update([top] if top.is_file() else (*top.rglob("*.py"), *top.rglob("*.bpf.o")))
         paths.update(folder / "__init__.py" for folder in top.parents if ENGINE in folder.parents)
     files = {f"{PACKAGE}/{path.relative_to(ENGINE).as_posix()}": path.read_bytes() for path in sorted(paths)}
     main = f"import sys\nfrom {PACKAGE}.{bundle.module} import main\nsys.exit(main())\n"

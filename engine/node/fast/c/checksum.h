@@ -1,0 +1,48 @@
+/* Copyright: (c) 2026, ipv4aas.fleet contributors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ * Sums in one's complement (RFC 1071) and their changes (RFC 1624), in the order of the network.
+ */
+#pragma once
+
+#include "base.h"
+
+INLINE __u16 fold(__u64 sum)
+{
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return sum;
+}
+
+INLINE __u64 sum4(__be32 address)
+{
+	return (__u64)address;
+}
+
+INLINE __u64 sum6(const address6 *address)
+{
+	__u64 a = address->part[0], b = address->part[1];
+
+	return (a & 0xffffffff) + (a >> 32) + (b & 0xffffffff) + (b >> 32);
+}
+
+/* Sum of what is new less what was old, as a positive number. */
+INLINE __u64 change(__u64 old, __u64 new)
+{
+	return (__u16)~fold(old) + (__u64)fold(new);
+}
+
+/* A checksum after a change. */
+INLINE __sum16 changed(__sum16 check, __u64 change)
+{
+	return ~fold((__u16)~check + change);
+}
+
+/* Of a header of 20 octets; 0 where its own field is right. */
+INLINE __sum16 header_sum(const struct iphdr *ip)
+{
+	const __u32 *word = (const __u32 *)ip;
+
+	return ~fold((__u64)word[0] + word[1] + word[2] + word[3] + word[4]);
+}

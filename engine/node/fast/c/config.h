@@ -1,0 +1,35 @@
+/* Copyright: (c) 2026, ipv4aas.fleet contributors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ * What one service is. Constants of a loaded program: the verifier removes what it does not need.
+ */
+#pragma once
+
+#include "base.h"
+
+enum mapping { BY_RULE, BY_BINDING, BY_PLANE, BY_SESSION };
+enum carriage { ENCAPSULATION, TRANSLATION };
+enum role { GATEWAY, EDGE };
+
+struct config {
+	enum mapping mapping;
+	enum carriage carriage;
+	enum role role;
+	__u8 strict_iid;
+	__u8 hairpinning;
+	__u8 identifier_shift;	/* of the IPv4 address: 16 (RFC 7597), 24 (draft-03) */
+	__u8 next_service;	/* index in `chain` of who is asked about a packet that is not ours; 0: nobody */
+	__u8 more_ends;		/* there are own tunnel addresses in `ends` */
+	__u8 redirect;		/* 1: to the next hop by ourselves; 0 (tc): through the kernel's routing */
+	__u16 ipv6_mtu;
+	__u16 mss_clamp;	/* 0: off */
+	address6 gateway;	/* of the service */
+	address6 own;		/* edge: its own tunnel address */
+};
+
+const volatile struct config CONFIG = {};
+
+/* Constants are read member by member: a copy as a whole would be one of what they are at compile time. */
+INLINE address6 read6(const volatile address6 *constant)
+{
+	return (address6){ .part = { constant->part[0], constant->part[1] } };
+}

@@ -1,0 +1,199 @@
+/* Copyright: (c) 2026, ipv4aas.fleet contributors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ * Carriage by encapsulation (RFC 2473): an IPv4 packet behind an IPv6 header, and out again.
+ */
+#pragma once
+
+#include "config.h"
+#include "counters.h"
+#include "packet.h"
+
+struct outer {
+	address6 source;
+	address6 destination;
+	__u8 traffic_class;
+};
+
+enum { HOP_LIMIT = 64 };
+
+INLINE void write_ethernet(struct ethhdr *eth, const struct next_hop *hop, __be16 protocol)
+{
+	if (hop->device) {
+		__builtin_memcpy(eth->h_dest, hop->destination, ETH_ALEN);
+		__builtin_memcpy(eth->h_source, hop->source, ETH_ALEN);
+	}
+	eth->h_proto = protocol;
+}
+
+INLINE void write6(struct ipv6hdr *ip6, __u8 traffic_class, __u16 payload, __u8 next, __u8 hops,
+		   const address6 *source, const address6 *destination)
+{
+	*(__be32 *)ip6 = bpf_htonl(6u << 28 | (__u32)traffic_class << 20);
+	ip6->payload_len = bpf_htons(payload);
+	ip6->nexthdr = next;
+	ip6->hop_limit = hops;
+	__builtin_memcpy(&ip6->saddr, source, sizeof(*source));
+	__builtin_memcpy(&ip6->daddr, destination, sizeof(*destination));
+}
+
+/* The IPv6 header of a softwire at L2, and the IPv4 packet in it. FOREIGN: other payloads, or for others. */
+INLINE int read_outer(context *c, struct outer *outer, struct packet4 *p)
+{
+	struct ipv6hdr *ip6 = at(c, L2, HEADER6);
+	__u32 payload;
+
+	if (!ip6)
+		return FOREIGN;
+	__builtin_memcpy(&outer->destination, &ip6->daddr, sizeof(outer->destination));
+	__builtin_memcpy(&outer->source, &ip6->saddr, sizeof(outer->source));
+	outer->traffic_class = bpf_ntohl(*(__be32 *)ip6) >> 20;
+	payload = bpf_ntohs(ip6->payload_len);
+	if (ip6->nexthdr != IPV4 || payload > length(c) - L2 - HEADER6)
+		return punt_extension_header;
+	return read4(c, L2 + HEADER6, payload, p);
+}
+
+/* RFC 6040 section 4.2: what the tunnel's mark does to the inner one. */
+INLINE int inner_tos(const struct outer *outer, __u8 tos)
+{
+	__u8 mark = outer->traffic_class & 3, inner = tos & 3;
+
+	if ((mark == 3 && inner != 3) || (mark == 1 && inner == 2))
+		return (tos & ~3) | mark;
+	return tos;
+}
+
+/* What a forwarded packet gets in place: TTL, TOS, other ends; checksums follow. */
+INLINE void edit4(context *c, __u32 offset, const struct packet4 *p, const struct ends *to, __u8 tos, __u8 hops)
+{
+	struct iphdr *ip = at(c, offset, HEADER4);
+	__u64 addresses;
+
+	if (!ip)
+		return;
+	addresses = change(sum4(p->ends.source) + sum4(p->ends.destination),
+			   sum4(to->source) + sum4(to->destination));
+	ip->check = changed(ip->check, addresses + change(bpf_htons(p->tos), bpf_htons(tos)) +
+			    change(bpf_htons((__u16)p->ttl << 8), bpf_htons((__u16)(p->ttl - hops) << 8)));
+	ip->tos = tos;
+	ip->ttl = p->ttl - hops;
+	ip->saddr = to->source;
+	ip->daddr = to->destination;
+	if (to != &p->ends)
+		rewrite_transport(c, offset + HEADER4, p, to, p->protocol == ICMP ? 0 : addresses);
+}
+
+/* RFC 4459 section 3.2: the sender of a SYN learns what fits. */
+INLINE void clamp(context *c, __u32 offset, const struct packet4 *p)
+{
+	__u32 place;
+	__be16 *mss;
+
+	if (!CONFIG.mss_clamp || p->protocol != TCP || !(p->flags & 2))
+		return;
+	place = mss_option(c, offset);
+	if (!place || place > 58)
+		return;
+	mss = at(c, offset + place, 2);
+	if (!mss || bpf_ntohs(*mss) <= CONFIG.mss_clamp)
+		return;
+	replace_mss(c, offset, place, mss, bpf_htons(CONFIG.mss_clamp));
+	count(mss_clamped, 0);
+}
+
+/* Into the domain. `to`: the ends that the packet gets, &p->ends where they stay. */
+INLINE int encapsulate(context *c, const struct packet4 *p, const struct ends *to, const struct outer *outer,
+		       int *action)
+{
+	struct next_hop hop;
+	struct ethhdr *eth;
+	struct ipv6hdr *ip6;
+	int verdict;
+
+	if (p->wire + HEADER6 > CONFIG.ipv6_mtu)
+		return punt_too_big;
+	verdict = hop6(c, &outer->destination, &hop);
+	if (verdict)
+		return verdict;
+	if (hop.device && p->wire + HEADER6 > hop.mtu)
+		return punt_too_big;
+	if (trim(c, L2 + p->total) || push6(c))
+		return punt_driver;
+	*action = ACTION_DROP;	/* from here on it cannot be given back */
+	eth = data(c);
+	ip6 = (void *)(eth + 1);
+	if ((void *)(ip6 + 1) > data_end(c))
+		return punt_driver;
+	write_ethernet(eth, &hop, bpf_htons(ETH_P_IPV6));
+	write6(ip6, p->tos, p->total, IPV4, HOP_LIMIT, &outer->source, &outer->destination);
+	edit4(c, L2 + HEADER6, p, to, p->tos, hop.device ? 1 : 0);
+	clamp(c, L2 + HEADER6 + HEADER4, p);
+	*action = leave(c, &hop);
+	return encapsulated;
+}
+
+/* Out of the domain. */
+INLINE int decapsulate(context *c, const struct packet4 *p, const struct ends *to, const struct outer *outer,
+		       int *action)
+{
+	__u8 tos = inner_tos(outer, p->tos);
+	struct next_hop hop;
+	struct ethhdr *eth;
+	int verdict;
+
+	if (tos != p->tos && !(p->tos & 3))
+		return punt_congestion;
+	verdict = hop4(c, to->destination, &hop);
+	if (verdict)
+		return verdict;
+	if (hop.device && p->wire > hop.mtu)
+		return punt_too_big;
+	if (trim(c, L2 + HEADER6 + p->total) || pop6(c))
+		return punt_driver;
+	*action = ACTION_DROP;
+	eth = data(c);
+	if ((void *)(eth + 1) > data_end(c))
+		return punt_driver;
+	write_ethernet(eth, &hop, bpf_htons(ETH_P_IP));
+	edit4(c, L2, p, to, tos, hop.device ? 1 : 0);
+	clamp(c, L2 + HEADER4, p);
+	*action = leave(c, &hop);
+	return decapsulated;
+}
+
+/* From one customer to another: other outer addresses, in place. */
+INLINE int turn(context *c, const struct packet4 *p, const struct ends *to, const struct outer *from,
+		const struct outer *onward, int *action)
+{
+	__u8 tos = inner_tos(from, p->tos);
+	struct next_hop hop;
+	struct ethhdr *eth;
+	struct ipv6hdr *ip6;
+	int verdict;
+
+	if (!CONFIG.hairpinning)
+		return punt_hairpin;
+	if (tos != p->tos && !(p->tos & 3))
+		return punt_congestion;
+	if (p->wire + HEADER6 > CONFIG.ipv6_mtu)
+		return punt_too_big;
+	verdict = hop6(c, &onward->destination, &hop);
+	if (verdict)
+		return verdict;
+	if (hop.device && p->wire + HEADER6 > hop.mtu)
+		return punt_too_big;
+	if (trim(c, L2 + HEADER6 + p->total))
+		return punt_driver;
+	eth = data(c);
+	ip6 = (void *)(eth + 1);
+	if ((void *)(ip6 + 1) > data_end(c))
+		return punt_driver;
+	write_ethernet(eth, &hop, bpf_htons(ETH_P_IPV6));
+	write6(ip6, tos, p->total, IPV4, HOP_LIMIT, &onward->source, &onward->destination);
+	edit4(c, L2 + HEADER6, p, to, tos, hop.device ? 1 : 0);
+	clamp(c, L2 + HEADER6 + HEADER4, p);
+	count(hairpinned, 0);
+	count(encapsulated, 0);
+	*action = leave(c, &hop);
+	return decapsulated;
+}

@@ -1,0 +1,67 @@
+/* Copyright: (c) 2026, ipv4aas.fleet contributors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ * The one program of a hook: whose packet it is, its way, and what is counted.
+ */
+#pragma once
+
+#include "gateway.h"
+
+/* Programs of the node's services, one behind the other. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 64);
+	__type(key, __u32);
+	__type(value, __u32);
+} chain SEC(".maps");
+
+/* Own tunnel addresses beside that of the service. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, address6);
+	__type(value, __u8);
+} ends SEC(".maps");
+
+INLINE bool is_own(context *c)
+{
+	struct ipv6hdr *ip6 = at(c, L2, HEADER6);
+	address6 gateway = read6(&CONFIG.gateway), destination;
+
+	if (!ip6)
+		return false;
+	__builtin_memcpy(&destination, &ip6->daddr, sizeof(destination));
+	return same6(&destination, &gateway) || (CONFIG.more_ends && bpf_map_lookup_elem(&ends, &destination));
+}
+
+INLINE int dispatch(context *c, int *action)
+{
+	struct ethhdr *eth = at(c, 0, L2);
+
+	if (!eth || !is_ours_to_take(c))
+		return FOREIGN;
+	if (eth->h_proto == bpf_htons(ETH_P_IP))
+		return gateway_from_native(c, action);
+	if (eth->h_proto == bpf_htons(ETH_P_IPV6))
+		return is_own(c) ? gateway_from_softwire(c, action) : FOREIGN;
+	return FOREIGN;
+}
+
+HOOK int forward(context *c)
+{
+	__u32 octets = length(c);
+	int action = ACTION_PASS, verdict;
+
+	make_linear(c);
+	verdict = dispatch(c, &action);
+	if (verdict == FOREIGN) {
+		if (CONFIG.next_service)
+			bpf_tail_call(c, &chain, CONFIG.next_service);
+		return ACTION_PASS;
+	}
+	if (verdict >= punt_malformed && action == ACTION_PASS && !may_punt()) {
+		verdict = punt_limited;
+		action = ACTION_DROP;
+	}
+	count(verdict, octets);
+	return action;
+}

@@ -1,0 +1,139 @@
+/* Copyright: (c) 2026, ipv4aas.fleet contributors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ * A packet at the ingress of tc: super-packets stay whole, checksums that hardware completes stay partial.
+ */
+#pragma once
+
+#include "base.h"
+#include "checksum.h"
+#include "config.h"
+#include "next_hop.h"
+
+#include <linux/pkt_cls.h>
+
+#ifndef BPF_F_ADJ_ROOM_DECAP_L3_IPV4
+#define BPF_F_ADJ_ROOM_DECAP_L3_IPV4 (1ULL << 7)	/* since Linux 6.3 */
+#endif
+
+#define HOOK SEC("tc")
+enum { ACTION_PASS = TC_ACT_UNSPEC, ACTION_STACK = TC_ACT_OK, ACTION_DROP = TC_ACT_SHOT };
+enum { HEADERS = L2 + HEADER6 + HEADER4 + 60 };	/* that are looked at */
+
+typedef struct __sk_buff context;
+
+INLINE void *data(context *c)
+{
+	return (void *)(long)c->data;
+}
+
+INLINE void *data_end(context *c)
+{
+	return (void *)(long)c->data_end;
+}
+
+INLINE __u32 length(context *c)
+{
+	return c->len;
+}
+
+/* Payload octets of each packet that a super-packet stands for; 0: it is a plain one. */
+INLINE __u32 segment_size(context *c)
+{
+	return c->gso_size;
+}
+
+INLINE bool is_ours_to_take(context *c)
+{
+	return c->pkt_type == 0;	/* PACKET_HOST: its MAC address is this host's */
+}
+
+INLINE void make_linear(context *c)
+{
+	__u32 wanted = c->len < HEADERS ? c->len : HEADERS;
+
+	if (data(c) + wanted > data_end(c))
+		bpf_skb_pull_data(c, wanted);
+}
+
+/* Cut what is behind the packet of layer 3: padding of Ethernet. */
+INLINE int trim(context *c, __u32 wanted)
+{
+	if (c->len > wanted && !c->gso_size)
+		return bpf_skb_change_tail(c, wanted, 0);
+	return 0;
+}
+
+INLINE int push6(context *c)
+{
+	const __u64 how = BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 | BPF_F_ADJ_ROOM_FIXED_GSO;
+
+	return bpf_skb_adjust_room(c, HEADER6, BPF_ADJ_ROOM_MAC, how);
+}
+
+INLINE int pop6(context *c)
+{
+	const __u64 how = BPF_F_ADJ_ROOM_DECAP_L3_IPV4 | BPF_F_ADJ_ROOM_FIXED_GSO;
+
+	return bpf_skb_adjust_room(c, -HEADER6, BPF_ADJ_ROOM_MAC, how);
+}
+
+/* Without a next hop the kernel routes the packet, finds the neighbour and counts the hop. */
+INLINE int find_hop(const struct next_hop *hop, struct next_hop *found)
+{
+	if (hop)
+		*found = *hop;
+	else
+		found->device = 0;
+	return GO_ON;
+}
+
+INLINE int hop4(context *c, __be32 address, struct next_hop *found)
+{
+	return find_hop(CONFIG.redirect ? next_hop4(address) : NULL, found);
+}
+
+INLINE int hop6(context *c, const address6 *address, struct next_hop *found)
+{
+	return find_hop(CONFIG.redirect ? next_hop6(address) : NULL, found);
+}
+
+INLINE int leave(context *c, const struct next_hop *hop)
+{
+	return hop->device ? bpf_redirect(hop->device, 0) : ACTION_STACK;
+}
+
+/* Another value of the MSS option; a partial checksum does not cover it yet. */
+INLINE void replace_mss(context *c, __u32 offset, __u32 place, __be16 *mss, __be16 value)
+{
+	__be16 old = *mss;
+
+	*mss = value;
+	if (place & 1) {	/* its octets are in different words */
+		old = __builtin_bswap16(old);
+		value = __builtin_bswap16(value);
+	}
+	bpf_l4_csum_replace(c, offset + offsetof(struct tcphdr, check), old, value, 2);
+}
+
+/* Other ports or identifiers at a transport header; `addresses` is the change of what the checksum covers
+ * beside it. The kernel knows which checksums are partial. */
+INLINE void rewrite_transport(context *c, __u32 offset, const struct packet4 *p, const struct ends *to, __u64 addresses)
+{
+	const struct ends *ends = &p->ends;
+	__u32 field = offset + (p->protocol == TCP ? 16 : p->protocol == UDP ? 6 : 2);
+	__u64 keep_zero = p->protocol == UDP ? BPF_F_MARK_MANGLED_0 : 0;
+	__u32 old = ends->source_port | (__u32)ends->destination_port << 16;
+	__u32 new = to->source_port | (__u32)to->destination_port << 16;
+
+	if (p->protocol == ICMP) {
+		bpf_l4_csum_replace(c, field, ends->source_port, to->source_port, 2);
+		bpf_skb_store_bytes(c, offset + 4, &to->source_port, 2, 0);
+		return;
+	}
+	if (addresses)
+		bpf_l4_csum_replace(c, field, 0, fold(addresses), BPF_F_PSEUDO_HDR | keep_zero);
+	if (old != new) {
+		bpf_l4_csum_replace(c, field, old, new, 4 | keep_zero);
+		bpf_skb_store_bytes(c, offset, &new, 4, 0);
+	}
+}

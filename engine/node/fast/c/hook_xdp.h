@@ -1,0 +1,152 @@
+/* Copyright: (c) 2026, ipv4aas.fleet contributors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ * A packet in the driver: no super-packets, all checksums complete.
+ */
+#pragma once
+
+#include "base.h"
+#include "checksum.h"
+#include "config.h"
+#include "next_hop.h"
+
+#define HOOK SEC("xdp")
+enum { ACTION_PASS = XDP_PASS, ACTION_DROP = XDP_DROP };
+
+typedef struct xdp_md context;
+
+INLINE void *data(context *c)
+{
+	return (void *)(long)c->data;
+}
+
+INLINE void *data_end(context *c)
+{
+	return (void *)(long)c->data_end;
+}
+
+INLINE __u32 length(context *c)
+{
+	return c->data_end - c->data;
+}
+
+INLINE __u32 segment_size(context *c)
+{
+	return 0;
+}
+
+INLINE bool is_ours_to_take(context *c)
+{
+	__u8 *first = data(c);
+
+	return first + 1 <= (__u8 *)data_end(c) && !(*first & 1);	/* neither multicast nor broadcast */
+}
+
+INLINE void make_linear(context *c)
+{
+}
+
+INLINE int trim(context *c, __u32 wanted)
+{
+	__u32 there = length(c);
+
+	return there > wanted ? bpf_xdp_adjust_tail(c, (int)wanted - (int)there) : 0;
+}
+
+INLINE int push6(context *c)
+{
+	return bpf_xdp_adjust_head(c, -HEADER6);
+}
+
+INLINE int pop6(context *c)
+{
+	return bpf_xdp_adjust_head(c, HEADER6);
+}
+
+INLINE int look_up(context *c, struct bpf_fib_lookup *fib, struct next_hop *found)
+{
+	fib->ifindex = c->ingress_ifindex;
+	if (bpf_fib_lookup(c, fib, sizeof(*fib), 0) != BPF_FIB_LKUP_RET_SUCCESS)
+		return punt_no_route;
+	found->device = fib->ifindex;
+	found->mtu = 65535;	/* fib->mtu_result: the look-up has checked it */
+	__builtin_memcpy(found->destination, fib->dmac, ETH_ALEN);
+	__builtin_memcpy(found->source, fib->smac, ETH_ALEN);
+	return GO_ON;
+}
+
+INLINE int hop4(context *c, __be32 address, struct next_hop *found)
+{
+	const struct next_hop *hop = next_hop4(address);
+	struct bpf_fib_lookup fib = { .family = 2, .ipv4_dst = address };
+
+	if (LIKELY(hop)) {
+		*found = *hop;
+		return GO_ON;
+	}
+	return look_up(c, &fib, found);
+}
+
+INLINE int hop6(context *c, const address6 *address, struct next_hop *found)
+{
+	const struct next_hop *hop = next_hop6(address);
+	struct bpf_fib_lookup fib = { .family = 10 };
+
+	if (LIKELY(hop)) {
+		*found = *hop;
+		return GO_ON;
+	}
+	__builtin_memcpy(fib.ipv6_dst, address, sizeof(*address));
+	return look_up(c, &fib, found);
+}
+
+INLINE int leave(context *c, const struct next_hop *hop)
+{
+	return hop->device == c->ingress_ifindex ? XDP_TX : bpf_redirect(hop->device, 0);
+}
+
+/* Another value of the MSS option. */
+INLINE void replace_mss(context *c, __u32 offset, __u32 place, __be16 *mss, __be16 value)
+{
+	struct tcphdr *tcp = data(c) + offset;
+	__be16 old = *mss;
+
+	if ((void *)(tcp + 1) > data_end(c))
+		return;
+	*mss = value;
+	if (place & 1) {	/* its octets are in different words */
+		old = __builtin_bswap16(old);
+		value = __builtin_bswap16(value);
+	}
+	tcp->check = changed(tcp->check, change(old, value));
+}
+
+/* Other ports or identifiers at a transport header; `addresses` is the change of what the checksum covers
+ * beside it. */
+INLINE void rewrite_transport(context *c, __u32 offset, const struct packet4 *p, const struct ends *to, __u64 addresses)
+{
+	__u8 *start = data(c) + offset;
+	__u64 more = addresses + change((__u64)p->ends.source_port + p->ends.destination_port,
+					(__u64)to->source_port + to->destination_port);
+
+	if (p->protocol == TCP) {
+		struct tcphdr *tcp = (void *)start;
+
+		if ((void *)(tcp + 1) > data_end(c))
+			return;
+		tcp->source = to->source_port;
+		tcp->dest = to->destination_port;
+		tcp->check = changed(tcp->check, more);
+	} else if (p->protocol == UDP) {
+		struct udphdr *udp = (void *)start;
+
+		if ((void *)(udp + 1) > data_end(c))
+			return;
+		udp->source = to->source_port;
+		udp->dest = to->destination_port;
+		if (udp->check)
+			udp->check = changed(udp->check, more) ?: 0xffff;
+	} else if (start + 8 <= (__u8 *)data_end(c)) {
+		*(__be16 *)(start + 4) = to->source_port;
+		*(__be16 *)(start + 2) = changed(*(__be16 *)(start + 2), change(p->ends.source_port, to->source_port));
+	}
+}

@@ -1,0 +1,126 @@
+/* Copyright: (c) 2026, ipv4aas.fleet contributors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ * A packet as both hooks see it, and the IPv4 packet that is carried.
+ */
+#pragma once
+
+#include "base.h"	/* and hook_tc.h or hook_xdp.h before it: context, data(), length(), ... */
+#include "checksum.h"
+
+INLINE void *at(context *c, __u32 offset, __u32 size)
+{
+	void *start = data(c) + offset;
+
+	return start + size <= data_end(c) ? start : NULL;
+}
+
+/* As in the core (ipv4.is_unicast): may be a source or destination. */
+INLINE bool is_unicast4(__be32 address)
+{
+	__u32 host = bpf_ntohl(address);
+	__u8 first = host >> 24;
+
+	return first != 0 && first != 127 && first < 224;
+}
+
+/* Transport header at a constant offset: protocol, flags and ports of TCP, UDP and echoes. */
+INLINE int read_transport(context *c, __u32 offset, __u16 size, struct packet4 *p, __u8 request, __u8 reply)
+{
+	if (p->protocol == TCP) {
+		struct tcphdr *tcp = at(c, offset, sizeof(*tcp));
+
+		if (!tcp || size < tcp->doff * 4 || tcp->doff < 5)
+			return punt_malformed;
+		p->ends.source_port = tcp->source;
+		p->ends.destination_port = tcp->dest;
+		p->flags = ((__u8 *)tcp)[13];
+		p->check = tcp->check;
+		if (segment_size(c))
+			p->wire = p->total - size + tcp->doff * 4 + segment_size(c);
+	} else if (p->protocol == UDP) {
+		struct udphdr *udp = at(c, offset, sizeof(*udp));
+
+		if (!udp || size < sizeof(*udp))
+			return punt_malformed;
+		p->ends.source_port = udp->source;
+		p->ends.destination_port = udp->dest;
+		p->check = udp->check;
+		if (segment_size(c))
+			p->wire = p->total - size + sizeof(*udp) + segment_size(c);
+	} else {
+		__u8 *icmp = at(c, offset, 8);
+
+		if (!icmp || size < 8)
+			return punt_malformed;
+		if ((icmp[0] != request && icmp[0] != reply) || segment_size(c))
+			return punt_protocol;
+		p->flags = icmp[0];
+		p->check = *(__be16 *)(icmp + 2);
+		p->ends.source_port = p->ends.destination_port = *(__be16 *)(icmp + 4);
+	}
+	if (p->wire > p->total)
+		p->wire = p->total;
+	return GO_ON;
+}
+
+/* The IPv4 packet at a constant offset, of which `room` octets are there: whole, without options, of a protocol
+ * that has ports or is an echo. Everything else is the core's. */
+INLINE int read4(context *c, __u32 offset, __u32 room, struct packet4 *p)
+{
+	struct iphdr *ip = at(c, offset, HEADER4);
+
+	if (!ip)
+		return punt_malformed;
+	if (*(__u8 *)ip != 0x45)
+		return ip->version == 4 && ip->ihl > 5 ? punt_options : punt_malformed;
+	p->total = bpf_ntohs(ip->tot_len);
+	if (p->total < HEADER4 || p->total > room || header_sum(ip))
+		return punt_malformed;
+	if (ip->frag_off & bpf_htons(MF | OFFSET))
+		return punt_fragment;
+	p->wire = p->total;
+	p->fragment = ip->frag_off;
+	p->protocol = ip->protocol;
+	p->tos = ip->tos;
+	p->ttl = ip->ttl;
+	p->ends.source = ip->saddr;
+	p->ends.destination = ip->daddr;
+	if (p->ttl <= 1)
+		return punt_ttl;
+	if (!is_unicast4(p->ends.source) || !is_unicast4(p->ends.destination))
+		return punt_martian;
+	if (p->protocol != TCP && p->protocol != UDP && p->protocol != ICMP)
+		return punt_protocol;
+	return read_transport(c, offset + HEADER4, p->total - HEADER4, p, 8, 0);
+}
+
+/* Where the MSS of a SYN is, behind the TCP header's start; 0 where there is none. */
+INLINE __u32 mss_option(context *c, __u32 offset)
+{
+	struct tcphdr *tcp = at(c, offset, sizeof(*tcp));
+	__u32 place = sizeof(*tcp), end;
+	int step;
+
+	if (!tcp)
+		return 0;
+	end = tcp->doff * 4;
+#pragma unroll
+	for (step = 0; step < 12; step++) {
+		__u8 *option = at(c, offset + place, 2);
+
+		if (!option || place + 1 >= end || place > 58)
+			return 0;
+		if (option[0] == 2)
+			return option[1] == 4 && place + 4 <= end ? place + 2 : 0;
+		if (option[0] == 0)
+			return 0;
+		if (option[0] == 1) {
+			place++;
+			continue;
+		}
+		if (option[1] < 2)
+			return 0;
+		place += option[1];
+	}
+	return 0;
+}

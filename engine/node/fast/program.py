@@ -1,0 +1,123 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The programs of one service, loaded with its tables; nothing is attached here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Any
+
+from ...mapping.iid import RFC7597
+from ...techniques import TECHNIQUES
+from ...techniques.service import EDGE, GATEWAY, Service
+from .layout import Layouts
+from .libbpf import Map, Object, Program, cpus
+from .tables import RuleEntries, Unsupported, fill, rule_problem
+
+TC, XDP = "tc", "xdp"
+
+_MAPPINGS: Mapping[str, str] = MappingProxyType(
+    {"rule": "BY_RULE", "binding": "BY_BINDING", "plane": "BY_PLANE", "session": "BY_SESSION"}
+)
+
+
+def read_object(hook: str) -> bytes:
+    """The compiled programs of a hook. Raises Unsupported where the package was built without them."""
+    file = files(__package__).joinpath("objects", f"{hook}.bpf.o")
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        raise Unsupported(f"{file} is not there: built without the fast path") from None
+
+
+def problem(service: Service, hook: str) -> str:
+    """Why the programs of a hook cannot run a service; empty where they can."""
+    row = TECHNIQUES[service.technique]
+    if row.mapping not in ("rule", "binding") or row.carriage != "encapsulation" or service.role != GATEWAY:
+        return f"no program for {service.technique} as {service.role}"
+    return rule_problem(service.rules)
+
+
+class ServiceProgram:
+    """One service at one kind of hook."""
+
+    def __init__(self, service: Service, hook: str, **settings: Any) -> None:
+        """Loads it. `settings` are members of c/config.h. Raises Unsupported or BpfError."""
+        reason = problem(service, hook)
+        if reason:
+            raise Unsupported(reason)
+        self.service, self.hook = service, hook
+        self.object = Object(read_object(hook), f"{hook} {service.name}")
+        self.layouts = Layouts(self.object)
+        self.verdicts = self.layouts.enum("verdict")
+        try:
+            self._load(settings)
+        except Exception:
+            self.object.close()
+            raise
+
+    def _load(self, settings: Mapping[str, Any]) -> None:
+        service, entries = self.service, RuleEntries(self.layouts)
+        rules = [entries.of_rule(rule) for rule in service.rules]
+        owners = [
+            entries.of_explicit(rule, service.interface_identifier)
+            for rule in service.rules
+            if rule.explicit_psid_len
+        ]
+        keys, values = b"".join(key for key, _ in owners), b"".join(value for _, value in owners)
+        if service.bindings:
+            rules, keys, values = entries.of_bindings(service.bindings)
+        ends = {b.gateway_address.packed for b in service.bindings if b.gateway_address is not None}
+        config = {**self._config(), "more_ends": bool(ends), **settings}
+        self.layouts.set_constants(self.object, {"CONFIG": config})
+        self.object.resize("ends", len(ends))
+        self.object.resize("rules", len(rules))
+        self.object.resize("bindings", len(keys) // self.layouts.struct("owner_key").size)
+        self.object.load()
+        fill(self.object.maps["rules"], rules)
+        self.object.maps["bindings"].update_all(keys, values)
+        self.object.maps["ends"].update_all(b"".join(ends), bytes(len(ends)))
+
+    def _config(self) -> dict[str, Any]:
+        service, row = self.service, TECHNIQUES[self.service.technique]
+        return {
+            "mapping": self.layouts.enum("mapping")[_MAPPINGS[row.mapping]],
+            "carriage": self.layouts.enum("carriage")[row.carriage.upper()],
+            "role": self.layouts.enum("role")[{GATEWAY: "GATEWAY", EDGE: "EDGE"}[service.role]],
+            "strict_iid": service.strict_iid,
+            "hairpinning": service.hairpinning,
+            "identifier_shift": 16 if service.interface_identifier == RFC7597 else 24,
+            "ipv6_mtu": service.ipv6_mtu,
+            "mss_clamp": service.mss_clamp,
+            "gateway": int(service.gateway_address),
+        }
+
+    @property
+    def program(self) -> Program:
+        """What is attached."""
+        return self.object.programs["forward"]
+
+    @property
+    def maps(self) -> Mapping[str, Map]:
+        """By their names in the C source."""
+        return self.object.maps
+
+    def counters(self) -> dict[str, tuple[int, int]]:
+        """Packets and octets of each verdict that was there, over all CPUs."""
+        layout, found = self.layouts.struct("counter"), {}
+        for name, number in self.verdicts.items():
+            data = self.maps["counters"].get(number.to_bytes(4, "little"), layout.size * cpus())
+            each = [
+                layout.unpack(data[at : at + layout.size]) for at in range(0, len(data or b""), layout.size)
+            ]
+            packets, octets = sum(c["packets"] for c in each), sum(c["octets"] for c in each)
+            if packets:
+                found[name] = packets, octets
+        return found
+
+    def close(self) -> None:
+        """Lets go of what is neither attached nor pinned."""
+        self.object.close()

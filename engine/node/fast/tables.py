@@ -1,0 +1,112 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a service's mapping is in the maps of a program (c/mapping.h)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from ...mapping.binding import Binding
+from ...mapping.iid import map_address
+from ...mapping.rule import MapRule
+from .layout import Layouts
+from .libbpf import Map
+
+Entry = tuple[bytes, bytes]
+
+_LONGEST = 64  # bits of an End-user prefix: the programs reckon with the upper half of an address
+
+
+class Unsupported(Exception):
+    """The programs cannot run the service; the message says why."""
+
+
+def rule_problem(rules: Iterable[MapRule]) -> str:
+    """Why the programs cannot look rules up; empty where they can."""
+    rules = tuple(rules)
+    for rule in rules:
+        if rule.customer_prefix_len > _LONGEST:
+            return f"rule {rule.ipv6_prefix}: End-user prefixes longer than /{_LONGEST}"
+    for n, rule in enumerate(rules):
+        # The owner of the inner source is compared with the outer one: both have to name one rule.
+        if any(
+            rule.ipv6_prefix.overlaps(other.ipv6_prefix) and not rule.ea_len == other.ea_len == 0
+            for other in rules[n + 1 :]
+        ):
+            return f"rule {rule.ipv6_prefix} overlaps another one"
+    return ""
+
+
+class RuleEntries:
+    """Rules and bindings as entries of the maps `rules` and `bindings`."""
+
+    def __init__(self, layouts: Layouts) -> None:
+        self._prefix, self._rule = layouts.struct("prefix4"), layouts.struct("rule")
+        self._key, self._owner = layouts.struct("owner_key"), layouts.struct("owner")
+
+    def of_rule(self, rule: MapRule) -> Entry:
+        """One that carries its customers' addresses, or stands for several with explicit PSIDs."""
+        key = self._prefix.pack(
+            length=rule.ipv4_prefix.prefixlen, address=int(rule.ipv4_prefix.network_address)
+        )
+        return key, self._rule.pack(
+            prefix=int(rule.ipv6_prefix.network_address) >> 64,
+            customer_mask=_mask(rule.customer_prefix_len, 64),
+            ea_mask=(1 << rule.ea_len) - 1,
+            host_mask=int(rule.ipv4_prefix.hostmask),
+            customer_mask4=_mask(rule.customer_ipv4_len, 32),
+            suffix_shift=32 - rule.ipv4_prefix.prefixlen - rule.suffix_len,
+            ea_shift=_LONGEST - rule.customer_prefix_len,
+            psid_offset=rule.psid_offset,
+            psid_length=rule.psid_len,
+            embeds=not rule.explicit_psid_len,
+            shares=rule.psid_len > 0,
+        )
+
+    def of_explicit(self, rule: MapRule, iid_format: str) -> Entry:
+        """The customer of a rule with an explicit PSID."""
+        ipv4, psid = int(rule.ipv4_prefix.network_address), rule.explicit_psid
+        prefix = int(rule.ipv6_prefix.network_address)
+        softwire = map_address(prefix, rule.customer_prefix_len, ipv4, psid, iid_format)
+        shape = {"psid_offset": rule.psid_offset, "psid_length": rule.psid_len}
+        return self._key.pack(address=ipv4, psid=psid, **shape), self._owner.pack(softwire=softwire)
+
+    def of_bindings(self, bindings: Iterable[Binding]) -> tuple[list[Entry], bytes, bytes]:
+        """Rules, keys and owners. An address that is divided in more than one way is left to the core."""
+        shapes: dict[int, tuple[int, int] | None] = {}
+        key = self._key.packer("address", "psid", "psid_offset", "psid_length")
+        owner = self._owner.packer("softwire", "gateway")
+        keys, owners, nobody = [], [], bytes(16)
+        for binding in bindings:
+            ipv4, offset, length = binding.ipv4.packed, binding.psid_offset, binding.psid_len
+            number = int.from_bytes(ipv4, "big")
+            shape = offset, length
+            if shapes.setdefault(number, shape) != shape:
+                shapes[number] = None
+            keys.append(key(ipv4, binding.psid, offset, length))
+            gateway = binding.gateway_address
+            owners.append(owner(binding.softwire.packed, nobody if gateway is None else gateway.packed))
+        return list(self._covered(shapes)), b"".join(keys), b"".join(owners)
+
+    def _covered(self, shapes: dict[int, tuple[int, int] | None]) -> Iterator[Entry]:
+        """One rule for each address that has bindings."""
+        packed: dict[tuple[int, int], bytes] = {}
+        for address, shape in shapes.items():
+            if shape is None:
+                continue
+            if shape not in packed:
+                packed[shape] = self._rule.pack(
+                    psid_offset=shape[0], psid_length=shape[1], shares=shape[1] > 0
+                )
+            yield self._prefix.pack(length=32, address=address), packed[shape]
+
+
+def _mask(length: int, width: int) -> int:
+    return (1 << width) - (1 << width - length)
+
+
+def fill(item: Map, entries: Iterable[Entry]) -> None:
+    """All of them at once."""
+    entries = list(entries)
+    item.update_all(b"".join(key for key, _ in entries), b"".join(value for _, value in entries))
