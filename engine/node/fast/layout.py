@@ -10,10 +10,10 @@ significant octet first, all others as the machine has them. So the C source is 
 from __future__ import annotations
 
 import ctypes
-import struct
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from struct import Struct
 from typing import Any
 
 from .libbpf import Object, library
@@ -21,8 +21,8 @@ from .libbpf import Object, library
 _INT, _ARRAY, _STRUCT, _UNION, _ENUM, _TYPEDEF = 1, 3, 4, 5, 6, 8
 _VAR, _DATASEC, _ENUM64 = 14, 15, 19
 _MODIFIERS = (_TYPEDEF, 9, 10, 11)  # typedef, volatile, const, restrict
-_TYPE = struct.Struct("=III")
-_MEMBER, _VALUE, _DIMENSION, _SECTION = (struct.Struct(f) for f in ("=III", "=Ii", "=III", "=III"))
+_TYPE = Struct("=III")
+_MEMBER, _VALUE, _DIMENSION, _SECTION = (Struct(f) for f in ("=III", "=Ii", "=III", "=III"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Layout:
             end = field.at + field.size
             order.append(position)
         form += f"{self.size - end}x"
-        made = struct.Struct(form)
+        made = Struct(form)
         if order == sorted(order):
             return made.pack
         return lambda *values: made.pack(*(values[n] for n in order))
@@ -85,7 +85,7 @@ def _put(octets: bytearray, base: int, field: Field, value: Any) -> None:
         octets[start : start + field.size] = value
     else:
         order = "big" if field.network else sys.byteorder
-        octets[start : start + field.size] = int(value).to_bytes(field.size, order)  # type: ignore[arg-type]
+        octets[start : start + field.size] = int(value).to_bytes(field.size, order)
 
 
 def _get(data: bytes, base: int, field: Field) -> Any:
@@ -96,7 +96,7 @@ def _get(data: bytes, base: int, field: Field) -> Any:
     if field.fields and not field.network:
         return {item.name: _get(data, start, item) for item in field.fields}
     order = "big" if field.network else sys.byteorder
-    return int.from_bytes(data[start : start + field.size], order)  # type: ignore[arg-type]
+    return int.from_bytes(data[start : start + field.size], order)
 
 
 class Layouts:
@@ -132,7 +132,7 @@ class Layouts:
         raise KeyError(name)
 
     def set_constants(self, item: Object, values: Mapping[str, Any]) -> None:
-        """Constants of an object that is not loaded yet; a struct by its members. Raises KeyError, BpfError."""
+        """Constants of an object not loaded yet; a struct by its members. Raises KeyError, BpfError."""
         content = item.constants()
         for name, value in values.items():
             _put(content, 0, self.constant(name), value)
@@ -151,7 +151,7 @@ class Layouts:
     def _text(self, offset: int) -> str:
         return str((library().btf__name_by_offset(self._btf, offset) or b"").decode())
 
-    def _rows(self, number: int, row: struct.Struct) -> Iterator[tuple[Any, ...]]:
+    def _rows(self, number: int, row: Struct) -> Iterator[tuple[Any, ...]]:
         start, count = self._at(number) + _TYPE.size, self._head(number)[2]
         return row.iter_unpack(ctypes.string_at(start, row.size * count)) if count else iter(())
 
