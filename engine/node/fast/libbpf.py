@@ -83,14 +83,13 @@ def library() -> ctypes.CDLL:
         getattr(found, function).restype = ctypes.c_void_p
     for function in _TEXTS:
         getattr(found, function).restype = ctypes.c_char_p
-    _listen(found)
+    found.libbpf_set_print(_HEAR)
     return found
 
 
 _said: list[str] = []
 
 
-@_SAYS
 def _hear(level: int, form: bytes, arguments: int) -> int:
     """Keep warnings: the verifier's words are among them."""
     if level == _WARN:
@@ -101,8 +100,7 @@ def _hear(level: int, form: bytes, arguments: int) -> int:
     return 0
 
 
-def _listen(found: ctypes.CDLL) -> None:
-    found.libbpf_set_print(_hear)
+_HEAR = _SAYS(_hear)  # libbpf calls it as long as the process lives
 
 
 def _checked(result: int, what: str) -> int:

@@ -109,10 +109,8 @@ class ServiceProgram:
         """Packets and octets of each verdict that was there, over all CPUs."""
         layout, found = self.layouts.struct("counter"), {}
         for name, number in self.verdicts.items():
-            data = self.maps["counters"].get(number.to_bytes(4, "little"), layout.size * cpus())
-            each = [
-                layout.unpack(data[at : at + layout.size]) for at in range(0, len(data or b""), layout.size)
-            ]
+            data = self.maps["counters"].get(number.to_bytes(4, "little"), layout.size * cpus()) or b""
+            each = [layout.unpack(data[at : at + layout.size]) for at in range(0, len(data), layout.size)]
             packets, octets = sum(c["packets"] for c in each), sum(c["octets"] for c in each)
             if packets:
                 found[name] = packets, octets
