@@ -18,15 +18,12 @@ TESTS = Path(__file__).resolve().parents[1]
 pytestmark = pytest.mark.root
 
 
-@pytest.mark.parametrize("folder", ["unit/node", "unit/plan"])
+PLACES = (TESTS.parent / "build/collections", TESTS, *(TESTS / n for n in ("fast", "fuzz", "unit/node")))
+FOLDERS = ("unit/node", "unit/plan/test_fleet_packets.py", "unit/plan/test_fleet_planes.py")
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
 def test_unit_tests_with_a_shadow(folder: str) -> None:
-    places = [
-        TESTS.parent / "build" / "collections",
-        TESTS / "fast",
-        TESTS,
-        TESTS / "fuzz",
-        TESTS / "unit" / "node",
-    ]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "shadow", "-p", "no:cacheprovider", str(TESTS / folder)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, PLACES))},
