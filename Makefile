@@ -69,7 +69,7 @@ demo: $(VENV)/.run link ## ShowNet 2013's network, five services, end to end, in
 test: $(VENV)/.dev link ## every test
 	scripts/packages test
 	$(MAKE) zipapp
-	python -m pytest -n 2 --dist loadfile
+	python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.dev ## code, YAML, playbooks, documentation, changelog
 	ruff check .
