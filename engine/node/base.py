@@ -178,6 +178,12 @@ class Node(ABC):
         """How many there are, at no cost."""
         return 0
 
+    def tables(self) -> dict[str, Any]:
+        """How full they are, as JSON values; the same cost however full."""
+        return {
+            "fragments": {"ports": self.fragments.chains.view(), "reassembly": self.reassembler.chains.view()}
+        }
+
     # Errors
 
     def _end(self, drop: Drop, work: Work) -> None:

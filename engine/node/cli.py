@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from .control import ControlError, NotRunning, ask
+from .health import STATUS_SOCKET, problems
 
 STATE = Path("/var/lib/ipv4aas")
 SOCKET = Path("/run/ipv4aas/control.sock")
@@ -25,6 +26,7 @@ LOG = "node.log"
 _READY = b"+"
 _PATIENCE = 0.5  # seconds between two tries to get the lock
 _STOPS_WITHIN = 60
+_ANSWERS_WITHIN = 10  # a healthy node answers within a tick; pauses of a large change are shorter, too
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -69,6 +71,8 @@ def _parser() -> argparse.ArgumentParser:
     for command in (begin, propose, apply, confirm, revert):
         command.add_argument("--owner", default="operator", help="who holds the lock (default %(default)s)")
     add("status", _ask, "print services, counters and state")
+    health = add("health", _health, "say whether it does what it was told to; fails where not")
+    health.add_argument("--wait", type=float, default=0, metavar="SECONDS", help="for it to become healthy")
     sessions = add("sessions", _sessions, "print NAPT sessions")
     sessions.add_argument(
         "--limit", type=int, default=1000, metavar="N", help="at most (default %(default)s)"
@@ -85,11 +89,28 @@ def _change(options: argparse.Namespace) -> Any:
 
 
 def _begin(options: argparse.Namespace) -> Any:
-    deadline = time.monotonic() + options.wait
+    return _insist(lambda: _change(options), options.wait, give_up=(NotRunning,))
+
+
+def _health(options: argparse.Namespace) -> Any:
+    return _insist(lambda: _healthy(options.socket.with_name(STATUS_SOCKET)), options.wait)
+
+
+def _healthy(path: Path) -> Any:
+    status = ask(path, "status", timeout=_ANSWERS_WITHIN)
+    found = list(problems(status))
+    if found:
+        raise ControlError("; ".join(found))
+    return {"healthy": True, "version": status["version"], "services": list(status["services"])}
+
+
+def _insist(act: Callable[[], Any], seconds: float, give_up: tuple[type[Exception], ...] = ()) -> Any:
+    """Try again until it succeeds or time is up."""
+    deadline = time.monotonic() + seconds
     while True:
         try:
-            return _change(options)
-        except NotRunning:
+            return act()
+        except give_up:
             raise
         except ControlError:
             if time.monotonic() >= deadline:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ipv4aas.fleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The control socket: one JSON value a line each way, for root only.
+"""The control socket: one JSON value a line each way, for root and the node's own user only.
 
 A request is {"command": name, ...arguments}; the answer is {"result": ...} or {"error": text}.
 """
@@ -38,17 +38,27 @@ class Server:
     """Answers clients inside somebody else's event loop; a slow client delays nobody."""
 
     def __init__(
-        self, path: Path, selector: selectors.BaseSelector, handle: Handler, parse: Parser = json.loads
+        self,
+        path: Path,
+        selector: selectors.BaseSelector,
+        handle: Handler,
+        parse: Parser = json.loads,
+        *,
+        mode: int = 0o600,
+        largest: int = _LARGEST_REQUEST,
     ) -> None:
-        """Raises ControlError where another node answers at the socket."""
-        self._path, self._selector = path, selector
+        """``mode`` says who may ask, ``largest`` with how many octets.
+
+        Raises ControlError where another node answers at the socket.
+        """
+        self._path, self._selector, self._largest = path, selector, largest
         self._answer = functools.partial(answer, handle=handle, parse=parse)
         self._clients: set[_Client] = set()
         if _answers(path):
             raise ControlError(f"{path}: another node answers there; stop it, or give --socket")
         path.unlink(missing_ok=True)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-        umask = os.umask(0o177)
+        umask = os.umask(0o777 & ~mode)
         try:
             self._socket.bind(str(path))
         finally:
@@ -62,7 +72,8 @@ class Server:
             if len(self._clients) >= _MOST_CLIENTS:
                 connection.close()
                 return
-            self._clients.add(_Client(connection, self._selector, self._answer, self._clients.discard))
+            client = _Client(connection, self._selector, self._answer, self._clients.discard, self._largest)
+            self._clients.add(client)
 
     def close(self) -> None:
         """Stop listening and hang up; who asked to stop sees by this that it is done."""
@@ -82,8 +93,10 @@ class _Client:
         selector: selectors.BaseSelector,
         respond: Callable[[bytes], bytes],
         gone: Callable[[_Client], None],
+        largest: int,
     ) -> None:
         self._connection, self._selector, self._respond, self._gone = connection, selector, respond, gone
+        self._largest = largest
         self._received, self._to_send = bytearray(), bytearray()
         connection.setblocking(False)
         selector.register(connection, selectors.EVENT_READ, self._ready)
@@ -107,7 +120,7 @@ class _Client:
         if not chunk:
             raise ControlError("hung up")
         self._received += chunk
-        if len(self._received) > _LARGEST_REQUEST:
+        if len(self._received) > self._largest:
             raise ControlError("request too long")
         start = len(self._received) - len(chunk)
         while (end := self._received.find(b"\n", start)) >= 0:

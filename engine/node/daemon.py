@@ -31,16 +31,19 @@ from ..packet.buffer import Packet
 from ..techniques.service import NodeConfiguration, Service
 from . import control, kernel
 from .coalesce import coalesce
+from .health import STATUS_SOCKET
 from .namespace import HOME, NamespaceError
 from .port import Port
 from .services import Services
 from .session_log import SessionLogs
 from .store import Store, dissolve
+from .supervisor import Supervisor
 from .tun import TunError
 
 BATCH = 128  # packets between two looks at the other events
 TICK = 1.0  # seconds between two looks at the tables
 _DRAIN = 100_000  # packets at most that are still served after a stop
+_QUESTION = 4096  # octets of a question for the status, at most
 
 _TURN = 0.0005  # seconds that other work may keep a packet waiting
 
@@ -69,7 +72,10 @@ class Daemon:
         self._active: NodeConfiguration | None = None  # None: to be brought about
         self._fault = self._log_fault = ""
         self._stopping = False
+        self._supervisor = Supervisor()
         self._selector = selectors.DefaultSelector()
+        self._lookers = selectors.EpollSelector()  # who asks for the status: answered beside long work too
+        self._selector.register(self._lookers, selectors.EVENT_READ, self._on_lookers)
         self._commands: dict[str, Callable[[Arguments], Any]] = {
             "begin": self._begin,
             "read": self._read,
@@ -82,6 +88,9 @@ class Daemon:
             "stop": self._stop,
         }
         self._control = control.Server(socket_path, self._selector, self._handle, self._parse)
+        self._looked_at = control.Server(
+            socket_path.with_name(STATUS_SOCKET), self._lookers, self._show, mode=0o660, largest=_QUESTION
+        )
         try:
             self._activate(self._store.running)
         except Exception:
@@ -96,6 +105,7 @@ class Daemon:
         with _Signals(self._selector, (signal.SIGTERM, signal.SIGINT), self._on_signal):
             gc.freeze()  # what is there now lives as long as the process
             ready()
+            self._supervisor.ready()
             due = 0.0
             while not self._stopping:
                 for key, mask in self._selector.select(max(0.0, due - time.monotonic())):
@@ -103,7 +113,12 @@ class Daemon:
                 if time.monotonic() >= due:
                     self._tick()
                     due = time.monotonic() + TICK
+            self._supervisor.stopping()
             self._close()
+
+    def _on_lookers(self, mask: int) -> None:
+        for key, events in self._lookers.select(0):
+            key.data(events)
 
     def _on_port(self, port: Port) -> None:
         if self._ports.get(port.namespace) is not port:
@@ -137,12 +152,16 @@ class Daemon:
         try:
             with ThreadPoolExecutor(1) as pool, _Bell() as bell, selectors.DefaultSelector() as doors:
                 doors.register(bell, selectors.EVENT_READ)
+                doors.register(self._lookers, selectors.EVENT_READ)
                 for port in self._ports.values():
                     doors.register(port, selectors.EVENT_READ, port)
                 result = pool.submit(work)
                 result.add_done_callback(bell.ring)
                 while not result.done():
-                    for key, _ in doors.select():
+                    self._supervisor.alive()
+                    for key, mask in doors.select(TICK):
+                        if key.fileobj is self._lookers:
+                            self._on_lookers(mask)
                         if key.data is None:
                             continue
                         try:
@@ -166,6 +185,7 @@ class Daemon:
         self._beside(work)
 
     def _tick(self) -> None:
+        self._supervisor.alive()
         now = time.monotonic()
         for packet, namespace in self._services.expire(now):
             port = self._ports.get(namespace)
@@ -271,7 +291,10 @@ class Daemon:
         self._session_logs.close()
         # In this order: who waits for the end of this node may start the next one at once.
         os.close(self._lock)
+        self._looked_at.close()
         self._control.close()
+        self._selector.unregister(self._lookers)
+        self._lookers.close()
         self._selector.close()
 
     # Commands
@@ -286,6 +309,11 @@ class Daemon:
         if name not in self._commands:
             raise control.ControlError(f"{name} is unknown; one of {', '.join(self._commands)}")
         return self._commands[name](arguments)
+
+    def _show(self, request: Arguments) -> Any:
+        if request.get("command") != "status":
+            raise control.ControlError("this socket answers status only; ask the control socket")
+        return self._status(request)
 
     def _begin(self, arguments: Arguments) -> Any:
         self._store.begin(arguments["owner"], time.monotonic())
@@ -336,15 +364,18 @@ class Daemon:
         return self._store.view(time.monotonic()) | ({"fault": self._fault} if self._fault else {})
 
     def _status(self, arguments: Arguments) -> Any:
-        home = self._ports.get(HOME)
+        places = {HOME, *(service.namespace for service in self._store.running.services)}
+        views = {place: self._ports[place].view() if place in self._ports else None for place in places}
         return {
             "version": VERSION,
             "tier": "tun",
             "pid": os.getpid(),
             "uptime": round(time.monotonic() - self._started, 1),
             "node": self._store.running.node,
-            "device": None if home is None else home.view(),
-            "namespaces": {name: port.view() for name, port in self._ports.items() if name != HOME},
+            "device": views.pop(HOME),
+            "namespaces": views,
+            "active": self._active is not None,
+            "session_log": self._session_logs.view(),
             **self._state(),
             **self._services.status(),
         }

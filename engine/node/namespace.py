@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -64,7 +65,9 @@ class Namespace:
         # os.setns() came with Python 3.12.
         library = ctypes.CDLL(None, use_errno=True)
         if library.setns(descriptor, _CLONE_NEWNET):
-            raise NamespaceError(f"network namespace {self.name}: {os.strerror(ctypes.get_errno())}")
+            number = ctypes.get_errno()
+            why = "; to enter it the node needs CAP_SYS_ADMIN" if number == errno.EPERM else ""
+            raise NamespaceError(f"network namespace {self.name}: {os.strerror(number)}{why}")
 
     def close(self) -> None:
         """Let go of it."""

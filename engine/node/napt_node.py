@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from ..packet.allocation import Allocator
-from ..packet.napt import Napt, SessionView, StaticBinding
+from ..packet.napt import PROTOCOLS, Napt, SessionView, StaticBinding
 from ..techniques.service import Service
 from .base import Node
 
@@ -55,6 +56,24 @@ class NaptNode(Node):
         """NAPT sessions, counted."""
         return len(self.napt)
 
+    def tables(self) -> dict[str, Any]:
+        """Sessions, and the pool or port set too."""
+        return super().tables() | {"session_limit": self.limits.sessions, "pool": _pool(self.napt)}
+
     def expire(self, now: float) -> list[str]:
         """Fragments and sessions."""
         return super().expire(now) + ["session_expired"] * self.napt.expire(now)
+
+
+def _pool(napt: Napt) -> dict[str, Any]:
+    stock = napt.allocator.stock()
+    view: dict[str, Any] = {"addresses": stock.addresses, "ports": {}}
+    for number, name in PROTOCOLS.items():
+        assigned, waiting = napt.ports[number], stock.waiting.get(number, 0)
+        free = stock.ports + stock.beside.get(number, 0) - assigned - waiting
+        view["ports"][name] = {"assigned": assigned, "waiting": waiting, "free": free}
+    if stock.subscribers is not None:
+        view["subscribers"] = stock.subscribers
+    if stock.blocks:
+        view["blocks"] = {"assigned": stock.blocks_assigned, "free": stock.blocks - stock.blocks_assigned}
+    return view

@@ -233,6 +233,7 @@ def _seat(seat: Seat) -> dict[str, Any]:
         "role": seat.service.role,
         "address": str(IPv6Address(seat.node.address)),
         "sessions": seat.node.session_count(),
+        **seat.node.tables(),
         "counters": dict(sorted(seat.counters.items())),
     }
 

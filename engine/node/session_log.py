@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 from urllib.parse import quote
 
 from ..packet.natlog import Record, to_line
@@ -18,14 +18,15 @@ from ..techniques.service import Service
 class SessionLogs:
     """A file a service, which grows; where somebody moved it away (log rotation), a new one is begun.
 
-    What cannot be written is lost, and the service goes on: `fault` says so until something was written.
+    What cannot be written is lost, and the service goes on: `fault` says so until something was written,
+    `faults` how many times it happened.
     """
 
     def __init__(self, folder: Path, since_1970: Callable[[float], float]) -> None:
         """`since_1970` makes seconds since 1970 of a time of the packets' clock."""
         self._folder, self._since_1970 = folder, since_1970
         self._files: dict[Path, IO[str]] = {}
-        self.fault = ""
+        self.fault, self.faults = "", 0
 
     def write(self, service: Service, record: Record) -> None:
         """One line, on disk at the next flush() at the latest."""
@@ -57,6 +58,10 @@ class SessionLogs:
             except OSError as error:
                 self._give_up(path, error)
 
+    def view(self) -> dict[str, Any]:
+        """For display."""
+        return {"faults": self.faults} | ({"fault": self.fault} if self.fault else {})
+
     def close(self) -> None:
         """The end."""
         self.flush()
@@ -65,6 +70,7 @@ class SessionLogs:
         self._files.clear()
 
     def _give_up(self, path: Path, error: OSError) -> None:
+        self.faults += 1
         self.fault = f"{path}: {error.strerror}; records are lost"
         file = self._files.pop(path, None)
         if file is not None:

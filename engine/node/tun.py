@@ -59,6 +59,10 @@ class Tun:
         self._buffers: list[bytearray | memoryview] = [self._header, self._body]
         try:
             self._fd = os.open(CONTROL, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        except PermissionError as error:
+            raise TunError(
+                error.errno, f"{CONTROL}: {error.strerror}; the node's user may not open it"
+            ) from error
         except OSError as error:
             raise TunError(
                 error.errno, f"{CONTROL}: {error.strerror}; the kernel needs its tun driver"
@@ -67,7 +71,8 @@ class Tun:
             self._set_up()
         except OSError as error:
             os.close(self._fd)
-            raise TunError(error.errno, f"device {name}: {error.strerror}") from error
+            why = "; the node needs CAP_NET_ADMIN" if isinstance(error, PermissionError) else ""
+            raise TunError(error.errno, f"device {name}: {error.strerror}{why}") from error
 
     def _set_up(self) -> None:
         flags = _IFF_TUN | _IFF_NO_PI | _IFF_VNET_HDR | _IFF_TUN_EXCL

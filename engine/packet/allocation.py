@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
-from typing import Protocol
+from types import MappingProxyType
+from typing import NamedTuple, Protocol
 
 from ..mapping.pool import PAIRED, PORTS, Addresses, Deterministic, Pool, PoolError
 from ..mapping.portset import PortSet
@@ -24,8 +25,23 @@ ADDRESS_UNREACHABLE6 = Icmp6Error(1, 3)
 _SYSTEM_PORTS = 1024  # those below stay below, those above above (RFC 4787 REQ-3a)
 
 
+class Stock(NamedTuple):
+    """What an allocator has to give, and how much of that is not to be had though no binding uses it."""
+
+    addresses: int
+    ports: int  # of all addresses together, for each protocol
+    waiting: Mapping[int, int] = MappingProxyType({})  # protocol -> ports in the hold-down
+    beside: Mapping[int, int] = MappingProxyType({})  # protocol -> ports of forwards that are not of these
+    subscribers: int | None = None  # that have something; None where they are not counted
+    blocks: int = 0
+    blocks_assigned: int = 0
+
+
 class Allocator(Protocol):
     """Gives outside ports to bindings and takes them back; counts what a subscriber uses."""
+
+    def stock(self) -> Stock:
+        """For display, whatever is in use at the same cost."""
 
     def refused(self, reason: str) -> Drop:
         """The end of a packet for which there are no resources, with what its sender is told."""
@@ -66,6 +82,10 @@ class PortSetAllocator:
     def __init__(self, addresses: Sequence[int], ports: PortSet, rng: Random) -> None:
         self.addresses, self.ports, self._rng = addresses, ports, rng
         self._spans: dict[int, tuple[Span, Span]] = {}  # outside address -> system ports, and the others
+
+    def stock(self) -> Stock:
+        """The set on each address."""
+        return Stock(len(self.addresses), len(self.addresses) * len(self.ports))
 
     def refused(self, reason: str) -> Drop:
         """RFC 5508 REQ-8: prohibited."""
@@ -186,7 +206,7 @@ class PoolAllocator:
         self._low: Supply | None = None
         if pool.deterministic:
             self._arithmetic = _paired(pool.arithmetic(key))
-            self._ranges = Ranges(rng)
+            self._ranges = Ranges(self._arithmetic.compression * self._arithmetic.block, rng)
             dynamic = OneByOne(self._arithmetic.dynamic_ports, pool, rng, log)
             self._supplies: tuple[Supply, ...] = (self._ranges, dynamic)
         elif pool.block_size:
@@ -198,6 +218,21 @@ class PoolAllocator:
             if pool.first_port < _SYSTEM_PORTS:
                 self._low = OneByOne(range(max(1, pool.first_port), _SYSTEM_PORTS), pool, rng, log)
         self._all = self._supplies if self._low is None else (self._low, *self._supplies)
+
+    def stock(self) -> Stock:
+        """All supplies together."""
+        waiting: Counter[int] = Counter()
+        for supply in self._all:
+            waiting.update(supply.waiting)
+        return Stock(
+            len(self.addresses),
+            len(self.addresses) * sum(supply.size for supply in self._all),
+            waiting,
+            Counter(protocol for protocol, _, _ in self._static),
+            len(self._subscribers),
+            len(self.addresses) * sum(supply.blocks for supply in self._all),
+            sum(supply.blocks_assigned for supply in self._all),
+        )
 
     def successor(self, pool: Pool) -> PoolAllocator:
         """The allocator of a changed pool: itself where nothing changed, else one with nothing taken.

@@ -86,6 +86,15 @@ class Chains(Generic[Held]):
     def __contains__(self, key: Hashable) -> bool:
         return key in self._chains
 
+    def view(self) -> dict[str, int]:
+        """For display."""
+        return {
+            "packets": len(self),
+            "packet_limit": self.count_limit,
+            "octets": self.octets,
+            "octet_limit": self.octet_limit,
+        }
+
     def note(
         self, owner: Hashable, key: Hashable, start: int, end: int, more: bool, now: float, events: list[str]
     ) -> tuple[Chain[Held], bool]:

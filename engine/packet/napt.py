@@ -14,7 +14,7 @@ from __future__ import annotations
 import heapq
 import math
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
 
@@ -219,6 +219,7 @@ class Napt:
         self._outside: dict[int, Binding] = {}
         self._timers = Timers()
         self._sessions = 0
+        self._ports = dict.fromkeys(PROTOCOLS, 0)
         self._now = self._second = 0.0
         self._syns = tcp.Unsolicited(remembered_syns)
         self._allocator: Allocator | None = None
@@ -226,6 +227,11 @@ class Napt:
 
     def __len__(self) -> int:
         return self._sessions
+
+    @property
+    def ports(self) -> Mapping[int, int]:
+        """Outside ports that bindings have, by protocol."""
+        return self._ports
 
     @property
     def allocator(self) -> Allocator:
@@ -504,11 +510,13 @@ class Napt:
     def _add(self, binding: Binding) -> None:
         self._inside[binding.inner] = binding
         self._outside[binding.outer] = binding
+        self._ports[binding.protocol] += 1
 
     def _drop(self, binding: Binding) -> None:
         if self._inside.get(binding.inner) is binding:
             del self._inside[binding.inner]
         del self._outside[binding.outer]
+        self._ports[binding.protocol] -= 1
         self.allocator.give_back(binding.protocol, binding.realm, *binding.outside, self._now)
 
 

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping, Sequence
 from random import Random
 from typing import Generic, TypeVar
 
@@ -67,6 +67,15 @@ class Later(Generic[_T]):
 class Supply(ABC):
     """Ports of many addresses."""
 
+    size: int  # ports of each address, for each protocol
+    blocks = 0  # into which they are cut, if they are
+    blocks_assigned = 0
+
+    @property
+    def waiting(self) -> Mapping[int, int]:
+        """Ports in the hold-down by protocol."""
+        return {}
+
     @abstractmethod
     def has(self, subscriber: Subscriber, outside: int, port: int) -> bool:
         """Whether the port is one that it could give to this subscriber."""
@@ -103,8 +112,15 @@ class OneByOne(Supply):
 
     def __init__(self, ports: range, pool: Pool, rng: Random, log: Log | None) -> None:
         self._ports, self._rng, self._log = ports, rng, log
+        self.size = len(ports)
         self._spans: dict[int, Span] = {}
         self._later: Later[tuple[int, int, int, Subscriber]] = Later(pool.hold_down, pool.hold_down_ports)
+        self._waiting: Counter[int] = Counter()
+
+    @property
+    def waiting(self) -> Mapping[int, int]:
+        """Counted."""
+        return self._waiting
 
     def _of(self, outside: int) -> Span:
         span = self._spans.get(outside)
@@ -132,6 +148,7 @@ class OneByOne(Supply):
     ) -> None:
         """Somebody else may get it after the hold-down (RFC 6888 REQ-8)."""
         subscriber.kept += 1
+        self._waiting[protocol] += 1
         self._later.put((outside, protocol, port, subscriber), now)
         if self._log is not None:
             self._log(Record(now, PORT_RELEASED, realm, protocol, outside, port, port))
@@ -144,6 +161,7 @@ class OneByOne(Supply):
         """Ports whose hold-down has ended."""
         for outside, protocol, port, subscriber in self._later.ripe(now):
             self._of(outside).free(protocol, port)
+            self._waiting[protocol] -= 1
             subscriber.kept -= 1
             yield outside, protocol, subscriber
 
@@ -213,21 +231,27 @@ class Blocks(Supply):
     def __init__(self, ports: range, pool: Pool, rng: Random, log: Log | None) -> None:
         self._ports, self._size, self._rng, self._log = ports, pool.block_size, rng, log
         self._shift = 128 - pool.subscriber_prefix_len
-        self._count = len(ports) // self._size
+        self.blocks = len(ports) // self._size
+        self.size = self.blocks * self._size
         self._free: dict[int, Bits] = {}
         self._blocks: dict[tuple[int, int], Block] = {}
         self._holders: dict[int, Holder] = {}
         self._later: Later[tuple[Block, int]] = Later(pool.hold_down, -(-pool.hold_down_ports // self._size))
 
+    @property
+    def blocks_assigned(self) -> int:  # type: ignore[override]
+        """Those that are empty, and still their subscriber's, too."""
+        return len(self._blocks)
+
     def _of(self, outside: int) -> Bits:
         free = self._free.get(outside)
         if free is None:
-            free = self._free[outside] = Bits(self._count)
+            free = self._free[outside] = Bits(self.blocks)
         return free
 
     def has(self, subscriber: Subscriber, outside: int, port: int) -> bool:
         """Any port of a whole block."""
-        return port in self._ports[: self._count * self._size]
+        return port in self._ports[: self.size]
 
     def take(self, subscriber: Subscriber, protocol: int, realm: int, wanted: int, now: float) -> int:
         """Of the first own block that has one, else of a new block."""
@@ -313,8 +337,8 @@ class Blocks(Supply):
 class Ranges(Supply):
     """Every subscriber has the ports that arithmetic gives it (RFC 7422); no log, no hold-down."""
 
-    def __init__(self, rng: Random) -> None:
-        self._rng = rng
+    def __init__(self, size: int, rng: Random) -> None:
+        self.size, self._rng = size, rng
         self._spans: dict[int, Span] = {}
 
     def enter(self, subscriber: Subscriber, ports: Sequence[int]) -> None:

@@ -19,17 +19,17 @@ from .session import TransportError
 # run(argv, standard input) -> (exit code, standard output, standard error)
 Run = Callable[[list[str], str], tuple[int, str, str]]
 
-COMMAND = ("python3", "/opt/ipv4aas/ipv4aas-node.pyz")
+COMMAND = ("/opt/ipv4aas/current/bin/ipv4aas-node",)
 OWNER = "ipv4aas.fleet"
 # Seconds: longer than the node honours the lock of an owner that is silent, so that a dead run delays the
 # next one and does not stop it.
 LOCK_PATIENCE = 40
 # Seconds that an answer may be late before the change counts as begun.
 _LATENESS = 60
-# Words of Python, of the node, of a shell and of ssh -> what helps.
+# Words of a shell, of env, of the node and of ssh -> what helps.
 _ADVICE = {
-    "can't open file": "install the software node with the role ipv4aas.fleet.software_node",
-    "python3: not found": "install Python 3.11 or newer on the host",
+    "ipv4aas-node: not found": "install the software node with the role ipv4aas.fleet.software_node",
+    "/usr/bin/env: ": "install Python 3.11 or newer on the host",
     "no node answers": "the role ipv4aas.fleet.software_node does that",
     "[Errno 13]": "set ansible_become: true for the host",
     "Permission denied (": "look at ansible_user, ansible_password and ansible_ssh_private_key_file of the"

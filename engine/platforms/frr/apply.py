@@ -32,7 +32,7 @@ from pathlib import Path
 
 RUN = Path("/run/ipv4aas/frr")  # holds: up, while the data plane is in order; tracker, who watches it; lock
 ROUTE_MAP, TAG = "ipv4aas", 4646
-HEALTH = "python3 /opt/ipv4aas/ipv4aas-node.pyz status"
+HEALTH = "/opt/ipv4aas/current/bin/ipv4aas-node health"
 INTERVAL, FAILURES = 2, 3  # seconds; how many in a row withdraw
 DENIED = f"route-map {ROUTE_MAP} deny 1"
 LAST = f"route-map {ROUTE_MAP} deny 65535"  # says what is so without it, and keeps the route map

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 PRIVATE = ("/opt/ipv4aas", "/run/ipv4aas", "/var/lib/ipv4aas")
-NODE = ("python3", "/opt/ipv4aas/ipv4aas-node.pyz")
+NODE = ("/opt/ipv4aas/current/bin/ipv4aas-node",)
 INVENTORY = """
 all:
   vars:
@@ -95,7 +95,7 @@ def test_from_installation_to_roll_back(host, play, ansible, tmp_path):
 
     # Installed and started; check mode does nothing; the second time changes nothing.
     assert installed("--check").code == 0
-    assert subprocess.run([*host.inside, "test", "-e", NODE[1]], check=False).returncode == 1
+    assert subprocess.run([*host.inside, "test", "-e", NODE[0]], check=False).returncode == 1
     first = installed()
     assert first.code == 0, first.out
     assert first.count("changed") > 0

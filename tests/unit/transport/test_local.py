@@ -22,8 +22,8 @@ class Host:
         self.faults, self.commands, self.fed = faults, [], {}
 
     def __call__(self, argv, stdin):
-        assert argv[:2] == ["python3", "/opt/ipv4aas/ipv4aas-node.pyz"]
-        command = argv[2]
+        assert argv[0] == "/opt/ipv4aas/current/bin/ipv4aas-node"
+        command = argv[1]
         self.commands.append(command)
         self.fed[command] = stdin
         self.argv = argv
