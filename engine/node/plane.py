@@ -12,7 +12,7 @@ from ..packet import icmp, ipv6
 from ..packet.buffer import Packet
 from ..packet.carriage import Carriage, Encapsulation
 from ..packet.ipv4 import Datagram
-from ..packet.path_mtu import PathMtus
+from ..packet.path_mtu import PathMtus, Told
 from ..packet.verdict import Drop, IcmpError
 from ..techniques.planes import plane_of, plane_table
 from ..techniques.service import Service
@@ -27,6 +27,8 @@ _ALL = (IPv4Network("0.0.0.0/0"),)
 class PlaneNode(Node):
     """One plane of a stub network. Stateless but for path MTUs: several nodes may serve the same stub."""
 
+    on_path: Told | None = None  # hears of narrow paths: the programs of the fast path
+
     @staticmethod
     def own_address(service: Service) -> int:
         """The first address of the stub network in the plane."""
@@ -39,8 +41,12 @@ class PlaneNode(Node):
         self._inside = Networks(service.inside or _ALL)
         # A node that is the way to everywhere else does not know its own networks.
         self._stubs = Networks(network for network in service.inside if network.prefixlen)
-        self._paths = PathMtus(PATHS)
+        self._paths = PathMtus(PATHS, tell=self._tell)
         return super().apply(service)
+
+    def _tell(self, destination: int, mtu: int, until: float) -> None:
+        if self.on_path is not None:
+            self.on_path(destination, mtu, until)
 
     def owns(self, address: int) -> bool:
         """Whether an address of the plane is that of an own stub network."""

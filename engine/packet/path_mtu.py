@@ -6,9 +6,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import NamedTuple
 
 LIFETIME = 600.0  # seconds until a larger packet is tried again (RFC 8201 s4: 10 minutes)
+
+
+Told = Callable[[int, int, float], None]  # destination, octets (0: nothing is known any more), until when
 
 
 class _Path(NamedTuple):
@@ -17,10 +21,13 @@ class _Path(NamedTuple):
 
 
 class PathMtus:
-    """Paths narrower than the link, by IPv6 destination. At the limit the oldest goes: it is learnt anew."""
+    """Paths narrower than the link, by IPv6 destination. At the limit the oldest goes: it is learnt anew.
 
-    def __init__(self, limit: int, lifetime: float = LIFETIME) -> None:
-        self._limit, self._lifetime = limit, lifetime
+    `tell` hears of each that comes and goes.
+    """
+
+    def __init__(self, limit: int, lifetime: float = LIFETIME, tell: Told | None = None) -> None:
+        self._limit, self._lifetime, self._tell = limit, lifetime, tell or _nobody
         self._paths: OrderedDict[int, _Path] = OrderedDict()
 
     def __len__(self) -> int:
@@ -36,8 +43,10 @@ class PathMtus:
             return False
         self._paths.pop(destination, None)
         if len(self._paths) >= self._limit:
-            self._paths.popitem(last=False)
+            oldest, _ = self._paths.popitem(last=False)
+            self._tell(oldest, 0, now)
         self._paths[destination] = _Path(mtu, now + self._lifetime)
+        self._tell(destination, mtu, now + self._lifetime)
         return True
 
     def get(self, destination: int, now: float) -> int | None:
@@ -47,5 +56,10 @@ class PathMtus:
             return None
         if path.until <= now:
             del self._paths[destination]
+            self._tell(destination, 0, now)
             return None
         return path.mtu
+
+
+def _nobody(destination: int, mtu: int, until: float) -> None:
+    """Whom to tell where nobody listens."""

@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import struct
+import time
 from collections import Counter
 from random import Random
 from typing import Any
 
 from ansible_collections.ipv4aas.fleet.engine.node.core import Link, build_node
 from ansible_collections.ipv4aas.fleet.engine.node.fast.program import TC, ServiceProgram
+from ansible_collections.ipv4aas.fleet.engine.node.plane import PlaneNode
 from ansible_collections.ipv4aas.fleet.engine.packet.buffer import Packet
 from ansible_collections.ipv4aas.fleet.engine.techniques.service import Service
 from unit.packet import packetkit as kit
@@ -34,7 +36,10 @@ class Pair:
         self.fast = ServiceProgram(service, hook, redirect=redirect)
         # The kernel counts the hop of a packet that it gets back.
         self.core = build_node(service, rng=Random(7), decrement_ttl=redirect, **limits)
+        if isinstance(self.core, PlaneNode):
+            self.core.on_path = self.fast.narrow
         self.hook, self.seen = hook, Counter[str]()
+        self._start = time.monotonic()  # the clock of the programs
         hop = self.fast.layouts.struct("next_hop").pack(
             device=DEVICE, mtu=65535, destination=bytes.fromhex(MAC), source=bytes.fromhex(OUR_MAC)
         )
@@ -44,7 +49,7 @@ class Pair:
 
     def send(self, data: bytes, link: Link, now: float = 0.0) -> list[tuple[bytes, Link]]:
         """What the core sends, after it was found to be what the program made, if that took the packet."""
-        outputs, events = self.core.process(Packet(data), link, now)
+        outputs, events = self.core.process(Packet(data), link, self._start + now)
         sent = [(kit.finished(packet), departure) for packet, departure in outputs]
         if (20 if data[0] >> 4 == 4 else 40) <= len(data) <= LONGEST:
             self.compare(data, sent, events)

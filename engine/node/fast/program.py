@@ -7,21 +7,47 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.resources import files
+from ipaddress import IPv4Network
 from types import MappingProxyType
 from typing import Any
 
 from ...mapping.iid import RFC7597
 from ...techniques import TECHNIQUES
+from ...techniques.planes import resolved_side
 from ...techniques.service import EDGE, GATEWAY, Service
+from ..plane import PATHS
 from .layout import Layouts
 from .libbpf import Map, Object, Program, cpus
+from .networks import NetworkEntries
 from .tables import RuleEntries, Unsupported, fill, rule_problem
 
 TC, XDP = "tc", "xdp"
 
 _MAPPINGS: Mapping[str, str] = MappingProxyType(
-    {"rule": "BY_RULE", "binding": "BY_BINDING", "plane": "BY_PLANE", "session": "BY_SESSION"}
+    {
+        "rule": "BY_RULE",
+        "binding": "BY_BINDING",
+        "session": "BY_SESSION",
+        "plane": "BY_PLANE",
+        "plane-table": "BY_PLANE",
+        "plane-rewrite": "BY_REWRITE",
+    }
 )
+
+# By mapping, carriage and role.
+_SEATS = frozenset(
+    {
+        ("rule", "encapsulation", GATEWAY),
+        ("binding", "encapsulation", GATEWAY),
+        ("session", "encapsulation", EDGE),
+        ("plane", "encapsulation", GATEWAY),
+        ("plane", "encapsulation", EDGE),
+        ("plane-table", "encapsulation", GATEWAY),
+        ("plane-table", "encapsulation", EDGE),
+        ("plane-rewrite", "encapsulation", GATEWAY),
+    }
+)
+_ROUTES = 1 << 20  # of the kernel, at most: memory is taken only for those that there are
 
 
 def read_object(hook: str) -> bytes:
@@ -36,9 +62,17 @@ def read_object(hook: str) -> bytes:
 def problem(service: Service, hook: str) -> str:
     """Why the programs of a hook cannot run a service; empty where they can."""
     row = TECHNIQUES[service.technique]
-    if row.mapping not in ("rule", "binding") or row.carriage != "encapsulation" or service.role != GATEWAY:
+    if (row.mapping, row.carriage, service.role) not in _SEATS:
         return f"no program for {service.technique} as {service.role}"
+    if service.namespace:
+        return f"its IPv4 side is in network namespace {service.namespace}: another kernel's hooks"
     return rule_problem(service.rules)
+
+
+def _own_address(service: Service) -> int:
+    """Where the tunnel of an edge ends; of others c/config.h says it otherwise."""
+    row = TECHNIQUES[service.technique]
+    return int(service.softwire_address) if row.mapping == "session" and service.role == EDGE else 0
 
 
 class ServiceProgram:
@@ -73,11 +107,17 @@ class ServiceProgram:
         ends = {b.gateway_address.packed for b in service.bindings if b.gateway_address is not None}
         config = {**self._config(), "more_ends": bool(ends), **settings}
         self.layouts.set_constants(self.object, {"CONFIG": config})
+        self._networks = NetworkEntries(self.layouts, service)
+        networks = self._networks.of({})
+        self.object.resize("networks", len(networks) + _ROUTES)
+        self.object.resize("paths", PATHS)
         self.object.resize("ends", len(ends))
         self.object.resize("rules", len(rules))
         self.object.resize("bindings", len(keys) // self.layouts.struct("owner_key").size)
         self.object.load()
         fill(self.object.maps["rules"], rules)
+        fill(self.object.maps["networks"], networks.items())
+        self._filled = networks
         self.object.maps["bindings"].update_all(keys, values)
         self.object.maps["ends"].update_all(b"".join(ends), bytes(len(ends)))
 
@@ -92,8 +132,31 @@ class ServiceProgram:
             "identifier_shift": 16 if service.interface_identifier == RFC7597 else 24,
             "ipv6_mtu": service.ipv6_mtu,
             "mss_clamp": service.mss_clamp,
-            "gateway": int(service.gateway_address),
+            "gateway": int(service.border_address if service.role == EDGE else service.gateway_address),
+            "own": _own_address(service),
+            "plane": 0 if service.plane is None else service.plane.base,
+            "resolved": resolved_side(service).base if row.mapping == "plane-rewrite" else 0,
         }
+
+    def set_routes(self, routes: Mapping[IPv4Network, bool]) -> None:
+        """The kernel's IPv4 routes, and whether each leads elsewhere than to this node (c/networks.h).
+
+        The whole of them; only what is different is written. Raises BpfError.
+        """
+        before, self._filled = self._filled, self._networks.of(routes)
+        table = self.maps["networks"]
+        fill(table, self._filled.items() - before.items())
+        for key in before.keys() - self._filled.keys():
+            table.delete(key)
+
+    def narrow(self, far: int, mtu: int, until: float) -> None:
+        """What the path to an end of a plane carries, until when by the monotonic clock; 0: forget it."""
+        key = far.to_bytes(16, "big")
+        if mtu:
+            value = self.layouts.struct("path").pack(mtu=mtu, until=int(until * 1e9))
+            self.maps["paths"].update(key, value)
+        else:
+            self.maps["paths"].delete(key)
 
     @property
     def program(self) -> Program:

@@ -30,6 +30,19 @@ def test_a_repeated_message_does_not_lengthen_the_time() -> None:
     assert paths.get(1, LIFETIME) is None
 
 
+def test_who_listens_hears_of_each_that_comes_and_goes() -> None:
+    told: list[tuple[int, int, float]] = []
+    paths = PathMtus(2, tell=lambda *path: told.append(path))
+    paths.lower(1, 1400, 0.0)
+    paths.lower(1, 1450, 1.0)
+    paths.lower(2, 1300, 1.0)
+    paths.lower(3, 1300, 2.0)
+    assert told == [(1, 1400, LIFETIME), (2, 1300, LIFETIME + 1), (1, 0, 2.0), (3, 1300, LIFETIME + 2)]
+    del told[:]
+    paths.get(2, LIFETIME + 1)
+    assert told == [(2, 0, LIFETIME + 1)]
+
+
 def test_the_oldest_goes_and_the_memory_is_bounded() -> None:
     tracemalloc.start()
     paths = PathMtus(4096)

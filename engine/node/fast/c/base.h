@@ -43,6 +43,7 @@ enum verdict {
 	decapsulated,
 	hairpinned,
 	forwarded,
+	prefix_rewritten,
 	mss_clamped,
 	iid_format_rfc7597,
 	iid_format_draft_03,

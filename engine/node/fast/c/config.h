@@ -6,7 +6,7 @@
 
 #include "base.h"
 
-enum mapping { BY_RULE, BY_BINDING, BY_PLANE, BY_SESSION };
+enum mapping { BY_RULE, BY_BINDING, BY_SESSION, BY_PLANE, BY_REWRITE };
 enum carriage { ENCAPSULATION, TRANSLATION };
 enum role { GATEWAY, EDGE };
 
@@ -24,6 +24,8 @@ struct config {
 	__u16 mss_clamp;	/* 0: off */
 	address6 gateway;	/* of the service */
 	address6 own;		/* edge: its own tunnel address */
+	address6 plane;		/* what its addresses have before the IPv4 address; of a PT the FP domain's */
+	address6 resolved;	/* the same of a PT in the PR domain */
 };
 
 const volatile struct config CONFIG = {};

@@ -53,14 +53,22 @@ INLINE int read_outer(context *c, struct outer *outer, struct packet4 *p)
 	return read4(c, L2 + HEADER6, payload, p);
 }
 
-/* RFC 6040 section 4.2: what the tunnel's mark does to the inner one. */
+/* What the tunnel's mark does to the inner one (RFC 6040 section 4.2); a B4 takes the DSCP of the outer header
+ * (RFC 6333 section 7.1). */
 INLINE int inner_tos(const struct outer *outer, __u8 tos)
 {
 	__u8 mark = outer->traffic_class & 3, inner = tos & 3;
+	__u8 from = CONFIG.mapping == BY_SESSION && CONFIG.role == EDGE ? outer->traffic_class : tos;
 
 	if ((mark == 3 && inner != 3) || (mark == 1 && inner == 2))
-		return (tos & ~3) | mark;
-	return tos;
+		inner = mark;
+	return (from & ~3) | inner;
+}
+
+/* Whether a mark of the tunnel is for a sender who does not understand it. */
+INLINE bool is_lost(const struct outer *outer, __u8 tos)
+{
+	return (outer->traffic_class & 3) == 3 && !(tos & 3);
 }
 
 /* What a forwarded packet gets in place: TTL, TOS, other ends; checksums follow. */
@@ -141,7 +149,7 @@ INLINE int decapsulate(context *c, const struct packet4 *p, const struct ends *t
 	struct ethhdr *eth;
 	int verdict;
 
-	if (tos != p->tos && !(p->tos & 3))
+	if (is_lost(outer, p->tos))
 		return punt_congestion;
 	verdict = hop4(c, to->destination, &hop);
 	if (verdict)
@@ -173,7 +181,7 @@ INLINE int turn(context *c, const struct packet4 *p, const struct ends *to, cons
 
 	if (!CONFIG.hairpinning)
 		return punt_hairpin;
-	if (tos != p->tos && !(p->tos & 3))
+	if (is_lost(from, p->tos))
 		return punt_congestion;
 	if (p->wire + HEADER6 > CONFIG.ipv6_mtu)
 		return punt_too_big;

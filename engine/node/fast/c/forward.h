@@ -4,7 +4,9 @@
  */
 #pragma once
 
+#include "edge.h"
 #include "gateway.h"
+#include "plane.h"
 
 /* Programs of the node's services, one behind the other. */
 struct {
@@ -22,15 +24,56 @@ struct {
 	__type(value, __u8);
 } ends SEC(".maps");
 
+/* A gateway's tunnel addresses are those of the service and its subscribers, an edge has one. */
 INLINE bool is_own(context *c)
 {
 	struct ipv6hdr *ip6 = at(c, L2, HEADER6);
-	address6 gateway = read6(&CONFIG.gateway), destination;
+	address6 own = CONFIG.role == EDGE ? read6(&CONFIG.own) : read6(&CONFIG.gateway), destination;
 
 	if (!ip6)
 		return false;
 	__builtin_memcpy(&destination, &ip6->daddr, sizeof(destination));
-	return same6(&destination, &gateway) || (CONFIG.more_ends && bpf_map_lookup_elem(&ends, &destination));
+	return same6(&destination, &own) || (CONFIG.more_ends && bpf_map_lookup_elem(&ends, &destination));
+}
+
+/* The context under another name for the compiler: it must not share addresses of members between the seats, as
+ * the verifier takes no pointers into the context. */
+INLINE context *again(context *c)
+{
+	asm volatile("" : "+r"(c));
+	return c;
+}
+
+INLINE int from_native(context *c, int *action)
+{
+	switch (CONFIG.mapping) {
+	case BY_RULE:
+	case BY_BINDING:
+		return gateway_from_native(again(c), action);
+	case BY_SESSION:
+		return b4_from_native(again(c), action);
+	case BY_PLANE:
+		return plane_from_native(again(c), action);
+	default:
+		return FOREIGN;
+	}
+}
+
+INLINE int from_domain(context *c, int *action)
+{
+	switch (CONFIG.mapping) {
+	case BY_RULE:
+	case BY_BINDING:
+		return is_own(c) ? gateway_from_softwire(again(c), action) : FOREIGN;
+	case BY_SESSION:
+		return is_own(c) ? b4_from_softwire(again(c), action) : FOREIGN;
+	case BY_PLANE:
+		return plane_from_softwire(again(c), action);
+	case BY_REWRITE:
+		return rewrite_prefixes(again(c), action);
+	default:
+		return FOREIGN;
+	}
 }
 
 INLINE int dispatch(context *c, int *action)
@@ -40,9 +83,9 @@ INLINE int dispatch(context *c, int *action)
 	if (!eth || !is_ours_to_take(c))
 		return FOREIGN;
 	if (eth->h_proto == bpf_htons(ETH_P_IP))
-		return gateway_from_native(c, action);
+		return from_native(c, action);
 	if (eth->h_proto == bpf_htons(ETH_P_IPV6))
-		return is_own(c) ? gateway_from_softwire(c, action) : FOREIGN;
+		return from_domain(c, action);
 	return FOREIGN;
 }
 

@@ -1,0 +1,51 @@
+/* Copyright: (c) 2026, ipv4aas.fleet contributors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ * The customer side: B4 (RFC 6333 section 5), as plain_edge.py and b4.py.
+ */
+#pragma once
+
+#include "encapsulation.h"
+#include "networks.h"
+
+/* From an inside host to the gateway. */
+INLINE int b4_from_native(context *c, int *action)
+{
+	struct outer outer = { .source = read6(&CONFIG.own), .destination = read6(&CONFIG.gateway) };
+	struct iphdr *ip = at(c, L2, HEADER4);
+	const struct network *target;
+	struct packet4 p = {};
+	int verdict;
+
+	if (!ip)
+		return FOREIGN;
+	verdict = check_native(ip, &target);
+	if (verdict)
+		return verdict;
+	verdict = read4(c, L2, length(c) - L2, &p);
+	if (verdict)
+		return verdict;
+	return encapsulate(c, &p, &p.ends, &outer, action);
+}
+
+/* From the gateway to an inside host. */
+INLINE int b4_from_softwire(context *c, int *action)
+{
+	address6 gateway = read6(&CONFIG.gateway);
+	const struct network *found;
+	struct packet4 p = {};
+	struct outer outer;
+	int verdict;
+
+	verdict = read_outer(c, &outer, &p);
+	if (verdict)
+		return verdict;
+	if (!same6(&outer.source, &gateway))
+		return punt_source;
+	found = network_of(p.ends.destination);
+	if (!found || !found->may_be_inside)
+		return punt_unknown;
+	found = network_of(p.ends.source);
+	if (found && found->inside)
+		return punt_source;
+	return decapsulate(c, &p, &p.ends, &outer, action);
+}
