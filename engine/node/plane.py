@@ -27,7 +27,7 @@ _ALL = (IPv4Network("0.0.0.0/0"),)
 class PlaneNode(Node):
     """One plane of a stub network. Stateless but for path MTUs: several nodes may serve the same stub."""
 
-    on_path: Told | None = None  # hears of narrow paths: the programs of the fast path
+    _listener: Told | None = None
 
     @staticmethod
     def own_address(service: Service) -> int:
@@ -41,12 +41,14 @@ class PlaneNode(Node):
         self._inside = Networks(service.inside or _ALL)
         # A node that is the way to everywhere else does not know its own networks.
         self._stubs = Networks(network for network in service.inside if network.prefixlen)
-        self._paths = PathMtus(PATHS, tell=self._tell)
+        self._paths = PathMtus(PATHS)
+        self._paths.tell(self._listener)
         return super().apply(service)
 
-    def _tell(self, destination: int, mtu: int, until: float) -> None:
-        if self.on_path is not None:
-            self.on_path(destination, mtu, until)
+    def tell_paths(self, listener: Told | None) -> None:
+        """Have the programs of the fast path hear of narrow paths, also after a reload; None: nobody."""
+        self._listener = listener
+        self._paths.tell(listener)
 
     def owns(self, address: int) -> bool:
         """Whether an address of the plane is that of an own stub network."""

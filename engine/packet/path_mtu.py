@@ -20,18 +20,26 @@ class _Path(NamedTuple):
     until: float
 
 
+def _nobody(destination: int, mtu: int, until: float) -> None:
+    """Who hears where nobody wants to."""
+
+
 class PathMtus:
-    """Paths narrower than the link, by IPv6 destination. At the limit the oldest goes: it is learnt anew.
+    """Paths narrower than the link, by IPv6 destination. At the limit the oldest goes: it is learnt anew."""
 
-    `tell` hears of each that comes and goes.
-    """
-
-    def __init__(self, limit: int, lifetime: float = LIFETIME, tell: Told | None = None) -> None:
-        self._limit, self._lifetime, self._tell = limit, lifetime, tell or _nobody
+    def __init__(self, limit: int, lifetime: float = LIFETIME) -> None:
+        self._limit, self._lifetime = limit, lifetime
+        self._tell: Told = _nobody
         self._paths: OrderedDict[int, _Path] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._paths)
+
+    def tell(self, who: Told | None) -> None:
+        """Have somebody hear of each that is known, comes or goes; None: nobody any more."""
+        self._tell = who or _nobody
+        for destination, path in self._paths.items():
+            self._tell(destination, *path)
 
     def lower(self, destination: int, mtu: int, now: float) -> bool:
         """Note what a Packet Too Big says; False where the path was known to be no wider.
@@ -59,7 +67,3 @@ class PathMtus:
             self._tell(destination, 0, now)
             return None
         return path.mtu
-
-
-def _nobody(destination: int, mtu: int, until: float) -> None:
-    """Whom to tell where nobody listens."""

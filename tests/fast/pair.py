@@ -37,7 +37,7 @@ class Pair:
         # The kernel counts the hop of a packet that it gets back.
         self.core = build_node(service, rng=Random(7), decrement_ttl=redirect, **limits)
         if isinstance(self.core, PlaneNode):
-            self.core.on_path = self.fast.narrow
+            self.core.tell_paths(self.fast.narrow)
         self.hook, self.seen = hook, Counter[str]()
         self._start = time.monotonic()  # the clock of the programs
         hop = self.fast.layouts.struct("next_hop").pack(

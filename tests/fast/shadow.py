@@ -9,6 +9,7 @@ programs keep sessions are left out: theirs would be other ports (test_session_p
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 from ansible_collections.ipv4aas.fleet.engine.node.base import Node
 from ansible_collections.ipv4aas.fleet.engine.node.core import Link
 from ansible_collections.ipv4aas.fleet.engine.node.fast.program import TC, XDP, problem
+from ansible_collections.ipv4aas.fleet.engine.node.plane import PlaneNode
 from ansible_collections.ipv4aas.fleet.engine.packet.buffer import Packet
 from ansible_collections.ipv4aas.fleet.engine.techniques import TECHNIQUES
 from ansible_collections.ipv4aas.fleet.engine.techniques.service import Service
@@ -50,8 +52,21 @@ def _process(self: Node, packet: Packet, arrival: Link, now: float) -> Any:
     for hook in (TC, XDP) if self.decrement_ttl else (TC,):
         pair = _pair(self.service, hook, self.decrement_ttl)
         if pair is not None:
-            pair.compare(data, sent, outcome[1])
+            _compare(self, pair, data, sent, outcome[1])
     return outcome
+
+
+def _compare(node: Node, pair: Pair, data: bytes, sent: list[tuple[bytes, Link]], events: list[str]) -> None:
+    """With the narrow paths that the node knows; the next one has others."""
+    narrow: list[tuple[int, int, float]] = []
+    if isinstance(node, PlaneNode):
+        node.tell_paths(lambda *path: narrow.append(path))
+        node.tell_paths(None)
+    for far, mtu, _ in narrow:
+        pair.fast.narrow(far, mtu, time.monotonic() + 60)
+    pair.compare(data, sent, events)
+    for far, _, _ in narrow:
+        pair.fast.narrow(far, 0, 0.0)
 
 
 def pytest_configure(config: pytest.Config) -> None:

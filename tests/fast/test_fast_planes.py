@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ipv4aas.fleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""SA46T in the programs: the published vectors, paths that are narrow, what the kernel has other routes to."""
+"""SA46T in the programs: published vectors, narrow paths, other routes of the kernel."""
 
 from __future__ import annotations
 

@@ -32,8 +32,9 @@ def test_a_repeated_message_does_not_lengthen_the_time() -> None:
 
 def test_who_listens_hears_of_each_that_comes_and_goes() -> None:
     told: list[tuple[int, int, float]] = []
-    paths = PathMtus(2, tell=lambda *path: told.append(path))
+    paths = PathMtus(2)
     paths.lower(1, 1400, 0.0)
+    paths.tell(lambda *path: told.append(path))
     paths.lower(1, 1450, 1.0)
     paths.lower(2, 1300, 1.0)
     paths.lower(3, 1300, 2.0)
@@ -41,6 +42,9 @@ def test_who_listens_hears_of_each_that_comes_and_goes() -> None:
     del told[:]
     paths.get(2, LIFETIME + 1)
     assert told == [(2, 0, LIFETIME + 1)]
+    paths.tell(None)
+    paths.lower(4, 1300, LIFETIME + 1)
+    assert len(told) == 1
 
 
 def test_the_oldest_goes_and_the_memory_is_bounded() -> None:

@@ -176,11 +176,11 @@ INLINE int rewrite_prefixes(context *c, int *action)
 		return punt_malformed;
 	if (ip6->nexthdr != IPV4)
 		return punt_extension_header;
-	if (ip6->hop_limit <= 1)
-		return punt_ttl;
 	verdict = hop6(c, &to, &hop);
 	if (verdict)
 		return verdict;
+	if (hop.device && ip6->hop_limit <= 1)
+		return punt_ttl;
 	wire = wire_size(c, payload);
 	if (!wire || (hop.device && wire > hop.mtu))
 		return punt_too_big;
