@@ -8,7 +8,9 @@ from __future__ import annotations
 import struct
 import time
 from collections import Counter
+from collections.abc import Mapping
 from random import Random
+from types import MappingProxyType
 from typing import Any
 
 from ansible_collections.ipv4aas.fleet.engine.node.core import Link, build_node
@@ -31,9 +33,17 @@ RETURNS = {
 class Pair:
     """A service in both; `redirect` on tc: the program counts the hop and sends by itself, as XDP does."""
 
-    def __init__(self, service: Service, hook: str, *, redirect: bool = True, **limits: Any) -> None:
+    def __init__(
+        self,
+        service: Service,
+        hook: str,
+        *,
+        redirect: bool = True,
+        settings: Mapping[str, Any] = MappingProxyType({}),
+        **limits: Any,
+    ) -> None:
         redirect = redirect or hook != TC
-        self.fast = ServiceProgram(service, hook, redirect=redirect)
+        self.fast = ServiceProgram(service, hook, redirect=redirect, **settings)
         # The kernel counts the hop of a packet that it gets back.
         self.core = build_node(service, rng=Random(7), decrement_ttl=redirect, **limits)
         if isinstance(self.core, PlaneNode):

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import os
 from random import Random
 from typing import NamedTuple
 
 import pytest
 from ansible_collections.ipv4aas.fleet.engine.node.core import Link
+from ansible_collections.ipv4aas.fleet.engine.node.fast.compiled import old_decapsulation
 from ansible_collections.ipv4aas.fleet.engine.node.fast.program import TC, XDP
 from ansible_collections.ipv4aas.fleet.engine.techniques.service import EDGE, GATEWAY
 from pair import Pair
@@ -73,12 +75,27 @@ def packet(rng: Random, way: Way) -> bytes:
     return inner if way.outer is None else kit.tunnel(*way.outer, inner, tc=rng.choice((0, 0xB8)))
 
 
-@pytest.mark.parametrize(("hook", "redirect"), [(TC, True), (TC, False), (XDP, True)])
+HOOKS = {
+    "tc": (TC, True, {"old_decapsulation": False}),
+    "tc to the stack": (TC, False, {"old_decapsulation": False}),
+    "tc before Linux 6.3": (TC, True, {"old_decapsulation": True}),
+    "tc before Linux 6.3 to the stack": (TC, False, {"old_decapsulation": True}),
+    "xdp": (XDP, True, {}),
+}
+
+
+@pytest.mark.parametrize("how", HOOKS)
 @pytest.mark.parametrize("seat", WAYS, ids=" ".join)
-def test_plain_packets_are_taken(seat: tuple[str, str], hook: str, redirect: bool) -> None:
-    pair, rng = Pair(SERVICES[seat], hook, redirect=redirect), Random(COUNT)
+def test_plain_packets_are_taken(seat: tuple[str, str], how: str) -> None:
+    hook, redirect, settings = HOOKS[how]
+    pair, rng = Pair(SERVICES[seat], hook, redirect=redirect, settings=settings), Random(COUNT)
     for _ in range(COUNT):
         for way in WAYS[seat]:
             assert pair.send(packet(rng, way), Link.NATIVE if way.outer is None else Link.SOFTWIRE)
     assert pair.seen == {"redirect" if redirect else "stack": COUNT * len(WAYS[seat])}, pair.fast.counters()
     pair.close()
+
+
+def test_this_kernel_says_what_it_can() -> None:
+    major, minor = map(int, os.uname().release.split(".")[:2])
+    assert old_decapsulation() == ((major, minor) < (6, 3))

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.resources import files
 from ipaddress import IPv4Network
 from types import MappingProxyType
 from typing import Any
@@ -16,6 +15,7 @@ from ...techniques import TECHNIQUES
 from ...techniques.planes import resolved_side
 from ...techniques.service import EDGE, GATEWAY, Service
 from ..plane import PATHS
+from .compiled import old_decapsulation, read_object
 from .layout import Layouts
 from .libbpf import Map, Object, Program, cpus
 from .networks import NetworkEntries
@@ -48,15 +48,6 @@ _SEATS = frozenset(
     }
 )
 _ROUTES = 1 << 20  # of the kernel, at most: memory is taken only for those that there are
-
-
-def read_object(hook: str) -> bytes:
-    """The compiled programs of a hook. Raises Unsupported where the package was built without them."""
-    file = files(__package__).joinpath("objects", f"{hook}.bpf.o")
-    try:
-        return file.read_bytes()
-    except FileNotFoundError:
-        raise Unsupported(f"{file} is not there: built without the fast path") from None
 
 
 def problem(service: Service, hook: str) -> str:
@@ -130,6 +121,7 @@ class ServiceProgram:
             "strict_iid": service.strict_iid,
             "hairpinning": service.hairpinning,
             "identifier_shift": 16 if service.interface_identifier == RFC7597 else 24,
+            "old_decapsulation": self.hook == TC and old_decapsulation(),
             "ipv6_mtu": service.ipv6_mtu,
             "mss_clamp": service.mss_clamp,
             "gateway": int(service.border_address if service.role == EDGE else service.gateway_address),

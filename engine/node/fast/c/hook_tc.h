@@ -70,11 +70,25 @@ INLINE int push6(context *c)
 	return bpf_skb_adjust_room(c, HEADER6, BPF_ADJ_ROOM_MAC, how);
 }
 
-INLINE int pop6(context *c)
+INLINE int take_outer(context *c)
 {
 	const __u64 how = BPF_F_ADJ_ROOM_DECAP_L3_IPV4 | BPF_F_ADJ_ROOM_FIXED_GSO;
 
 	return bpf_skb_adjust_room(c, -HEADER6, BPF_ADJ_ROOM_MAC, how);
+}
+
+/* Before Linux 6.3: a change of the protocol takes the 20 octets that IPv6 has more, then the other 20 go. What
+ * is not there for the second step was refused by the first, as are super-packets of UDP. */
+INLINE int take_outer_in_two(context *c)
+{
+	if (bpf_skb_change_proto(c, bpf_htons(ETH_P_IP), 0))
+		return -1;
+	return bpf_skb_adjust_room(c, -HEADER4, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO);
+}
+
+INLINE int pop6(context *c)
+{
+	return CONFIG.old_decapsulation ? take_outer_in_two(c) : take_outer(c);
 }
 
 /* Without a next hop the kernel routes the packet, finds the neighbour and counts the hop. */
