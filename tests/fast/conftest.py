@@ -9,4 +9,5 @@ import sys
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(TESTS), str(TESTS / "fuzz"), str(TESTS / "unit" / "node")]
+FOLDERS = ("fuzz", "unit/node", "integration", "integration/node")
+sys.path[:0] = [str(TESTS), *(str(TESTS / folder) for folder in FOLDERS)]

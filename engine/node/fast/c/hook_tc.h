@@ -77,8 +77,8 @@ INLINE int take_outer(context *c)
 	return bpf_skb_adjust_room(c, -HEADER6, BPF_ADJ_ROOM_MAC, how);
 }
 
-/* Before Linux 6.3: a change of the protocol takes the 20 octets that IPv6 has more, then the other 20 go. What
- * is not there for the second step was refused by the first, as are super-packets of UDP. */
+/* Before Linux 6.3: a change of the protocol takes the 20 octets that IPv6 has more, then the other 20 go. The
+ * kernel has no reason left to refuse the second step: the packet is private, and an IPv4 header is there. */
 INLINE int take_outer_in_two(context *c)
 {
 	if (bpf_skb_change_proto(c, bpf_htons(ETH_P_IP), 0))
