@@ -4,8 +4,8 @@
  */
 #pragma once
 
-#include "edge.h"
 #include "gateway.h"
+#include "plain_edge.h"
 #include "plane.h"
 
 /* Programs of the node's services, one behind the other. */

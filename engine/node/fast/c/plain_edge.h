@@ -1,6 +1,6 @@
 /* Copyright: (c) 2026, ipv4aas.fleet contributors
  * SPDX-License-Identifier: GPL-3.0-or-later
- * The customer side: B4 (RFC 6333 section 5), as plain_edge.py and b4.py.
+ * The customer side where the gateway translates addresses: B4 (RFC 6333 section 5), as plain_edge.py and b4.py.
  */
 #pragma once
 
