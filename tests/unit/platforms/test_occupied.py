@@ -53,7 +53,7 @@ TAKEN = [
         (
             "juniper_mx",
             dialect,
-            "nat64",
+            "shownet",
             {"service_units": [7, 1]},
             ["interfaces si-0/0/0 unit 7 is the operator's; other units in ipv4aas_options.service_units"],
         )
