@@ -79,6 +79,10 @@ class HuaweiNe40e:
         """See platforms.driver.Driver. Lines for the system view."""
         return cli.change(running, wanted)
 
+    def occupied(self, text: str, wanted: str, dialect: str) -> list[str]:
+        """See platforms.driver.Careful."""
+        return cli.occupied(text, wanted)
+
 
 def _group(node: NodePlan) -> str:
     """Its name, which may be a number."""

@@ -27,8 +27,8 @@ from .schema import CONCENTRATORS, SCHEMA
 
 _DIALECTS = {dialect: language(SCHEMA) for dialect, language in LANGUAGES.items()}
 _UNITS = (1, 2)
-# Juniper, "Services Interface Naming Overview"; rms and rsp are pairs of cards. An MX-SPC3 (vms) takes NAT in other
-# words ("Next Gen Services").
+# Juniper, "Services Interface Naming Overview"; rms and rsp are pairs of cards. An MX-SPC3 (vms) takes NAT in
+# other words ("Next Gen Services").
 _INLINE = re.compile(r"si-\d+/\d+/\d+")
 _CARD = re.compile(r"(?:ms|sp)-\d+/\d+/\d+|(?:ams|rms|rsp)\d+")
 
