@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 from ipaddress import IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 from typing import Any
@@ -26,9 +25,7 @@ from ansible_collections.ipv4aas.fleet.engine.techniques.service import (
 from hypothesis import strategies as st
 
 ROOT = Path(__file__).resolve().parents[1]
-UPDATE = bool(os.environ.get("UPDATE_GOLDEN"))
 TEMPLATES = ROOT / "templates"
-GOLDEN = ROOT / "tests" / "golden" / "platforms"
 PLAT = IPv6Address("2001:db8:0:64::1")
 PREF64 = IPv6Network("2001:db8:64::/96")
 CUSTOMERS = IPv6Network("2001:db8:1::/48")
@@ -138,12 +135,3 @@ def map_rules(draw: st.DrawFn, ports: tuple[int, int, int] | None = None) -> Map
         psid,
         draw(st.booleans()),
     )
-
-
-def golden(platform: str, name: str, text: str) -> None:
-    """Compares with a golden file; with UPDATE_GOLDEN=1 writes it."""
-    path = GOLDEN / platform / name
-    if UPDATE:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, "utf-8")
-    assert text == path.read_text("utf-8")

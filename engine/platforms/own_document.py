@@ -10,6 +10,7 @@ from typing import Any
 
 from .diff import line_diff
 from .driver import Change, ParseError
+from .located import Located, decode
 
 
 def write(document: dict[str, Any]) -> str:
@@ -17,41 +18,9 @@ def write(document: dict[str, Any]) -> str:
     return json.dumps(document, indent=2) + "\n"
 
 
-class Located(dict[str, Any]):
-    """An object of a file, with the line that it begins in."""
-
-    line = 1
-
-
-class _Decoder(json.JSONDecoder):
-    """Gives objects as Located, which needs the decoder that is written in Python."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.parse_object = self._located
-        self.scan_once = json.scanner.py_make_scanner(self)  # type: ignore[attr-defined]
-
-    def _located(self, at: tuple[str, int], *more: Any) -> tuple[Located, int]:
-        strict, scan_once, _object_hook, _pairs_hook, memo, *_space = more
-        pairs, end = json.decoder.JSONObject(at, strict, scan_once, None, list, memo)  # type: ignore[attr-defined]
-        found = Located()
-        found.line = at[0].count("\n", 0, at[1]) + 1
-        for name, value in pairs:
-            if name in found and name != "comment":
-                raise ParseError(f"line {found.line}: {name} is there twice")
-            found.setdefault(name, value)
-        return found, end
-
-
 def read(text: str) -> Located:
-    """The object; an empty one in an empty text. Raises ParseError, also for a name that is there twice.
-
-    Of several comments of an object the first one counts.
-    """
-    try:
-        found = _Decoder().decode(text or "{}")
-    except json.JSONDecodeError as error:
-        raise ParseError(f"line {error.lineno}: not JSON: {error.msg}") from error
+    """The object; an empty one in an empty text. Raises ParseError."""
+    found = decode(text or "{}")
     if not isinstance(found, Located):
         raise ParseError("line 1: is no object")
     return found

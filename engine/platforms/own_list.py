@@ -6,8 +6,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
+from ..techniques.service import Service
+from . import located
 from .diff import line_diff
 from .driver import Change, ParseError
 
@@ -24,10 +27,19 @@ def read(text: str) -> list[Any]:
     try:
         found = json.loads(text or NOTHING)
     except json.JSONDecodeError as error:
-        raise ParseError(f"line {error.lineno}: not JSON: {error.msg}") from error
+        raise located.not_json(error) from error
     if not isinstance(found, list):
         raise ParseError("line 1: is no list")
     return found
+
+
+def services(text: str, service: Callable[[Any, str], Service]) -> tuple[Service, ...]:
+    """What ``service`` makes of each entry and its place in the list. Raises ParseError with the line."""
+    entries = read(text)
+    try:
+        return tuple(service(entry, f"[{number}]") for number, entry in enumerate(entries))
+    except ParseError as error:
+        raise located.with_line(text, str(error)) from error
 
 
 def owned(text: str) -> str:

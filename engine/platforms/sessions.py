@@ -42,7 +42,18 @@ def check(node: NodePlan, unable: Callable[[Service], Iterable[Wish]], most: int
 
     ``most`` is how many such services a node can tell apart, None for any number.
     """
-    problems = [
+    found = problems(node, unable)
+    if most is not None and len(node.services) > most:
+        names = ", ".join(service.name for service in node.services)
+        wrong = f"carries {names}: {node.platform} cannot tell their customers apart"
+        found.append(Problem(f"{node.name}.ipv4aas_carries", wrong, "one of them, or another node"))
+    if found:
+        raise Refused(set(found))
+
+
+def problems(node: NodePlan, unable: Callable[[Service], Iterable[Wish]]) -> list[Problem]:
+    """Everything that the device cannot do of the sessions of a node's services."""
+    return [
         Problem(
             f"ipv4aas_services.{service.name}.{wish.place}",
             f"{node.platform} {node.name} {wish.wrong}",
@@ -51,12 +62,6 @@ def check(node: NodePlan, unable: Callable[[Service], Iterable[Wish]], most: int
         for service in node.services
         for wish in (*_always(service), *unable(service))
     ]
-    if most is not None and len(node.services) > most:
-        names = ", ".join(service.name for service in node.services)
-        wrong = f"carries {names}: {node.platform} cannot tell their customers apart"
-        problems.append(Problem(f"{node.name}.ipv4aas_carries", wrong, "one of them, or another node"))
-    if problems:
-        raise Refused(set(problems))
 
 
 def _always(service: Service) -> Iterable[Wish]:
@@ -66,7 +71,7 @@ def _always(service: Service) -> Iterable[Wish]:
     pool = service.pool
     if pool is not None and pool.deterministic:
         wrong = "counts deterministic ports in another way than RFC 7422"
-        yield Wish("sharing.allocation", wrong, "blocks or dynamic, or a fallback host for this node")
+        yield Wish("sharing.allocation", wrong, "another allocation, or a fallback host for this node")
 
 
 def out_of(place: str, title: str, value: int, least: int, most: int) -> Iterable[Wish]:

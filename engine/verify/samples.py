@@ -21,7 +21,8 @@ from ..techniques import TECHNIQUES
 from ..techniques.planes import plane_of, plane_table, resolved_routes, resolved_side
 from ..techniques.service import Service
 
-INTERNET = IPv4Address("198.51.100.80")
+_HOSTS = tuple(IPv4Address(address) for address in ("198.51.100.80", "203.0.113.80", "192.0.2.80"))
+INTERNET = _HOSTS[0]
 CUSTOMERS = 12  # sampled from every rule, and from the bindings
 OFFERED_MSS = 1460
 _EVERYTHING = IPv4Network("0.0.0.0/0")
@@ -36,6 +37,13 @@ class Sample:
     text: str
     data: bytes
     arrival: Link
+
+
+def internet(*services: Service) -> IPv4Address:
+    """A host of the Internet: an address that no pool and no rule of the services has, if there is one."""
+    own = [rule.ipv4_prefix for service in services for rule in service.rules]
+    own += [network for service in services if service.pool for network in service.pool.ipv4]
+    return next((host for host in _HOSTS if not any(host in network for network in own)), INTERNET)
 
 
 # --- packets -------------------------------------------------------------------------------------
@@ -121,38 +129,32 @@ def _spread(count: int, limit: int) -> list[int]:
 
 def of_port_sets(service: Service, mtu: int) -> Iterator[Sample]:
     """For a gateway whose customers have ports of their own."""
-    random = Random(2013)
+    random, there = Random(2013), internet(service)
     translating = TECHNIQUES[service.technique].carriage == "translation"
     for customer in customers(service):
         own = customer.ipv4.network_address
         ports = {0, len(customer.ports) - 1, random.randrange(len(customer.ports))}
         for port in sorted(customer.ports.nth(index) for index in ports):
-            yield _outbound(
-                service, customer, udp(own, port, INTERNET, 80), f"UDP {own}:{port} -> {INTERNET}:80"
-            )
-            yield Sample(f"UDP {INTERNET}:80 -> {own}:{port}", udp(INTERNET, 80, own, port), Link.NATIVE)
+            yield _outbound(service, customer, udp(own, port, there, 80), f"UDP {own}:{port} -> {there}:80")
+            yield Sample(f"UDP {there}:80 -> {own}:{port}", udp(there, 80, own, port), Link.NATIVE)
         port = customer.ports.nth(0)
-        yield _outbound(
-            service, customer, syn(own, port, INTERNET, 80), f"TCP SYN {own}:{port} -> {INTERNET}:80"
-        )
-        yield Sample(f"TCP SYN {INTERNET}:80 -> {own}:{port}", syn(INTERNET, 80, own, port), Link.NATIVE)
+        yield _outbound(service, customer, syn(own, port, there, 80), f"TCP SYN {own}:{port} -> {there}:80")
+        yield Sample(f"TCP SYN {there}:80 -> {own}:{port}", syn(there, 80, own, port), Link.NATIVE)
         yield from _sizes(service, mtu, own, port)
         if translating:
-            unchecked = without_checksum(udp(INTERNET, 80, own, port))
-            yield Sample(f"UDP {INTERNET}:80 -> {own}:{port} without checksum", unchecked, Link.NATIVE)
+            unchecked = without_checksum(udp(there, 80, own, port))
+            yield Sample(f"UDP {there}:80 -> {own}:{port} without checksum", unchecked, Link.NATIVE)
         yield _outbound(
             service, customer, udp(own, port, own, port), f"UDP {own}:{port} -> customer {own}:{port}"
         )
         yield _outbound(
             service,
             replace(customer, address=IPv6Address(int(customer.address) ^ 1)),
-            udp(own, port, INTERNET, 80),
-            f"UDP {own}:{port} -> {INTERNET}:80 with a foreign interface identifier",
+            udp(own, port, there, 80),
+            f"UDP {own}:{port} -> {there}:80 with a foreign interface identifier",
         )
         foreign = port ^ 1 << customer.ports.m if customer.ports.shared else port
-        yield _outbound(
-            service, customer, udp(own, foreign, INTERNET, 80), f"UDP {own}:{foreign} -> {INTERNET}:80"
-        )
+        yield _outbound(service, customer, udp(own, foreign, there, 80), f"UDP {own}:{foreign} -> {there}:80")
 
 
 def _outbound(service: Service, customer: Customer, inner: bytes, text: str) -> Sample:
@@ -160,11 +162,11 @@ def _outbound(service: Service, customer: Customer, inner: bytes, text: str) -> 
 
 
 def _sizes(service: Service, mtu: int, own: IPv4Address, port: int) -> Iterator[Sample]:
-    limit = TECHNIQUES[service.technique].ipv4_mtu(mtu)
+    there, limit = internet(service), TECHNIQUES[service.technique].ipv4_mtu(mtu)
     for size in (limit, limit + 1):
         for df in (True, False):
-            text = f"UDP {INTERNET}:80 -> {own}:{port} of {size} octets, DF{'' if df else ' clear'}"
-            yield Sample(text, udp(INTERNET, 80, own, port, size, df=df), Link.NATIVE)
+            text = f"UDP {there}:80 -> {own}:{port} of {size} octets, DF{'' if df else ' clear'}"
+            yield Sample(text, udp(there, 80, own, port, size, df=df), Link.NATIVE)
 
 
 # --- planes --------------------------------------------------------------------------------------

@@ -24,10 +24,10 @@ from ..packet.buffer import Packet
 from ..techniques import TECHNIQUES
 from ..techniques.service import EDGE, GATEWAY, Service
 from .samples import (
-    INTERNET,
     Sample,
     carried,
     customers,
+    internet,
     of_plane,
     of_port_sets,
     of_translator,
@@ -152,20 +152,20 @@ def _first_talk(of_planned: Talks, of_found: Talks) -> Counterexample | None:
 def _of_edge(planned: Service, model: Service, other: Service) -> Talks:
     """A model of the edge in its place in the planned network; ``other`` is what it is compared with."""
     edge, gateway = _new(model), _new(_counterpart(planned))
-    host = _inside_host(planned)
+    host, there = _inside_host(planned), internet(planned, other, model)
     for flow in range(FLOWS):
         sport = 20000 + 7 * flow
-        text = f"UDP {host}:{sport} -> {INTERNET}:80 and its answer"
-        yield text, _round_trip(edge, gateway, udp(host, sport, INTERNET, 80))
-    yield f"TCP SYN {host}:30000 -> {INTERNET}:80", _one_way(edge, gateway, syn(host, 30000, INTERNET, 80))
+        text = f"UDP {host}:{sport} -> {there}:80 and its answer"
+        yield text, _round_trip(edge, gateway, udp(host, sport, there, 80))
+    yield f"TCP SYN {host}:30000 -> {there}:80", _one_way(edge, gateway, syn(host, 30000, there, 80))
     for size, df in _sizes(model, other):
-        data = udp(host, 30001, INTERNET, 80, size, df=df)
-        text = f"UDP {host}:30001 -> {INTERNET}:80 of {size} octets, DF{'' if df else ' clear'}"
+        data = udp(host, 30001, there, 80, size, df=df)
+        text = f"UDP {host}:30001 -> {there}:80 of {size} octets, DF{'' if df else ' clear'}"
         yield text, _one_way(edge, gateway, data)
-    unchecked = without_checksum(udp(host, 30003, INTERNET, 80))
-    yield f"UDP {host}:30003 -> {INTERNET}:80 without checksum", _one_way(edge, gateway, unchecked)
+    unchecked = without_checksum(udp(host, 30003, there, 80))
+    yield f"UDP {host}:30003 -> {there}:80 without checksum", _one_way(edge, gateway, unchecked)
     if TECHNIQUES[planned.technique].napt == EDGE:
-        yield from _unsolicited(edge, gateway, planned, host)
+        yield from _unsolicited(edge, gateway, planned, host, there)
         for peer in _peers(planned):
             target = peer.ipv4.network_address
             data = udp(host, 30002, target, peer.ports.nth(0))
@@ -196,16 +196,16 @@ def _sizes(model: Service, other: Service) -> Iterator[tuple[int, bool]]:
 
 def _of_session_gateway(planned: Service, model: Service, other: Service) -> Talks:
     """Subscribers talk as planned, through a model of the gateway; ``other`` is what it is compared with."""
-    gateway = _new(model)
+    gateway, there = _new(model), internet(planned, other, model)
     subscribers = [_Subscriber(gateway, planned, address) for address in _SUBSCRIBERS]
     for number, one in enumerate(subscribers):
         for flow in range(4):
-            text = f"UDP {one.host}:{20000 + flow} of {one.address} -> {INTERNET}:80 and its answer"
-            yield text, one.round_trip(udp(one.host, 20000 + flow, INTERNET, 80))
-        text = f"TCP SYN {one.host}:{30000 + number} of {one.address} -> {INTERNET}:80"
-        yield text, one.out(syn(one.host, 30000 + number, INTERNET, 80))
+            text = f"UDP {one.host}:{20000 + flow} of {one.address} -> {there}:80 and its answer"
+            yield text, one.round_trip(udp(one.host, 20000 + flow, there, 80))
+        text = f"TCP SYN {one.host}:{30000 + number} of {one.address} -> {there}:80"
+        yield text, one.out(syn(one.host, 30000 + number, there, 80))
     one, another = subscribers
-    mapped = one.mapping(udp(one.host, 31000, INTERNET, 80))
+    mapped = one.mapping(udp(one.host, 31000, there, 80))
     if mapped is not None:
         outside, port = mapped
         where = f"a mapping of {one.address}"
@@ -214,16 +214,16 @@ def _of_session_gateway(planned: Service, model: Service, other: Service) -> Tal
         text = f"UDP {another.host}:31001 of {another.address} -> {where}"
         yield text, another.out(udp(another.host, 31001, outside, port))
         for size, df in _sizes(model, other):
-            text = f"UDP {INTERNET}:80 -> {where} of {size} octets, DF{'' if df else ' clear'}"
-            yield text, one.into(udp(INTERNET, 80, outside, port, size, df=df))
-        unchecked = without_checksum(udp(INTERNET, 80, outside, port))
-        yield f"UDP {INTERNET}:80 -> {where} without checksum", one.into(unchecked)
+            text = f"UDP {there}:80 -> {where} of {size} octets, DF{'' if df else ' clear'}"
+            yield text, one.into(udp(there, 80, outside, port, size, df=df))
+        unchecked = without_checksum(udp(there, 80, outside, port))
+        yield f"UDP {there}:80 -> {where} without checksum", one.into(unchecked)
     for source in (_STRANGER, *(network[1] for network in _new_sources(model, other))):
-        text = f"UDP {source}:5000 of {one.address} -> {INTERNET}:80"
-        yield text, one.out(udp(source, 5000, INTERNET, 80))
+        text = f"UDP {source}:5000 of {one.address} -> {there}:80"
+        yield text, one.out(udp(source, 5000, there, 80))
     for flow in range(_quota(model, other)):
         text = f"UDP session {flow + 1} of {another.address}"
-        yield text, another.out(udp(another.host, 40000 + flow, INTERNET, 80))
+        yield text, another.out(udp(another.host, 40000 + flow, there, 80))
 
 
 def _new_sources(model: Service, other: Service) -> list[IPv4Network]:
@@ -321,17 +321,17 @@ def _inbound(edge: Node, gateway: Node, data: bytes) -> str:
     return f"arrives at {IPv4Address(arrived.destination)}:{arrived.ports[1]}"
 
 
-def _unsolicited(edge: Node, gateway: Node, planned: Service, host: IPv4Address) -> Talks:
+def _unsolicited(edge: Node, gateway: Node, planned: Service, host: IPv4Address, there: IPv4Address) -> Talks:
     own = planned.customer.ipv4.network_address
     for forward in planned.port_forwards:
         make = syn if forward.protocol == "tcp" else udp
-        text = f"{forward.protocol.upper()} {INTERNET}:80 -> {own}:{forward.outside_port}"
-        yield text, _inbound(edge, gateway, make(INTERNET, 80, own, forward.outside_port))
+        text = f"{forward.protocol.upper()} {there}:80 -> {own}:{forward.outside_port}"
+        yield text, _inbound(edge, gateway, make(there, 80, own, forward.outside_port))
     # A third party answers a mapping that somebody else's traffic made: filtering decides.
-    mapped = _mapping(edge, gateway, udp(host, 31000, INTERNET, 80))
+    mapped = _mapping(edge, gateway, udp(host, 31000, there, 80))
     if mapped is not None:
-        third = udp(INTERNET + 1, 80, *mapped)
-        yield f"UDP {INTERNET + 1}:80 -> a mapping of {host}:31000", _inbound(edge, gateway, third)
+        third = udp(there + 1, 80, *mapped)
+        yield f"UDP {there + 1}:80 -> a mapping of {host}:31000", _inbound(edge, gateway, third)
 
 
 def _mapping(edge: Node, gateway: Node, data: bytes) -> tuple[IPv4Address, int] | None:

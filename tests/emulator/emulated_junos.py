@@ -65,7 +65,7 @@ _SOURCE_POOL = r"security nat source pool \S{1,63}"
 _SOURCE_RULES = r"security nat source rule-set \S{1,63}"
 _SOURCE_POOL_OF_RULE = rf"{_SOURCE_RULES} rule \S{{1,63}} then source-nat pool"
 _STATIC_RULES = r"security nat static rule-set \S{1,63}"
-_UNIT = r"interfaces (si-\d+/\d+/\d+) unit \d+"
+_UNIT = r"interfaces ((?:si|ms|sp)-\d+/\d+/\d+|(?:ams|rms|rsp)\d+) unit \d+"
 # Pattern of a statement, and the check of the word after it; None where no word follows.
 GRAMMAR: tuple[tuple[str, Callable[[str], str] | None], ...] = (
     (rf"{_MAP_E} softwire-address", _address(ipaddress.IPv6Address)),

@@ -11,7 +11,7 @@ from pathlib import Path
 from .case import Case
 
 _HERE = Path(__file__).parent
-_SHARED = ("__init__", "case", "services", "terminal")
+_SHARED = ("__init__", "case", "provisioned", "services", "terminal")
 
 CASES: dict[str, Case] = {
     path.stem: import_module(f".{path.stem}", __package__).CASE

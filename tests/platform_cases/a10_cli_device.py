@@ -10,7 +10,7 @@ FOREIGN = (
     "hostname vThunder\n!\n"
     + "".join(f"class-list customers{n} ipv6\n  2001:db8:{n:x}::/48 lsn-lid 7\n!\n" for n in range(40))
     + "class-list ipv4aas ipv6\n  ::/0 lsn-lid 7\n!\n"
-    + "class-list ipv4aas-hall7 dns\n  contains example.net\n!\n"
+    + "class-list ipv4aas-hall9 dns\n  contains example.net\n!\n"
     + "".join(
         f"interface ethernet {n}\n  name ipv4aas-hall7\n  ip address 192.0.2.{n} /31\n  ipv6 nat inside\n!\n"
         for n in range(1, 40)
@@ -67,6 +67,9 @@ class A10CliDevice:
     def _set(self, here, words):
         line = " ".join(words)
         if here is self.tree:
+            if words[0] == "class-list":
+                others = [old for old in here if old != line and old.split()[:2] == words[:2]]
+                assert not others, f"a class list of another type: {others}"
             if line.startswith("cgnv6 nat pool "):
                 start = " ".join(words[:4])
                 assert line in here or not any(old.startswith(f"{start} ") for old in here), (

@@ -45,6 +45,7 @@ FOREIGN = {
     },
     "class-list/ipv4aas": {"name": "ipv4aas", "type": "ipv4", "ipv4-list": [{"ipv4addr": "10.0.0.0/8"}]},
     "class-list/IPV4AAS-hall7": {"name": "IPV4AAS-hall7", "type": "dns"},
+    "class-list/ipv4aas-hall9": {"name": "ipv4aas-hall9", "type": "dns"},
     "cgnv6/nat/pool/CGN": {
         "pool-name": "CGN",
         "start-address": "203.0.113.1",

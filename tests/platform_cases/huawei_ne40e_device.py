@@ -137,6 +137,9 @@ class Vrp:
             kind, name = re.match(r"(.*? instance|map rule|\S+) (\S+)", line).groups()
             same = [old for old in here if re.match(rf"{kind} {re.escape(name)}(?: |$)", old)]
             assert not same, f"is there already: {same}"
+            number = re.search(r" instance \S+( id \d+)$", line)
+            same = [old for old in here if number and old.startswith(kind) and old.endswith(number[1])]
+            assert not same, f"number is in use: {same}"
         elif SINGLE.fullmatch(line):
             start = SINGLE.fullmatch(line)[1]
             for old in [old for old in here if old.startswith(f"{start} ")]:

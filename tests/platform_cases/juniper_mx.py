@@ -46,7 +46,7 @@ QUOTA = replace(POOL, ports_per_subscriber=2048, sessions_per_subscriber=4000)
 
 CASE = MxCase(
     platform="juniper_mx",
-    options={"service_interface": "si-0/0/0"},
+    options={"service_interface": ["si-0/0/0", "ms-1/0/0"]},
     device=device,
     golden={
         "shownet": (shownet("map-e", "gateway"),),

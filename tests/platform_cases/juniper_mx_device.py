@@ -21,6 +21,7 @@ _FOREIGN = (
     "interfaces si-0/0/0 unit 7 family inet",
     "interfaces si-0/0/0 unit 7 service-domain inside",
     "interfaces si-0/0/0 unit 8 service-domain outside",
+    "interfaces ms-1/0/0 unit 0 family inet",
     *(f"routing-options static route 10.{n}.0.0/16 next-hop 192.0.2.1" for n in range(100)),
     "firewall filter ipv4aas-hall7 term t1 then accept",
     "services softwire softwire-concentrator map-e OPERATOR softwire-address 2001:db8::1",
@@ -47,7 +48,8 @@ _FOREIGN_XML = (
         for n in range(60)
     )
     + "<interface><name>si-0/0/0</name><unit><name>7</name><family><inet/></family>"
-    "<service-domain>inside</service-domain></unit></interface></interfaces>"
+    "<service-domain>inside</service-domain></unit></interface>"
+    "<interface><name>ms-1/0/0</name><unit><name>0</name><family><inet/></family></unit></interface></interfaces>"
     '<services xmlns="http://yang.juniper.net/junos/conf/services">'
     "<nat><pool><name>OPERATOR</name><address><name>198.51.100.128/26</name></address></pool>"
     "<rule><name>my-ipv4aas-hall7</name><term><name>t1</name><then><translated>"

@@ -65,7 +65,7 @@ def session_objects(service: Service, lid: int, customers: Sequence[IPv6Network]
         },
     )
     listed = [{"ipv6-addr": str(prefix), "v6-lsn-lid": lid} for prefix in customers]
-    yield objects.CLASS_LIST, {"name": name, "type": "ipv6", "ipv6-list": listed}
+    yield objects.CLASS_LIST, {"name": name, "type": objects.CUSTOMERS, "ipv6-list": listed}
     switch = {"inside": {"source": {"class-list": name}}, "tcp": {"mss-clamp": mss_clamp(service.mss_clamp)}}
     if service.translation_prefix is not None:
         yield objects.PREFIX, {"prefix-val": str(service.translation_prefix), "class-list": name}

@@ -217,8 +217,10 @@ def _object(block: Block) -> tuple[Kind, Body] | None:
             return GROUP, {"pool-group-name": name, "member-list": members}
         case ["cgnv6", "lsn-lid", number]:
             return LID, {"lid-number": number} | _values(block, _LID)
-        case ["class-list", name, "ipv6"]:
-            return CLASS_LIST, {"name": name, "type": "ipv6", "ipv6-list": list(_entries(block))}
+        case ["class-list", name, objects.CUSTOMERS as kind]:
+            return CLASS_LIST, {"name": name, "type": kind, "ipv6-list": list(_entries(block))}
+        case ["class-list", name, *kind]:
+            return CLASS_LIST, {"name": name, "type": " ".join(kind) or "unsaid"}
         case ["cgnv6", "nat64", "prefix", prefix, "class-list", name]:
             return PREFIX, {"prefix-val": canonical(prefix), "class-list": name}
         case ["cgnv6", "nat64" | "ds-lite" as family, *words]:

@@ -25,6 +25,7 @@ DROPPED = frozenset({"uuid", "a10-url", "sampling-enable"})
 _MASKS = ("netmask", "ipv4-netmask")
 LINES = "cli-lines"  # of a running-config, in an object of ours: not understood
 _TEXTS = ("port-batch-v2-size",)  # a number that the API writes as text
+CUSTOMERS = "ipv6"  # type of the class lists of services; a name has one list, whatever its type
 FIRST_PORT = 1024  # of a pool that does not say which ports are usable
 
 
@@ -136,7 +137,11 @@ LW4O6 = Kind(
 KINDS = (POOL, GROUP, LID, CLASS_LIST, PREFIX, NAT64, DS_LITE, MAP_E, MAP_T, TABLE, LW4O6)
 
 # What would be right where the operator has the place of one of our objects.
-_RIGHT = {LID.path: another_number("lsn_lid"), PREFIX.path: "another translation prefix of the service"}
+_RIGHT = {
+    LID.path: another_number("lsn_lid"),
+    CLASS_LIST.path: "another name of the service: a class list of another type has it",
+    PREFIX.path: "another translation prefix of the service",
+}
 _SINGLE = "a device or a partition has one: another partition in ipv4aas_options.partition"
 
 
@@ -279,6 +284,8 @@ def _used(objects: Objects) -> Iterator[str]:
 
 
 def _is_ours(kind: Kind, body: Body) -> bool:
+    if kind is CLASS_LIST and body.get("type", CUSTOMERS) != CUSTOMERS:
+        return False
     name = at(body, *kind.fields[0]) if kind.fields else body.get(kind.owner or kind.key)
     return isinstance(name, str) and is_ours(name)
 

@@ -9,6 +9,7 @@ for all, or with lw4o6 one for each End-user prefix.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from ipaddress import IPv6Network
 from typing import Any
 
@@ -49,7 +50,7 @@ class Hb46pp:
 
     def parse(self, text: str, dialect: str, wanted: tuple[Service, ...]) -> tuple[Service, ...]:
         """See platforms.driver.Driver."""
-        return tuple(_service(entry, f"[{n}]", wanted) for n, entry in enumerate(own_list.read(text)))
+        return own_list.services(text, lambda entry, place: _service(entry, place, wanted))
 
     def change(self, running: str, wanted: str, dialect: str) -> Change:
         """See platforms.driver.Driver."""
@@ -97,7 +98,26 @@ def _service(entry: Any, place: str, wanted: tuple[Service, ...]) -> Service:
         carried |= _bound(name, told, wanted)
     elif any(other != told[0] for other in told):
         raise ParseError(f"{place}: customers are not told the same")
-    return own_file.found_service(name, wanted, carried)
+    service = own_file.found_service(name, wanted, carried)
+    _check_customers(service, answers, place)
+    return service
+
+
+def _check_customers(service: Service, answers: Mapping[IPv6Network, dict[str, Any]], place: str) -> None:
+    """Raises ParseError where a customer gets another one's answer, or none."""
+    if not service.bindings:
+        asked, known = answers.keys(), {delegation.prefix for delegation in service.delegations}
+        if asked != known:
+            shown = (", ".join(map(str, sorted(prefixes))) for prefixes in (asked, known))
+            raise ParseError(f"{place}: answers are for {next(shown)}, customers have {next(shown)}")
+    for prefix, fields in answers.items():
+        for binding in fields.get("bindings", ()):
+            try:
+                own = hb46pp.prefix_of(service, binding)
+            except AnswerError as error:
+                raise ParseError(f"{place}: {error}") from error
+            if own != prefix:
+                raise ParseError(f"{place}: the answer for {prefix} is that of {own}")
 
 
 def _bound(name: str, told: list[dict[str, Any]], wanted: tuple[Service, ...]) -> dict[str, Any]:

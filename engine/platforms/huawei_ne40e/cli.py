@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from ipaddress import ip_network
 
@@ -14,6 +15,7 @@ from ..diff import line_diff
 from ..driver import Change
 from ..indented import Block
 from ..naming import is_ours
+from ..places import another_number, taken
 from ..values import canonical
 from ..vrp import Grammar, Path
 
@@ -57,6 +59,7 @@ _WORDS = {
     NAT64: ("service-instance-group", "nat64 prefix", *_napt("nat64")),
 }
 _KINDS = tuple(_WORDS)
+_NUMBERED = re.compile(r"(?P<kind>\S+ instance) \S+ (?P<number>id \d+)")
 _GROUP = re.compile(r"(?:ds-lite|nat64) address-group (?P<name>\S+) group-id \S+")
 _SECTION = re.compile(r"section (?P<number>\S+) \d")
 _OUTBOUND = re.compile(r"(?P<word>ds-lite|nat64) outbound .*address-group (?P<name>\S+)")
@@ -156,6 +159,19 @@ def change(running: str, wanted: str) -> Change:
         vrp.commands(after, before, GRAMMAR),
         line_diff(vrp.write(before), vrp.write(after)),
     )
+
+
+def occupied(text: str, wanted: str) -> list[str]:
+    """See platforms.driver.Careful: numbers of instances of one kind."""
+    numbers = (_numbers(blocks) for blocks in (owned(wanted), vrp.read(text), owned(text)))
+    return taken(*numbers, right=another_number("instance_ids"))
+
+
+def _numbers(blocks: Iterable[Block]) -> Iterator[str]:
+    for block in blocks:
+        match = _NUMBERED.fullmatch(block.text)
+        if match:
+            yield f"{match['kind']} {match['number']}"
 
 
 def _undo(line: str) -> str:

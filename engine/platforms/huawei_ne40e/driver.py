@@ -17,10 +17,11 @@ from ...plan.model import NodePlan
 from ...problem import Problem, Refused
 from ...techniques import TECHNIQUES
 from ...techniques.service import Service
-from .. import vrp
+from .. import sessions, vrp
 from ..driver import Change
 from ..guard import check_rules, option
 from ..naming import rule_name
+from ..sessions import Wish
 from . import cli, model
 
 # Figures of the manual: instance, port-range, port-limit, section.
@@ -45,9 +46,7 @@ class HuaweiNe40e:
         """One instance for each service; its rules, addresses or prefix in the system view."""
         check_rules(node, _inexpressible)
         ids = option(node, "instance_ids", dict, _IDS)
-        problems = [*_id_problems(node, ids), *_address_problems(node)]
-        for service in node.services:
-            problems += _pool_problems(node, service)
+        problems = [*_id_problems(node, ids), *_address_problems(node), *sessions.problems(node, _unable)]
         if problems:
             raise Refused(problems)
         return {
@@ -78,6 +77,10 @@ class HuaweiNe40e:
     def change(self, running: str, wanted: str, dialect: str) -> Change:
         """See platforms.driver.Driver. Lines for the system view."""
         return cli.change(running, wanted)
+
+    def occupied(self, text: str, wanted: str, dialect: str) -> list[str]:
+        """See platforms.driver.Careful."""
+        return cli.occupied(text, wanted)
 
 
 def _group(node: NodePlan) -> str:
@@ -150,50 +153,38 @@ def _inexpressible(rule: MapRule) -> str | None:
     return None
 
 
-def _pool_problems(node: NodePlan, service: Service) -> Iterator[Problem]:
-    pool, place = service.pool, f"ipv4aas_services.{service.name}"
+def _unable(service: Service) -> Iterator[Wish]:
+    pool = service.pool
     if pool is None:
         return
-
-    def problem(key: str, wrong: str, right: str) -> Problem:
-        return Problem(f"{place}.{key}", f"{node.platform} {node.name} cannot express it: {wrong}", right)
-
-    fallback = "a fallback host for this node"
-    if service.eam:
-        yield problem("eam", "a NAT64 instance has no table of addresses", f"none, or {fallback}")
-    if service.static_bindings:
-        wrong = "ports that belong to a host are not written"
-        yield problem("port_forwards", wrong, f"none for its customers, or {fallback}")
     if pool.subscribers is None and service.technique == "ds-lite":
-        yield problem("customers", "remote-ipv6 needs the customers' prefix", "the prefix of all customers")
+        yield Wish("customers", "needs the customers' prefix for remote-ipv6", "the prefix of all customers")
     if len(list(_sections(pool))) > _MOST_SECTIONS:
-        wrong = f"an address group has {_MOST_SECTIONS} sections of up to a /{_SECTION_LEN}"
-        yield problem("ipv4_pools", wrong, "fewer or smaller pools")
+        wrong = f"has {_MOST_SECTIONS} sections of up to a /{_SECTION_LEN} for an address group"
+        yield Wish("ipv4_pools", wrong, "fewer or smaller pools")
     if pool.deterministic:
-        yield problem("sharing.allocation", "there is no algorithm of RFC 7422", f"blocks, or {fallback}")
-    elif pool.block_size:
-        yield from (problem("sharing", wrong, right) for wrong, right in _block_problems(pool, service))
+        return
+    if pool.block_size:
+        yield from _block_wishes(pool, service)
     elif pool.ports_per_subscriber:
-        least, most = _PORT_LIMIT
         if service.technique != "ds-lite":
-            yield problem("sharing.allocation", "a NAT64 instance limits sessions, not ports", "blocks")
-        elif not least <= pool.ports_per_subscriber <= most:
-            wrong = f"port-limit {pool.ports_per_subscriber} is not in {least}..{most}"
-            yield problem("sharing", wrong, "more ports for each customer")
+            yield Wish("sharing.allocation", "limits sessions of NAT64, not ports", "blocks")
+        else:
+            yield from sessions.out_of("sharing", "a port-limit", pool.ports_per_subscriber, *_PORT_LIMIT)
 
 
-def _block_problems(pool: Pool, service: Service) -> Iterator[tuple[str, str]]:
+def _block_wishes(pool: Pool, service: Service) -> Iterator[Wish]:
     size, (least, most) = pool.block_size, _PORT_RANGE
     step = _PORT_STEP if service.technique == "ds-lite" else 1
     if size % step or not least <= size <= most:
         multiple = f", a multiple of {step}" if step > 1 else ""
         right = "other customers_per_address or reserved_ports, or allocation: dynamic"
-        yield f"port-range {size} is not in {least}..{most}{multiple}", right
+        yield Wish("sharing", f"takes a port-range of {least} to {most}{multiple}, not {size}", right)
     quota = pool.ports_per_subscriber
     extensions = _extensions(pool)
     if quota % size or not 0 <= extensions <= model.MOST_EXTENSIONS or (extensions and size > _MOST_EXTENDED):
-        wrong = f"{quota or 'any number of'} ports in blocks of {size}"
-        yield wrong, f"1 to {1 + model.MOST_EXTENSIONS} blocks for a customer"
+        wrong = f"cannot give {quota or 'any number of'} ports in blocks of {size}"
+        yield Wish("sharing", wrong, f"1 to {1 + model.MOST_EXTENSIONS} blocks for a customer")
 
 
 DRIVER = HuaweiNe40e()

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ...mapping.iid import DRAFT03
@@ -26,6 +27,10 @@ from .schema import CONCENTRATORS, SCHEMA
 
 _DIALECTS = {dialect: language(SCHEMA) for dialect, language in LANGUAGES.items()}
 _UNITS = (1, 2)
+# Juniper, "Services Interface Naming Overview"; rms and rsp are pairs of cards. An MX-SPC3 (vms) takes NAT in
+# other words ("Next Gen Services").
+_INLINE = re.compile(r"si-\d+/\d+/\d+")
+_CARD = re.compile(r"(?:ms|sp)-\d+/\d+/\d+|(?:ams|rms|rsp)\d+")
 
 
 class JuniperMx:
@@ -38,9 +43,7 @@ class JuniperMx:
         inside, outside = _units(node)
         context: dict[str, Any] = {
             "service_set": OURS,
-            "service_interface": option(
-                node, "service_interface", str, "a services interface such as si-0/0/0"
-            ),
+            "service_interface": _service_interface(node),
             "inside_unit": inside,
             "outside_unit": outside,
             "units": sorted([(str(inside), "inside"), (str(outside), "outside")]),
@@ -80,6 +83,25 @@ class JuniperMx:
 
 def _name(terms: dict[str, Any]) -> str:
     return str(terms["name"])
+
+
+def _service_interface(node: NodePlan) -> str:
+    """MAP runs inline on Trio, a NAPT on a services card; the option may name one of each."""
+    technique = node.services[0].technique
+    inline = TECHNIQUES[technique].mapping == "rule"
+    meaning = (
+        "an inline services interface such as si-0/0/0"
+        if inline
+        else "the interface of a services card such as ms-1/0/0, sp-1/0/0 or ams0"
+    )
+    given = option(node, "service_interface", object, meaning)
+    pattern = _INLINE if inline else _CARD
+    names = given if isinstance(given, list) else [given]
+    fitting = [name for name in names if isinstance(name, str) and pattern.fullmatch(name)]
+    if len(fitting) == 1:
+        return fitting[0]
+    wrong = f"{given!r} does not fit {technique}"
+    raise Refused([Problem(f"{node.name}.ipv4aas_options.service_interface", wrong, meaning)])
 
 
 def _units(node: NodePlan) -> tuple[int, int]:

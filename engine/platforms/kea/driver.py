@@ -64,7 +64,7 @@ class Kea:
 
     def parse(self, text: str, dialect: str, wanted: tuple[Service, ...]) -> tuple[Service, ...]:
         """See platforms.driver.Driver."""
-        return tuple(_service(subnet, f"[{n}]", wanted) for n, subnet in enumerate(own_list.read(text)))
+        return own_list.services(text, lambda subnet, place: _service(subnet, place, wanted))
 
     def change(self, running: str, wanted: str, dialect: str) -> Change:
         """See platforms.driver.Driver. The whole list."""
@@ -227,7 +227,13 @@ def _bound_service(
         container = found.container("lw4o6")
         if container.bound is None or len(container.gateways) != 1:
             raise ParseError(f"{found.place}: expected one binding and one lwAFTR")
+        if pool.prefix.prefixlen != pool.length:
+            raise ParseError(f"{found.place}: one binding for every /{pool.length} of {pool.prefix}")
+        if not pool.prefix.subnet_of(container.bound.prefix):
+            raise ParseError(f"{found.place}: a binding of {container.bound.prefix}, not of {pool.prefix}")
         pairs.append((container.bound.binding(pool.prefix), container.gateways[0]))
+    if len({pool.length for pool, _found in pools}) > 1:
+        raise ParseError(f"{pools[0][1].place}: prefixes of several lengths are delegated")
     delegations = (Delegation(whole, pools[0][0].length),)
     return own_file.bound(pairs, name, wanted) | {"delegations": delegations}
 

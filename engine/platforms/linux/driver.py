@@ -11,8 +11,9 @@ from typing import Any
 from ...codec import CodecError, decode, encode
 from ...plan.model import NodePlan
 from ...techniques.service import NodeConfiguration, Service
+from .. import located
 from ..diff import line_diff
-from ..driver import Change, ParseError
+from ..driver import Change
 
 _EMPTY = NodeConfiguration(node="", services=())
 _DEVICE = "device"
@@ -52,9 +53,9 @@ def _read(text: str) -> NodeConfiguration:
     try:
         return decode(NodeConfiguration, json.loads(text), "configuration")
     except json.JSONDecodeError as error:
-        raise ParseError(f"line {error.lineno}: not JSON: {error.msg}") from error
+        raise located.not_json(error) from error
     except CodecError as error:
-        raise ParseError(str(error)) from error
+        raise located.with_line(text, str(error)) from error
 
 
 def _write(configuration: NodeConfiguration) -> str:

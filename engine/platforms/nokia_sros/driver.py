@@ -14,11 +14,13 @@ from ...mapping.rule import MapRule
 from ...plan.model import NodePlan
 from ...problem import Problem, Refused
 from ...techniques.service import DROP, FORWARD, Service
+from .. import sessions
 from ..assembly import offset_on_device
 from ..diff import line_diff
 from ..driver import Change
 from ..guard import check_rules, option
 from ..naming import rule_name
+from ..sessions import LAST_PORT, Wish
 from . import classic, mdcli, model
 from .lines import DEFAULTS, occupied, owned
 
@@ -46,8 +48,7 @@ class NokiaSros:
         }
         napt = any(service.pool is not None for service in node.services)
         problems = [*(_one_service(node) if napt else _prefix_problems(node))]
-        for service in node.services:
-            problems += _pool_problems(node, service)
+        problems += sessions.problems(node, _unable)
         if problems:
             raise Refused(problems)
         if not napt:
@@ -156,38 +157,28 @@ def _inexpressible(rule: MapRule) -> str | None:
     return None
 
 
-def _pool_problems(node: NodePlan, service: Service) -> Iterator[Problem]:
-    pool, place = service.pool, f"ipv4aas_services.{service.name}"
+def _unable(service: Service) -> Iterator[Wish]:
+    pool = service.pool
     if pool is None:
         return
-
-    def problem(key: str, wrong: str, right: str) -> Problem:
-        return Problem(f"{place}.{key}", f"{node.platform} {node.name} cannot express it: {wrong}", right)
-
-    fallback = "a fallback host for this node"
-    if service.eam:
-        yield problem("eam", "NAT64 has no table of addresses", f"none, or {fallback}")
-    if service.static_bindings:
-        wrong = "ports that belong to a host are not written"
-        yield problem("port_forwards", wrong, f"none for its customers, or {fallback}")
     if service.udp_zero_checksum == FORWARD and service.technique != "ds-lite":
-        wrong = "UDP without a checksum gets one or is dropped"
-        yield problem("udp_zero_checksum", wrong, f"compute or {DROP}")
-    if pool.first_port < _LEAST_FIRST_PORT:
-        wrong = f"ports below {_LEAST_FIRST_PORT} are not given"
-        yield problem("sharing.reserved_ports", wrong, f"{_LEAST_FIRST_PORT} or more")
+        wrong = "drops UDP without a checksum, or gives it one"
+        yield Wish("udp_zero_checksum", wrong, f"compute or {DROP}")
+    yield from sessions.out_of(
+        "sharing.reserved_ports", "a first port", pool.first_port, _LEAST_FIRST_PORT, LAST_PORT
+    )
     if not (32 <= pool.subscriber_prefix_len <= 64 or pool.subscriber_prefix_len == 128):
-        wrong = f"a subscriber is a /32 to /64 or a /128, not a /{pool.subscriber_prefix_len}"
-        yield problem("customers.prefix_length", wrong, "one of these")
+        wrong = f"knows subscribers of a /32 to /64 or a /128, not of a /{pool.subscriber_prefix_len}"
+        yield Wish("customers.prefix_length", wrong, "one of these")
     if pool.deterministic:
-        yield problem("sharing.allocation", "its own algorithm is none of RFC 7422", f"blocks, or {fallback}")
-    elif not pool.block_size:
-        yield problem("sharing.allocation", "ports are given in blocks only", "blocks")
-    elif pool.ports_per_subscriber % pool.block_size or not (
-        1 <= pool.ports_per_subscriber // pool.block_size <= _MOST_BLOCKS
-    ):
-        wrong = f"{pool.ports_per_subscriber or 'any number of'} ports in blocks of {pool.block_size}"
-        yield problem("sharing", wrong, f"1 to {_MOST_BLOCKS} blocks for a customer")
+        return
+    if not pool.block_size:
+        yield Wish("sharing.allocation", "gives ports in blocks only", "blocks")
+    elif pool.ports_per_subscriber % pool.block_size or not 1 <= sessions.blocks_of(pool) <= _MOST_BLOCKS:
+        wrong = (
+            f"cannot give {pool.ports_per_subscriber or 'any number of'} ports in blocks of {pool.block_size}"
+        )
+        yield Wish("sharing", wrong, f"1 to {_MOST_BLOCKS} blocks for a customer")
 
 
 DRIVER = NokiaSros()

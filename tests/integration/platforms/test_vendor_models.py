@@ -52,7 +52,9 @@ FOREIGN = {
     "juniper_mx": """
       <configuration xmlns="http://yang.juniper.net/junos/conf/root">
         <interfaces xmlns="http://yang.juniper.net/junos/conf/interfaces"><interface><name>si-0/0/0</name>
-          <unit><name>7</name><family><inet/></family></unit></interface></interfaces>
+          <unit><name>7</name><family><inet/></family></unit></interface>
+          <interface><name>ms-1/0/0</name><unit><name>0</name><family><inet/></family></unit></interface>
+        </interfaces>
         <services xmlns="http://yang.juniper.net/junos/conf/services">
           <softwire><softwire-concentrator><map-e><name>OPERATOR</name><ea-bits-len>12</ea-bits-len></map-e>
           </softwire-concentrator></softwire>

@@ -57,11 +57,6 @@ def round_trip(*services):
     return text
 
 
-@pytest.mark.parametrize("technique", samples.PROVISIONED)
-def test_golden_file(technique):
-    samples.golden("hb46pp", f"{technique}.json", round_trip(samples.provisioner_service(technique)))
-
-
 @pytest.mark.parametrize("word", EXAMPLE)
 def test_example_of_the_specification(word):
     document = {"enabler_name": "A VNE", "ttl": 86400, "order": [word], word: EXAMPLE[word]}
@@ -183,6 +178,45 @@ def test_customers_that_are_not_told_the_same():
     document[0]["answers"]["2001:db8::/48"] = other
     with pytest.raises(ParseError, match=re.escape("[0]: customers are not told the same")):
         BOX.parse(json.dumps(document), "json", ())
+
+
+LW4O6 = samples.provisioner_service("lw4o6")
+
+
+@pytest.mark.parametrize(
+    ("service", "before", "after", "message"),
+    [
+        (
+            MAP_E,
+            '"2001:3e8:6000::/56": {',
+            '"2001:3e8:6100::/56": {',
+            "answers are for 2001:3e8:6100::/56, customers have 2001:3e8:6000::/56",
+        ),
+        (
+            LW4O6,
+            '"2001:3e8:6000:42::/64": {',
+            '"2001:3e8:6000:43::/64": {',
+            "the answer for 2001:3e8:6000:43::/64 is that of 2001:3e8:6000:42::/64",
+        ),
+        (
+            LW4O6,
+            '"ipv6": "2001:3e8:6000:42::/64"',
+            '"ipv6": "2001:3e8:6000:43::/64"',
+            "the answer for 2001:3e8:6000:42::/64 is that of 2001:3e8:6000:43::/64",
+        ),
+        (
+            LW4O6,
+            '"ipv6": "2001:3e8:6000:42::/64"',
+            '"ipv6": "2001:db8:42::/64"',
+            "2001:db8:42::8281:ff5d:2 is in no prefix that customers have",
+        ),
+    ],
+)
+def test_customers_that_get_the_answer_of_another(service, before, after, message):
+    text = rendered(service)
+    assert text.count(before) == 1
+    with pytest.raises(ParseError, match=re.escape(f"line 2: [0]: {message}")):
+        BOX.parse(text.replace(before, after), "json", (service,))
 
 
 def test_answer_of_another_kind():

@@ -215,23 +215,32 @@ REFUSED = [
     (shownet("map-e", "gateway", rules=(FULL,)), "psid-offset 0 is not known there"),
     (
         pool_of("ds-lite", subscribers=None),
-        "hall7.customers: huawei_ne40e box cannot express it: remote-ipv6",
+        "hall7.customers: huawei_ne40e box needs the customers' prefix for remote-ipv6",
     ),
     (
         pool_of("ds-lite", block_size=1008, ports_per_subscriber=1008),
-        "port-range 1008 is not in 64..64512, a",
+        "takes a port-range of 64 to 64512, a multiple of 64, not 1008",
     ),
     (pool_of("ds-lite", ports_per_subscriber=9600), "9600 ports in blocks of 960; 1 to 4 blocks"),
-    (pool_of("nat64", ports_per_subscriber=0), "any number of ports in blocks of 960; 1 to 4 blocks"),
-    (pool_of("ds-lite", block_size=0, ports_per_subscriber=20), "port-limit 20 is not in 50..65535"),
-    (pool_of("nat64", block_size=0), "a NAT64 instance limits sessions, not ports; blocks"),
-    (pool_of("nat64", deterministic=True), "there is no algorithm of RFC 7422; blocks, or a fallback host"),
-    (pool_of("nat64", ipv4=(IPv4Network("10.0.0.0/17"),)), "16 sections of up to a /22; fewer or smaller"),
+    (
+        pool_of("nat64", ports_per_subscriber=0),
+        "cannot give any number of ports in blocks of 960; 1 to 4 blocks",
+    ),
+    (pool_of("ds-lite", block_size=0, ports_per_subscriber=20), "takes a port-limit 50 to 65535, not 20"),
+    (pool_of("nat64", block_size=0), "limits sessions of NAT64, not ports; blocks"),
+    (
+        pool_of("nat64", deterministic=True),
+        "counts deterministic ports in another way than RFC 7422; another allocation",
+    ),
+    (
+        pool_of("nat64", ipv4=(IPv4Network("10.0.0.0/17"),)),
+        "16 sections of up to a /22 for an address group; fewer or smaller",
+    ),
     (
         replace(
             pool_of("nat64"), eam=(Eam(IPv4Network("192.0.2.1/32"), IPv6Network("2001:db8:aaaa::1/128")),)
         ),
-        "hall7.eam: huawei_ne40e box cannot express it: a NAT64 instance has no table",
+        "hall7.eam: huawei_ne40e box has no words for an EAM table",
     ),
 ]
 

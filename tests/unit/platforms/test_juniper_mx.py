@@ -47,7 +47,8 @@ def test_another_technique_takes_the_old_one_away(dialect, old, new):
     deploy(fresh, dialect, service(new))
     assert CASE.facts(device.show(), dialect) == CASE.facts(fresh.show(), dialect)
     assert BOX.parse(device.show(), dialect, (service(new),)) == (service(new),)
-    assert "unit" not in change.payload
+    # MAP is on one services interface, a NAPT on the other.
+    assert ("unit" in change.payload) == (old.startswith("map") != new.startswith("map"))
     device.apply(change.undo)
     assert CASE.facts(device.show(), dialect) == before
 
@@ -272,3 +273,44 @@ def test_a_prefix_that_no_document_shows_is_refused_by_the_plan():
     feature = all_features()["juniper_mx"].feature("nat64", "gateway")
     [problem] = beyond_limits(feature, service("nat64", translation_prefix=IPv6Network("2001:db8:64::/64")))
     assert problem == "length of the translation prefix is 64, it takes 96"
+
+
+@pytest.mark.parametrize(
+    ("technique", "given", "chosen"),
+    [
+        ("map-e", "si-0/0/0", "si-0/0/0"),
+        ("map-t", "si-11/3/0", "si-11/3/0"),
+        *(("ds-lite", name, name) for name in ("ms-1/0/0", "sp-1/1/0", "ams0", "rms1", "rsp0")),
+        ("map-e", ["ms-1/0/0", "si-0/0/0"], "si-0/0/0"),
+        ("nat64", ["si-0/0/0", "ams1"], "ams1"),
+    ],
+)
+def test_services_interface_of_the_technique(technique, given, chosen):
+    text = CASE.rendered("cli", service(technique), service_interface=given)
+    assert f"inside-service-interface {chosen}.1\n" in text
+    assert f"set interfaces {chosen} unit 2 service-domain outside\n" in text
+
+
+INLINE = "an inline services interface such as si-0/0/0"
+CARD = "the interface of a services card such as ms-1/0/0, sp-1/0/0 or ams0"
+
+
+@pytest.mark.parametrize(
+    ("technique", "given", "right"),
+    [
+        *(
+            ("map-e", name, INLINE)
+            for name in ("ge-0/0/0", "ms-1/0/0", "si-0/0/0.1", "si-0", "lo0", ["ms-1/0/0"], [["si-0/0/0"]])
+        ),
+        *(
+            (technique, name, CARD)
+            for technique in ("ds-lite", "nat64", "464xlat")
+            for name in ("si-0/0/0", "xe-0/0/0", "vms-2/0/0", "mams-1/0/0", "ams", ["ms-1/0/0", "ms-1/1/0"])
+        ),
+    ],
+)
+def test_interface_that_is_no_services_interface_of_the_technique(technique, given, right):
+    with pytest.raises(Refused) as error:
+        CASE.rendered("netconf", service(technique), service_interface=given)
+    [problem] = error.value.problems
+    assert (problem.wrong, problem.right) == (f"{given!r} does not fit {technique}", right)

@@ -22,6 +22,7 @@ NEEDED = (
     "engine",
     "templates",
     "tests/conftest.py",
+    "tests/helper_samples.py",
     "tests/platform_cases",
     "tests/platform_devices.py",
     "tests/unit/platforms/test_every_platform.py",

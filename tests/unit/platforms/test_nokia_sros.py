@@ -160,13 +160,16 @@ MAPPING = Eam(IPv4Network("192.0.2.1/32"), IPv6Network("2001:db8:aaaa::1/128"))
 REFUSED = [
     (shownet("map-t", "gateway", rules=(PREFIX_RULE,)), "an IPv4 prefix per customer means there is not"),
     (shownet("map-t", "gateway", rules=(EXPLICIT,)), "a mapping-rule takes the PSID from the EA bits"),
-    (pool_of("ds-lite", block_size=0), "ports are given in blocks only; blocks"),
-    (pool_of("ds-lite", ports_per_subscriber=1000), "1000 ports in blocks of 960; 1 to 40 blocks"),
-    (pool_of("ds-lite", first_port=512), "ports below 1024 are not given; 1024 or more"),
-    (pool_of("nat64", subscriber_prefix_len=72), "a subscriber is a /32 to /64 or a /128, not a /72"),
-    (pool_of("nat64", deterministic=True), "its own algorithm is none of RFC 7422"),
-    (replace(pool_of("nat64"), eam=(MAPPING,)), "hall7.eam: nokia_sros box cannot express it: NAT64 has no"),
-    (replace(pool_of("nat64"), udp_zero_checksum="forward"), "gets one or is dropped; compute or drop"),
+    (pool_of("ds-lite", block_size=0), "nokia_sros box gives ports in blocks only; blocks"),
+    (
+        pool_of("ds-lite", ports_per_subscriber=1000),
+        "cannot give 1000 ports in blocks of 960; 1 to 40 blocks",
+    ),
+    (pool_of("ds-lite", first_port=512), "takes a first port 1024 to 65535, not 512"),
+    (pool_of("nat64", subscriber_prefix_len=72), "knows subscribers of a /32 to /64 or a /128, not of a /72"),
+    (pool_of("nat64", deterministic=True), "counts deterministic ports in another way than RFC 7422"),
+    (replace(pool_of("nat64"), eam=(MAPPING,)), "hall7.eam: nokia_sros box has no words for an EAM"),
+    (replace(pool_of("nat64"), udp_zero_checksum="forward"), "or gives it one; compute or drop"),
 ]
 
 

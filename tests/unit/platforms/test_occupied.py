@@ -15,6 +15,8 @@ from platform_cases import CASES, LANGUAGES
 
 TUNNEL = "another number in ipv4aas_options.tunnel"
 DOMAIN = "another number in ipv4aas_options.first_domain"
+INSTANCE = "another number in ipv4aas_options.instance_ids"
+CLASS_LIST = "another name of the service: a class list of another type has it"
 # Where the device model has something of the operator's: golden file, options, and what is said.
 TAKEN = [
     ("nec_ix", "cli", "ds-lite", {"tunnel": 0}, [f"interface Tunnel0.0 is the operator's; {TUNNEL}"]),
@@ -51,9 +53,21 @@ TAKEN = [
     ),
     *(
         (
+            "huawei_ne40e",
+            "cli",
+            technique,
+            {"instance_ids": {"hall7": number}},
+            [f"{technique} instance id {number} is the operator's; {INSTANCE}"],
+        )
+        for technique, number in (("map-e", 2), ("ds-lite", 3), ("nat64", 4))
+    ),
+    # Instances of another kind may have the number.
+    ("huawei_ne40e", "cli", "map-t", {"instance_ids": {"hall7": 2}}, []),
+    *(
+        (
             "juniper_mx",
             dialect,
-            "nat64",
+            "shownet",
             {"service_units": [7, 1]},
             ["interfaces si-0/0/0 unit 7 is the operator's; other units in ipv4aas_options.service_units"],
         )
@@ -121,9 +135,7 @@ def test_free_numbers_and_our_own_are_not_taken(platform, dialect, name):
     """Nor what the operator has prepared for a service; before, with it, and after it is gone."""
     box: Careful = driver(platform)
     device = CASES[platform].device(dialect)
-    # The model of ACOS has a list of another type with the name of the golden file's service.
-    services = (replace(service, name=f"{service.name}-x") for service in CASES[platform].golden[name])
-    ours = CASES[platform].rendered(dialect, *services)
+    ours = wanted(platform, dialect, name)
     assert box.occupied(device.show(), ours, dialect) == []
     change = box.change(box.owned(device.show(), dialect), ours, dialect)
     device.apply(change.payload)
@@ -145,3 +157,22 @@ def test_place_that_a_device_has_one_of():
         "cgnv6/nat64/global is the operator's; a device or a partition has one: "
         "another partition in ipv4aas_options.partition",
     ]
+
+
+@pytest.mark.parametrize("dialect", ["axapi", "cli"])
+@pytest.mark.parametrize(("name", "used"), [("nat64", True), ("ds-lite", True), ("map-e", False)])
+def test_class_list_of_another_type(dialect, name, used):
+    """A10: a name has one class list, and that of the model for DNS is in the way of hall9."""
+    case = CASES["a10"]
+    services = (replace(service, name="hall9") for service in case.golden[name])
+    ours = case.rendered(dialect, *services)
+    said = f"class-list/ipv4aas-hall9 is the operator's; {CLASS_LIST}"
+    assert occupied(driver("a10"), case.device(dialect).show(), ours, dialect) == [said] * used
+
+
+@pytest.mark.parametrize("kind", ["", " ac", " ipv4", " ipv6 file customers", " string-case-insensitive"])
+def test_class_list_of_any_other_type(kind):
+    text = f"class-list ipv4aas-hall7{kind}\n!\n"
+    [said] = occupied(driver("a10"), text, wanted("a10", "cli", "nat64"), "cli")
+    assert said.startswith("class-list/ipv4aas-hall7 is the operator's")
+    assert driver("a10").owned(text, "cli") == ""

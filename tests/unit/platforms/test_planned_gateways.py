@@ -13,7 +13,7 @@ from ansible_collections.ipv4aas.fleet.engine.problem import Refused
 from platform_cases.case import TEMPLATES
 
 OPTIONS = {
-    "juniper_mx": {"service_interface": "ms-1/0/0"},
+    "juniper_mx": {"service_interface": ["si-0/0/0", "ms-1/0/0"]},
     "juniper_srx": {"from_zone": "trust", "to_zone": "untrust"},
     "vyos": {"rule": 100},
 }

@@ -31,11 +31,6 @@ def rendered(*services, interfaces=None):
     return samples.rendered("radvd", *services, interfaces=INTERFACES if interfaces is None else interfaces)
 
 
-def test_golden_file():
-    text = rendered(SERVICE, replace(SERVICE, name="hall7", technique="464xlat"))
-    samples.golden("radvd", "conference.conf", text)
-
-
 @settings(max_examples=40, deadline=None)
 @given(st.lists(samples.pref64s(), min_size=1, max_size=3))
 def test_parse_of_render_is_the_service(prefixes):

@@ -77,11 +77,6 @@ def test_whole_files_change_and_go_back(platform):
 
 
 @pytest.mark.parametrize("platform", RESOLVERS)
-def test_golden_file(platform):
-    samples.golden(platform, "conference.conf", samples.rendered(platform, SERVICE))
-
-
-@pytest.mark.parametrize("platform", RESOLVERS)
 def test_service_that_nobody_planned(platform):
     text = samples.rendered(platform, SERVICE)
     [found] = driver(platform).parse(text, "conf", ())

@@ -238,3 +238,15 @@ def test_what_cannot_run_is_said():
     found = counterexample(AFTR, replace(AFTR, pool=None))
     assert found is not None
     assert found.found.startswith("cannot run")
+
+
+@pytest.mark.parametrize("service", [AFTR, PLAT, NAT64], ids=["aftr", "plat", "nat64"])
+@pytest.mark.parametrize("network", ["198.51.100.64/26", "203.0.113.0/24", "192.0.2.0/24"])
+@pytest.mark.parametrize(
+    "fields", [{"ipv6_mtu": 1400}, {"mss_clamp": 1200}, {"filtering": "address-dependent"}], ids=repr
+)
+def test_pool_may_have_any_address(service, network, fields):
+    """The packets that show a difference go to the Internet, not to a customer of the pool."""
+    service = replace(service, pool=replace(POOL, ipv4=(IPv4Network(network),)))
+    found = counterexample(service, replace(service, **fields))
+    assert found is not None and "drop_unsolicited" not in found.planned
