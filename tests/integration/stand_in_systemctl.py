@@ -82,6 +82,7 @@ NOT_HERE = {
     "ProtectKernelLogs",
     "ProtectKernelModules",
     "ProtectProc",
+    "RemoveIPC",
     "Restart",
     "RestartSec",
     "RestrictRealtime",
@@ -327,6 +328,8 @@ def spawn(unit: Unit, line: str, environment: dict[str, str], folders: list[Path
 
 def started(unit: Unit, main: int, door: socket.socket | None) -> str:
     """Wait until it runs; why it does not, or nothing."""
+    if unit.get("Type") == "oneshot":
+        return "it failed" if os.waitpid(main, 0)[1] else ""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if os.waitpid(main, os.WNOHANG)[0]:

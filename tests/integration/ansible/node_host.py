@@ -12,6 +12,21 @@ from pathlib import Path
 
 PRIVATE = ("/opt/ipv4aas", "/run/ipv4aas", "/var/lib/ipv4aas")
 NODE = ("/opt/ipv4aas/current/bin/ipv4aas-node",)
+TESTS = Path(__file__).resolve().parents[1]
+
+MEMORY = "/run/stand-in"
+OVERLAY = "/run/stand-in-etc"
+# What a Debian host has that this machine may not: a TUN device for everybody (udev), a file system for eBPF
+# (systemd, mode 0700); and an /etc of its own for users and units.
+SERVICE_MOUNTS = (
+    f"mkdir -p {MEMORY} {OVERLAY} && mount -t tmpfs -o mode=755 tmpfs {MEMORY}",
+    f"mount -t tmpfs -o mode=755 tmpfs {OVERLAY} && mkdir {OVERLAY}/upper {OVERLAY}/work",
+    f"mount -t overlay overlay -o lowerdir=/etc,upperdir={OVERLAY}/upper,workdir={OVERLAY}/work /etc",
+    f"mknod -m 666 {MEMORY}/tun c 10 200 && mount --bind {MEMORY}/tun /dev/net/tun",
+    "mount -t bpf -o mode=0700 bpf /sys/fs/bpf",
+    f"install -m 755 {TESTS}/stand_in_systemctl.py {MEMORY}/systemctl",
+    f"mount --bind {MEMORY}/systemctl /usr/bin/systemctl",
+)
 
 
 class Host:
@@ -20,7 +35,7 @@ class Host:
     def __init__(
         self, folder: Path, network: Sequence[str] = ("unshare", "-n"), mounts: Sequence[str] = ()
     ) -> None:
-        self._folder = folder
+        self.folder = folder
         private = [f"mkdir -p {path} && mount -t tmpfs -o mode=755 tmpfs {path}" for path in PRIVATE]
         script = " && ".join([*private, *mounts, "ip link set lo up", "echo ready", "exec sleep infinity"])
         self._holder = subprocess.Popen(
@@ -32,7 +47,7 @@ class Host:
     @property
     def inside(self) -> tuple[str, ...]:
         """What comes before a command that is to run there."""
-        return ("nsenter", "-t", str(self._holder.pid), "-m", "-n", f"--wdns={self._folder}", "--")
+        return ("nsenter", "-t", str(self._holder.pid), "-m", "-n", f"--wdns={self.folder}", "--")
 
     def run(
         self, *argv: str, feed: str | None = None, check: bool = True
