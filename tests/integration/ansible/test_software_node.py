@@ -6,13 +6,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
-from pathlib import Path
 
 import pytest
+from node_host import NODE, Host
 
-PRIVATE = ("/opt/ipv4aas", "/run/ipv4aas", "/var/lib/ipv4aas")
-NODE = ("/opt/ipv4aas/current/bin/ipv4aas-node",)
 INVENTORY = """
 all:
   vars:
@@ -39,39 +36,6 @@ INSTALL = """
 """
 
 
-class Host:
-    """A network and a mount namespace in which br1's playbooks run, with private folders of the node."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        mounts = [f"mkdir -p {path} && mount -t tmpfs tmpfs {path}" for path in PRIVATE]
-        script = " && ".join([*mounts, "ip link set lo up", "echo ready", "exec sleep infinity"])
-        self._holder = subprocess.Popen(
-            ["unshare", "-m", "-n", "sh", "-c", script], stdout=subprocess.PIPE, text=True
-        )
-        assert self._holder.stdout is not None
-        assert self._holder.stdout.readline() == "ready\n"
-
-    @property
-    def inside(self) -> tuple[str, ...]:
-        """What comes before a command that is to run there."""
-        return ("nsenter", "-t", str(self._holder.pid), "-m", "-n", f"--wdns={self._folder}", "--")
-
-    def node(self, *words: str, feed: str | None = None) -> dict:
-        """A command of the software node, its answer."""
-        done = subprocess.run(
-            [*self.inside, *NODE, *words], input=feed, capture_output=True, text=True, check=True
-        )
-        return json.loads(done.stdout)
-
-    def end(self) -> None:
-        """Stops the node and removes the namespaces."""
-        subprocess.run([*self.inside, *NODE, "stop"], capture_output=True, check=False)
-        self._holder.kill()
-        self._holder.wait()
-        self._holder.stdout.close()
-
-
 @pytest.fixture
 def host(tmp_path):
     made = Host(tmp_path)
@@ -95,7 +59,7 @@ def test_from_installation_to_roll_back(host, play, ansible, tmp_path):
 
     # Installed and started; check mode does nothing; the second time changes nothing.
     assert installed("--check").code == 0
-    assert subprocess.run([*host.inside, "test", "-e", NODE[0]], check=False).returncode == 1
+    assert host.run("test", "-e", NODE[0], check=False).returncode == 1
     first = installed()
     assert first.code == 0, first.out
     assert first.count("changed") > 0
