@@ -147,14 +147,10 @@ def test_rules_of_all_shapes(iid_format: str, how: str) -> None:
     """Whoever owns an address and port gets what is for it, and may send from it."""
     hook, redirect = HOOKS[how]
     rng, seen = Random(f"7599{iid_format}"), Counter[str]()
-    for _ in range(30):
+    for _ in range(12):
         service = random_service(rng, iid_format)
-        pair, table, ipv4 = (
-            Pair(service, hook, redirect=redirect),
-            service.address_table(),
-            service.rules[0].ipv4_prefix,
-        )
-        server6 = at_96(service.translation_prefix)(SERVER)
+        pair, table = Pair(service, hook, redirect=redirect), service.address_table()
+        ipv4, server6 = service.rules[0].ipv4_prefix, at_96(service.translation_prefix)(SERVER)
         for _ in range(20):
             host, port = ipv4[rng.randrange(ipv4.num_addresses)], rng.randrange(65536)
             owner = table.softwire(int(host), port)
@@ -164,18 +160,18 @@ def test_rules_of_all_shapes(iid_format: str, how: str) -> None:
                 pair.send(kit6.udp6(sender, used, server6, 443), Link.SOFTWIRE)
         seen += pair.seen
         pair.close()
-    assert seen["redirect" if redirect else "stack"] > 1000 and seen["pass"] > 100, seen
+    assert seen["redirect" if redirect else "stack"] > 400 and seen["pass"] > 40, seen
 
 
-VECTORS = Path(__file__).resolve().parents[1] / "vectors"
-EMBEDDED = [
-    *(row for row in json.loads((VECTORS / "rfc6052_addresses.json").read_text())["vectors"] if row["input"]),
-    *(
-        row
-        for row in json.loads((VECTORS / "map_t_rfc7599.json").read_text())["vectors"]
-        if "dmr" in row["input"]
-    ),
-]
+def vectors(name: str) -> list[dict[str, Any]]:
+    """Shared vectors about embedded addresses."""
+    rows = json.loads((Path(__file__).resolve().parents[1] / "vectors" / f"{name}.json").read_text())[
+        "vectors"
+    ]
+    return [row for row in rows if {"prefix", "dmr", "ipv6"} & set(row["input"])]
+
+
+EMBEDDED = [*vectors("rfc6052_addresses"), *vectors("map_t_rfc7599")]
 
 
 @pytest.mark.parametrize("how", HOOKS)
@@ -191,12 +187,10 @@ def test_embedded_addresses(row: dict[str, Any], how: str) -> None:
     ipv4 = given.get("ipv4") or expect.get("ipv4") or str(IPv4Address(int(IPv6Address(ipv6)) & 0xFFFFFFFF))
     there = pair.send(kit.udp("192.168.1.5", 4000, ipv4, 443), Link.NATIVE)
     back = pair.send(kit6.udp6(ipv6, 443, own, 4000), Link.SOFTWIRE)
-    if non_global(int(IPv4Address(ipv4))) and prefix == WELL_KNOWN:
+    if (non_global(int(IPv4Address(ipv4))) and prefix == WELL_KNOWN) or ipv4 == "192.168.1.2":
         assert pair.seen == {"pass": 2}
-    elif pair.seen["pass"]:
-        # 192.0.0.170 is left to the core; the PLAT's prefix is not the Internet where a host is inside.
-        assert ipv4.startswith(("192.0.0.", "192.168."))
     else:
-        assert kit.outer(there[0][0])[1] == str(IPv6Address(ipv6)) or "suffix" in row["id"]
+        assert pair.seen == {"redirect" if redirect else "stack": 2}
+        assert "ipv4" in expect or kit.outer(there[0][0])[1] == str(IPv6Address(ipv6))
         assert kit.field(back[0][0], "src") == ipv4
     pair.close()

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv6Network
+from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Network
+from itertools import chain
 from typing import Any
 
-from ...mapping.rfc6052 import NON_GLOBAL, WELL_KNOWN
+from ...mapping.rfc6052 import DISCOVERY, NON_GLOBAL, WELL_KNOWN
 from ...techniques.service import EDGE, Service
 from .layout import Layouts
 
@@ -29,10 +31,20 @@ def not_global(layouts: Layouts) -> bytes:
     """NOT_GLOBAL: what the well-known prefix must not carry."""
     block, room = layouts.struct("block4"), layouts.constant("NOT_GLOBAL").size
     packed = [
-        block.pack(address=int(network.network_address), mask=int(network.netmask)) for network in NON_GLOBAL
+        block.pack(address=int(network.network_address), mask=int(network.netmask))
+        for network in _without(NON_GLOBAL, DISCOVERY)
     ]
     packed += packed[:1] * (room // block.size - len(packed))
     return b"".join(packed)
+
+
+def _without(networks: Iterable[IPv4Network], addresses: Iterable[int]) -> list[IPv4Network]:
+    """What is left of networks without some addresses."""
+    left = list(networks)
+    for hole in map(IPv4Network, addresses):
+        pieces = (n.address_exclude(hole) if hole.subnet_of(n) else [n] for n in left)
+        left = list(chain.from_iterable(pieces))
+    return left
 
 
 def translation_problem(service: Service) -> str:

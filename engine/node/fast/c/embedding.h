@@ -13,7 +13,7 @@ struct block4 {
 	__be32 mask;
 };
 
-const volatile struct block4 NOT_GLOBAL[16] = {};	/* RFC 6052 section 3.1; some may be there twice */
+const volatile struct block4 NOT_GLOBAL[24] = {};	/* RFC 6052 section 3.1; some may be there twice */
 
 INLINE bool holds(const volatile struct embedding *embedding, const address6 *address)
 {
@@ -58,7 +58,7 @@ INLINE bool may_carry(const volatile struct embedding *embedding, __be32 ipv4)
 	if (!embedding->only_global)
 		return true;
 #pragma unroll
-	for (n = 0; n < 16; n++)
+	for (n = 0; n < 24; n++)
 		if ((ipv4 & NOT_GLOBAL[n].mask) == NOT_GLOBAL[n].address)
 			return false;
 	return true;
