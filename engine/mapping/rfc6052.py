@@ -36,7 +36,7 @@ NON_GLOBAL = tuple(
 )
 
 # The answer to ipv4only.arpa, which hosts find a prefix by, the well-known one too (RFC 7050 section 2.2).
-_DISCOVERY = frozenset({int(IPv4Address("192.0.0.170")), int(IPv4Address("192.0.0.171"))})
+DISCOVERY = frozenset({int(IPv4Address("192.0.0.170")), int(IPv4Address("192.0.0.171"))})
 
 # First and last address of each block in turn: inside one, an odd number of them is not above the address.
 _EDGES = [edge for n in NON_GLOBAL for edge in (int(n.network_address), int(n.broadcast_address) + 1)]
@@ -99,4 +99,4 @@ class Embedding:
 
 def non_global(ipv4: int) -> bool:
     """Whether the well-known prefix must not carry an address (RFC 6052 section 3.1)."""
-    return bisect(_EDGES, ipv4) % 2 == 1 and ipv4 not in _DISCOVERY
+    return bisect(_EDGES, ipv4) % 2 == 1 and ipv4 not in DISCOVERY

@@ -6,16 +6,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network
 from types import MappingProxyType
 from typing import Any
 
 from ...mapping.iid import RFC7597
+from ...mapping.rfc6052 import Embedding
 from ...techniques import TECHNIQUES
 from ...techniques.planes import resolved_side
-from ...techniques.service import EDGE, GATEWAY, Service
+from ...techniques.service import B4_ADDRESS, EDGE, FORWARD, GATEWAY, Service
 from ..plane import PATHS
 from .compiled import old_decapsulation, read_object
+from .embedding import embedding, not_global, translation_problem
 from .layout import Layouts
 from .libbpf import Map, Object, Program, cpus
 from .networks import NetworkEntries
@@ -38,8 +40,10 @@ _MAPPINGS: Mapping[str, str] = MappingProxyType(
 _SEATS = frozenset(
     {
         ("rule", "encapsulation", GATEWAY),
+        ("rule", "translation", GATEWAY),
         ("binding", "encapsulation", GATEWAY),
         ("session", "encapsulation", EDGE),
+        ("session", "translation", EDGE),
         ("plane", "encapsulation", GATEWAY),
         ("plane", "encapsulation", EDGE),
         ("plane-table", "encapsulation", GATEWAY),
@@ -57,13 +61,24 @@ def problem(service: Service, hook: str) -> str:
         return f"no program for {service.technique} as {service.role}"
     if service.namespace:
         return f"its IPv4 side is in network namespace {service.namespace}: another kernel's hooks"
-    return rule_problem(service.rules)
+    return rule_problem(service.rules) or translation_problem(service)
 
 
 def _own_address(service: Service) -> int:
-    """Where the tunnel of an edge ends; of others c/config.h says it otherwise."""
+    """Where an edge itself is; of others c/config.h says it otherwise."""
     row = TECHNIQUES[service.technique]
-    return int(service.softwire_address) if row.mapping == "session" and service.role == EDGE else 0
+    if row.mapping != "session" or service.role != EDGE:
+        return 0
+    if row.carriage == "translation":
+        return Embedding(service.clat_prefix).embed(B4_ADDRESS)
+    return int(service.softwire_address)
+
+
+def _own_prefix(service: Service) -> IPv6Network | None:
+    """Where the hosts of a CLAT are."""
+    row = TECHNIQUES[service.technique]
+    clat = row.mapping == "session" and row.carriage == "translation" and service.role == EDGE
+    return service.clat_prefix if clat else None
 
 
 class ServiceProgram:
@@ -97,16 +112,19 @@ class ServiceProgram:
             rules, keys, values = entries.of_bindings(service.bindings)
         ends = {b.gateway_address.packed for b in service.bindings if b.gateway_address is not None}
         config = {**self._config(), "more_ends": bool(ends), **settings}
-        self.layouts.set_constants(self.object, {"CONFIG": config})
+        constants = {"CONFIG": config, "NOT_GLOBAL": not_global(self.layouts)}
+        self.layouts.set_constants(self.object, constants)
         self._networks = NetworkEntries(self.layouts, service)
         networks = self._networks.of({})
         self.object.resize("networks", len(networks) + _ROUTES)
         self.object.resize("paths", PATHS)
         self.object.resize("ends", len(ends))
         self.object.resize("rules", len(rules))
+        self.object.resize("rules6", len(service.rules))
         self.object.resize("bindings", len(keys) // self.layouts.struct("owner_key").size)
         self.object.load()
         fill(self.object.maps["rules"], rules)
+        fill(self.object.maps["rules6"], map(entries.of_prefix, service.rules))
         fill(self.object.maps["networks"], networks.items())
         self._filled = networks
         self.object.maps["bindings"].update_all(keys, values)
@@ -126,6 +144,10 @@ class ServiceProgram:
             "mss_clamp": service.mss_clamp,
             "gateway": int(service.border_address if service.role == EDGE else service.gateway_address),
             "own": _own_address(service),
+            "cut_to": min(service.lowest_ipv6_mtu, service.ipv6_mtu),
+            "keep_no_checksum": service.udp_zero_checksum == FORWARD,
+            "outside": embedding(service.translation_prefix),
+            "inside": embedding(_own_prefix(service)),
             "plane": 0 if service.plane is None else service.plane.base,
             "resolved": resolved_side(service).base if row.mapping == "plane-rewrite" else 0,
         }

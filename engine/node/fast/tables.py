@@ -43,6 +43,7 @@ class RuleEntries:
 
     def __init__(self, layouts: Layouts) -> None:
         self._prefix, self._rule = layouts.struct("prefix4"), layouts.struct("rule")
+        self._prefix6 = layouts.struct("prefix6")
         self._key, self._owner = layouts.struct("owner_key"), layouts.struct("owner")
 
     def of_rule(self, rule: MapRule) -> Entry:
@@ -50,7 +51,16 @@ class RuleEntries:
         key = self._prefix.pack(
             length=rule.ipv4_prefix.prefixlen, address=int(rule.ipv4_prefix.network_address)
         )
-        return key, self._rule.pack(
+        return key, self._packed(rule)
+
+    def of_prefix(self, rule: MapRule) -> Entry:
+        """The same by its IPv6 prefix."""
+        prefix = rule.ipv6_prefix
+        key = self._prefix6.pack(length=prefix.prefixlen, address=int(prefix.network_address) >> 64)
+        return key, self._packed(rule)
+
+    def _packed(self, rule: MapRule) -> bytes:
+        return self._rule.pack(
             prefix=int(rule.ipv6_prefix.network_address) >> 64,
             customer_mask=_mask(rule.customer_prefix_len, 64),
             ea_mask=(1 << rule.ea_len) - 1,
@@ -62,6 +72,8 @@ class RuleEntries:
             psid_length=rule.psid_len,
             embeds=not rule.explicit_psid_len,
             shares=rule.psid_len > 0,
+            psid=rule.explicit_psid,
+            network=int(rule.ipv4_prefix.network_address),
         )
 
     def of_explicit(self, rule: MapRule, iid_format: str) -> Entry:

@@ -27,6 +27,15 @@ typedef struct {
 	__be64 part[2];
 } address6;
 
+/* What the context has as a number of 32 bits; the compiler must not copy it as one. */
+INLINE void *pointer(__u32 place)
+{
+	void *made = (void *)(long)place;
+
+	asm("" : "+r"(made));
+	return made;
+}
+
 enum { L2 = sizeof(struct ethhdr), HEADER4 = sizeof(struct iphdr), HEADER6 = sizeof(struct ipv6hdr) };
 enum { ICMP = 1, IPV4 = 4, TCP = 6, UDP = 17, ICMPV6 = 58 };
 enum { DF = 0x4000, MF = 0x2000, OFFSET = 0x1fff };

@@ -39,6 +39,19 @@ INLINE __sum16 changed(__sum16 check, __u64 change)
 	return ~fold((__u16)~check + change);
 }
 
+/* Of an IPv6 header. */
+INLINE __u64 sum_header6(const struct ipv6hdr *ip6)
+{
+	const __u32 *word = (const __u32 *)ip6;
+	__u64 sum = 0;
+	int n;
+
+#pragma unroll
+	for (n = 0; n < HEADER6 / 4; n++)
+		sum += word[n];
+	return sum;
+}
+
 /* Of a header of 20 octets; 0 where its own field is right. */
 INLINE __sum16 header_sum(const struct iphdr *ip)
 {

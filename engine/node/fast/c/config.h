@@ -10,6 +10,15 @@ enum mapping { BY_RULE, BY_BINDING, BY_SESSION, BY_PLANE, BY_REWRITE };
 enum carriage { ENCAPSULATION, TRANSLATION };
 enum role { GATEWAY, EDGE };
 
+/* IPv4 addresses in IPv6 addresses (RFC 6052 section 2.2): embedding.h. */
+struct embedding {
+	address6 prefix;
+	address6 mask;		/* as many ones as the prefix has bits */
+	__u8 length;
+	__u8 only_global;	/* the well-known prefix */
+	__u8 pad[6];
+};
+
 struct config {
 	enum mapping mapping;
 	enum carriage carriage;
@@ -23,8 +32,12 @@ struct config {
 	__u8 old_decapsulation;	/* tc: the kernel takes an outer header off in two steps only (probe.bpf.c) */
 	__u16 ipv6_mtu;
 	__u16 mss_clamp;	/* 0: off */
+	__u16 cut_to;		/* translation: octets that IPv6 packets made of IPv4 packets without DF may have */
+	__u8 keep_no_checksum;	/* translation: of UDP */
 	address6 gateway;	/* of the service */
 	address6 own;		/* edge: its own tunnel address */
+	struct embedding outside;	/* translation: where the Internet is (DMR, prefix of a PLAT or NAT64) */
+	struct embedding inside;	/* CLAT: where its own hosts are */
 	address6 plane;		/* what its addresses have before the IPv4 address; of a PT the FP domain's */
 	address6 resolved;	/* the same of a PT in the PR domain */
 };

@@ -4,9 +4,7 @@
  */
 #pragma once
 
-#include "config.h"
-#include "counters.h"
-#include "packet.h"
+#include "carriage.h"
 
 struct outer {
 	address6 source;
@@ -15,26 +13,6 @@ struct outer {
 };
 
 enum { HOP_LIMIT = 64 };
-
-INLINE void write_ethernet(struct ethhdr *eth, const struct next_hop *hop, __be16 protocol)
-{
-	if (hop->device) {
-		__builtin_memcpy(eth->h_dest, hop->destination, ETH_ALEN);
-		__builtin_memcpy(eth->h_source, hop->source, ETH_ALEN);
-	}
-	eth->h_proto = protocol;
-}
-
-INLINE void write6(struct ipv6hdr *ip6, __u8 traffic_class, __u16 payload, __u8 next, __u8 hops,
-		   const address6 *source, const address6 *destination)
-{
-	*(__be32 *)ip6 = bpf_htonl(6u << 28 | (__u32)traffic_class << 20);
-	ip6->payload_len = bpf_htons(payload);
-	ip6->nexthdr = next;
-	ip6->hop_limit = hops;
-	__builtin_memcpy(&ip6->saddr, source, sizeof(*source));
-	__builtin_memcpy(&ip6->daddr, destination, sizeof(*destination));
-}
 
 /* The IPv6 header of a softwire at L2, and the IPv4 packet in it. FOREIGN: other payloads, or for others. */
 INLINE int read_outer(context *c, struct outer *outer, struct packet4 *p)
@@ -89,24 +67,6 @@ INLINE void edit4(context *c, __u32 offset, const struct packet4 *p, const struc
 	ip->daddr = to->destination;
 	if (to != &p->ends)
 		rewrite_transport(c, offset + HEADER4, p, to, p->protocol == ICMP ? 0 : addresses);
-}
-
-/* RFC 4459 section 3.2: the sender of a SYN learns what fits. */
-INLINE void clamp(context *c, __u32 offset, const struct packet4 *p)
-{
-	__u32 place;
-	__be16 *mss;
-
-	if (!CONFIG.mss_clamp || p->protocol != TCP || !(p->flags & 2))
-		return;
-	place = mss_option(c, offset);
-	if (!place || place > 58)
-		return;
-	mss = at(c, offset + place, 2);
-	if (!mss || bpf_ntohs(*mss) <= CONFIG.mss_clamp)
-		return;
-	replace_mss(c, offset, place, mss, bpf_htons(CONFIG.mss_clamp));
-	count(mss_clamped, 0);
 }
 
 /* Into the domain. `to`: the ends that the packet gets, &p->ends where they stay. */

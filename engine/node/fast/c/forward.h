@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "clat.h"
 #include "gateway.h"
 #include "plain_edge.h"
 #include "plane.h"
@@ -51,7 +52,8 @@ INLINE int from_native(context *c, int *action)
 	case BY_BINDING:
 		return gateway_from_native(again(c), action);
 	case BY_SESSION:
-		return b4_from_native(again(c), action);
+		return CONFIG.carriage == TRANSLATION ? clat_from_native(again(c), action) :
+							b4_from_native(again(c), action);
 	case BY_PLANE:
 		return plane_from_native(again(c), action);
 	default:
@@ -64,8 +66,12 @@ INLINE int from_domain(context *c, int *action)
 	switch (CONFIG.mapping) {
 	case BY_RULE:
 	case BY_BINDING:
+		if (CONFIG.carriage == TRANSLATION)
+			return gateway_from_domain(again(c), action);
 		return is_own(c) ? gateway_from_softwire(again(c), action) : FOREIGN;
 	case BY_SESSION:
+		if (CONFIG.carriage == TRANSLATION)
+			return clat_from_domain(again(c), action);
 		return is_own(c) ? b4_from_softwire(again(c), action) : FOREIGN;
 	case BY_PLANE:
 		return plane_from_softwire(again(c), action);

@@ -1,11 +1,13 @@
 /* Copyright: (c) 2026, ipv4aas.fleet contributors
  * SPDX-License-Identifier: GPL-3.0-or-later
- * The carrier side where edges have port sets: border relay (RFC 7597), lwAFTR (RFC 7596). As gateway.py.
+ * The carrier side where edges have port sets: border relay (RFC 7597, 7599), lwAFTR (RFC 7596). As gateway.py.
  */
 #pragma once
 
+#include "embedding.h"
 #include "encapsulation.h"
 #include "mapping.h"
+#include "translation.h"
 
 /* The subscriber's own gateway address, or that of the service. */
 INLINE address6 near_of(const struct owner *owner)
@@ -13,12 +15,28 @@ INLINE address6 near_of(const struct owner *owner)
 	return is_zero6(&owner->gateway) ? read6(&CONFIG.gateway) : owner->gateway;
 }
 
+/* To the customer, by either carriage. */
+INLINE int to_customer(context *c, const struct packet4 *p, const struct owner *owner, int *action)
+{
+	if (CONFIG.carriage == TRANSLATION) {
+		struct ends6 onward = { .destination = owner->softwire };
+
+		if (!may_carry(&CONFIG.outside, p->ends.source))
+			return punt_martian;
+		onward.source = embed(&CONFIG.outside, p->ends.source);
+		return to6(c, p, &p->ends, &onward, action);
+	} else {
+		struct outer outer = { .source = near_of(owner), .destination = owner->softwire };
+
+		return encapsulate(c, p, &p->ends, &outer, action);
+	}
+}
+
 /* From the Internet to the customer who owns destination address and port. */
 INLINE int gateway_from_native(context *c, int *action)
 {
 	struct iphdr *ip = at(c, L2, HEADER4);
 	const struct rule *rule = ip ? rule_of(ip->daddr) : NULL;
-	struct outer outer = {};
 	struct packet4 p = {};
 	struct owner owner;
 	int verdict;
@@ -31,12 +49,10 @@ INLINE int gateway_from_native(context *c, int *action)
 	verdict = owner_of(rule, p.ends.destination, p.ends.destination_port, &owner);
 	if (verdict)
 		return verdict;
-	outer.source = near_of(&owner);
-	outer.destination = owner.softwire;
-	return encapsulate(c, &p, &p.ends, &outer, action);
+	return to_customer(c, &p, &owner, action);
 }
 
-/* From a customer, to the Internet or to another customer. */
+/* From a customer's tunnel, to the Internet or to another customer. */
 INLINE int gateway_from_softwire(context *c, int *action)
 {
 	struct outer outer, onward;
@@ -69,4 +85,45 @@ INLINE int gateway_from_softwire(context *c, int *action)
 	onward.source = near_of(&owner);
 	onward.destination = owner.softwire;
 	return turn(c, &p, &p.ends, &outer, &onward, action);
+}
+
+/* The same by translation: what is for the Internet has an address of its own there. */
+INLINE int gateway_from_domain(context *c, int *action)
+{
+	struct ipv6hdr *ip6 = at(c, L2, HEADER6);
+	struct ends6 from, onward;
+	struct ends to;
+	const struct rule *rule;
+	struct packet4 p = {};
+	struct owner owner;
+	int verdict;
+
+	if (!ip6)
+		return FOREIGN;
+	__builtin_memcpy(&from.destination, &ip6->daddr, sizeof(from.destination));
+	if (!holds(&CONFIG.outside, &from.destination))
+		return FOREIGN;
+	verdict = read_ipv6(c, &from, &p);
+	if (verdict)
+		return verdict;
+	if (asks_node(&p, &from.destination, &CONFIG.gateway))
+		return punt_protocol;
+	to = p.ends;
+	verdict = sender_of(&from.source, p.ends.source_port, &to.source);
+	if (verdict)
+		return verdict;
+	to.destination = extract(&CONFIG.outside, &from.destination);
+	if (!may_carry(&CONFIG.outside, to.destination))
+		return punt_martian;
+	rule = rule_of(to.destination);
+	if (!rule)
+		return to4(c, &p, &from, &to, action);
+	verdict = owner_of(rule, to.destination, to.destination_port, &owner);
+	if (verdict)
+		return verdict;
+	if (!may_carry(&CONFIG.outside, to.source))
+		return punt_martian;
+	onward.source = embed(&CONFIG.outside, to.source);
+	onward.destination = owner.softwire;
+	return turn6(c, &p, &from, &to, &onward, action);
 }

@@ -23,12 +23,12 @@ typedef struct __sk_buff context;
 
 INLINE void *data(context *c)
 {
-	return (void *)(long)c->data;
+	return pointer(c->data);
 }
 
 INLINE void *data_end(context *c)
 {
-	return (void *)(long)c->data_end;
+	return pointer(c->data_end);
 }
 
 INLINE __u32 length(context *c)
@@ -42,6 +42,12 @@ INLINE __u32 segment_size(context *c)
 	return c->gso_size;
 }
 
+/* Packets that this one stands for. */
+INLINE __u32 segments(context *c)
+{
+	return c->gso_size ? c->gso_segs : 1;
+}
+
 INLINE bool is_ours_to_take(context *c)
 {
 	return c->pkt_type == 0;	/* PACKET_HOST: its MAC address is this host's */
@@ -53,6 +59,18 @@ INLINE void make_linear(context *c)
 
 	if (data(c) + wanted > data_end(c))
 		bpf_skb_pull_data(c, wanted);
+}
+
+/* So that as many octets can be read; what was read before has to be looked for again. */
+INLINE int pull(context *c, __u32 wanted)
+{
+	return data(c) + wanted > data_end(c) ? bpf_skb_pull_data(c, wanted) : 0;
+}
+
+/* Headers were changed by ourselves: where hardware gave a sum of the whole packet, it has to follow. */
+INLINE void account(context *c, __u64 change)
+{
+	bpf_csum_update(c, fold(change));
 }
 
 /* Cut what is behind the packet of layer 3: padding of Ethernet. */
@@ -89,6 +107,18 @@ INLINE int take_outer_in_two(context *c)
 INLINE int pop6(context *c)
 {
 	return CONFIG.old_decapsulation ? take_outer_in_two(c) : take_outer(c);
+}
+
+/* An IPv6 header in place of one of IPv4 that has no options, and back. Before Linux 5.14 this makes the pieces of
+ * a super-packet as large as they were (gso_size changes by 20 octets). */
+INLINE int grow(context *c)
+{
+	return bpf_skb_change_proto(c, bpf_htons(ETH_P_IPV6), 0);
+}
+
+INLINE int shrink(context *c)
+{
+	return bpf_skb_change_proto(c, bpf_htons(ETH_P_IP), 0);
 }
 
 /* Without a next hop the kernel routes the packet, finds the neighbour and counts the hop. */
@@ -139,15 +169,22 @@ INLINE void rewrite_transport(context *c, __u32 offset, const struct packet4 *p,
 	__u32 old = ends->source_port | (__u32)ends->destination_port << 16;
 	__u32 new = to->source_port | (__u32)to->destination_port << 16;
 
+	if (addresses)
+		bpf_l4_csum_replace(c, field, 0, fold(addresses), BPF_F_PSEUDO_HDR | keep_zero);
 	if (p->protocol == ICMP) {
 		bpf_l4_csum_replace(c, field, ends->source_port, to->source_port, 2);
 		bpf_skb_store_bytes(c, offset + 4, &to->source_port, 2, 0);
 		return;
 	}
-	if (addresses)
-		bpf_l4_csum_replace(c, field, 0, fold(addresses), BPF_F_PSEUDO_HDR | keep_zero);
 	if (old != new) {
 		bpf_l4_csum_replace(c, field, old, new, 4 | keep_zero);
 		bpf_skb_store_bytes(c, offset, &new, 4, 0);
 	}
+}
+
+/* Another type of an echo. */
+INLINE void retype(context *c, __u32 offset, __u8 old, __u8 new)
+{
+	bpf_l4_csum_replace(c, offset + 2, bpf_htons((__u16)old << 8), bpf_htons((__u16)new << 8), 2);
+	bpf_skb_store_bytes(c, offset, &new, 1, 0);
 }

@@ -16,12 +16,12 @@ typedef struct xdp_md context;
 
 INLINE void *data(context *c)
 {
-	return (void *)(long)c->data;
+	return pointer(c->data);
 }
 
 INLINE void *data_end(context *c)
 {
-	return (void *)(long)c->data_end;
+	return pointer(c->data_end);
 }
 
 INLINE __u32 length(context *c)
@@ -41,7 +41,24 @@ INLINE bool is_ours_to_take(context *c)
 	return first + 1 <= (__u8 *)data_end(c) && !(*first & 1);	/* neither multicast nor broadcast */
 }
 
+/* Packets that this one stands for. */
+INLINE __u32 segments(context *c)
+{
+	return 1;
+}
+
 INLINE void make_linear(context *c)
+{
+}
+
+/* So that as many octets can be read. */
+INLINE int pull(context *c, __u32 wanted)
+{
+	return 0;
+}
+
+/* Headers were changed beside what the helpers of tc know: here nobody else has a sum of the packet. */
+INLINE void account(context *c, __u64 change)
 {
 }
 
@@ -60,6 +77,17 @@ INLINE int push6(context *c)
 INLINE int pop6(context *c)
 {
 	return bpf_xdp_adjust_head(c, HEADER6);
+}
+
+/* An IPv6 header in place of one of IPv4 that has no options, and back. */
+INLINE int grow(context *c)
+{
+	return bpf_xdp_adjust_head(c, HEADER4 - HEADER6);
+}
+
+INLINE int shrink(context *c)
+{
+	return bpf_xdp_adjust_head(c, HEADER6 - HEADER4);
 }
 
 INLINE int look_up(context *c, struct bpf_fib_lookup *fib, struct next_hop *found)
@@ -147,6 +175,19 @@ INLINE void rewrite_transport(context *c, __u32 offset, const struct packet4 *p,
 			udp->check = changed(udp->check, more) ?: 0xffff;
 	} else if (start + 8 <= (__u8 *)data_end(c)) {
 		*(__be16 *)(start + 4) = to->source_port;
-		*(__be16 *)(start + 2) = changed(*(__be16 *)(start + 2), change(p->ends.source_port, to->source_port));
+		*(__be16 *)(start + 2) = changed(*(__be16 *)(start + 2),
+						 addresses + change(p->ends.source_port, to->source_port));
 	}
+}
+
+/* Another type of an echo. */
+INLINE void retype(context *c, __u32 offset, __u8 old, __u8 new)
+{
+	__u8 *icmp = data(c) + offset;
+
+	if (icmp + 4 > (__u8 *)data_end(c))
+		return;
+	*icmp = new;
+	*(__be16 *)(icmp + 2) = changed(*(__be16 *)(icmp + 2),
+					change(bpf_htons((__u16)old << 8), bpf_htons((__u16)new << 8)));
 }

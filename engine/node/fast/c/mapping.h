@@ -23,7 +23,9 @@ struct rule {
 	__u8 psid_length;
 	__u8 embeds;		/* the EA bits carry suffix and PSID; else the owner is in `bindings` */
 	__u8 shares;		/* a port says who the owner is */
-	__u8 pad[6];
+	__u16 psid;		/* of the one customer, where it is explicit */
+	__be32 network;		/* the Rule IPv4 prefix */
+	__u8 pad[4];
 };
 
 struct prefix4 {
@@ -38,6 +40,21 @@ struct {
 	__type(key, struct prefix4);
 	__type(value, struct rule);
 } rules SEC(".maps");
+
+/* The upper half of an IPv6 prefix. */
+struct prefix6 {
+	__u32 length;
+	__be64 address;
+} __attribute__((packed));
+
+/* The same rules by their IPv6 prefixes: for carriage by translation. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct prefix6);
+	__type(value, struct rule);
+} rules6 SEC(".maps");
 
 /* One address divided in more than one way has one binding for each, looked up in turn. */
 struct owner_key {
@@ -67,17 +84,31 @@ INLINE __s32 psid_of(__u16 port, __u8 offset, __u8 length)
 	return (port >> ((16 - offset - length) & 15)) & ((1u << length) - 1);
 }
 
-/* The MAP address of a customer. */
+/* An interface identifier (RFC 7597 section 6, draft-03). */
+INLINE __u64 identifier_of(__u32 ipv4, __u32 psid, __u8 shift)
+{
+	return (__u64)ipv4 << shift | (__u64)psid << (shift - 16);
+}
+
+/* The layout that is not the service's, where an identifier that is not the mapped one has it, is counted. */
+INLINE void count_other_layout(__u64 identifier, __u32 ipv4, __u32 psid)
+{
+	__u8 other = 40 - CONFIG.identifier_shift;
+
+	if (identifier && identifier == identifier_of(ipv4, psid, other))
+		count(other == 16 ? iid_format_rfc7597 : iid_format_draft_03, 0);
+}
+
+/* The MAP address of a customer; by translation of the one host of an IPv4 prefix (TranslatedRuleTable). */
 INLINE void map_address(const struct rule *rule, __be32 address, __u32 psid, address6 *softwire)
 {
 	__u32 host = bpf_ntohl(address & rule->host_mask);
 	__u64 ea = rule->ea_mask & ((__u64)host >> (rule->suffix_shift & 63) << (rule->psid_length & 31) | psid);
-	__u64 owner = bpf_ntohl(address & rule->customer_mask4);
+	__u32 named = bpf_ntohl(CONFIG.carriage == TRANSLATION ? address : address & rule->customer_mask4);
 
 	softwire->part[0] = rule->prefix;
 	softwire->part[0] |= bpf_cpu_to_be64(ea << (rule->ea_shift & 63));
-	softwire->part[1] = bpf_cpu_to_be64(owner << CONFIG.identifier_shift |
-					    (__u64)psid << (CONFIG.identifier_shift - 16));
+	softwire->part[1] = bpf_cpu_to_be64(identifier_of(named, psid, CONFIG.identifier_shift));
 }
 
 /* The rule of an IPv4 address; NULL: no customer's. */
@@ -125,8 +156,7 @@ INLINE int owner_of(const struct rule *rule, __be32 address, __be16 port, struct
 INLINE int check_owner(const struct rule *rule, const struct owner *owner, const address6 *source)
 {
 	const address6 *mapped = &owner->softwire;
-	__u8 other = 40 - CONFIG.identifier_shift;
-	__u64 identifier;
+	__u64 own;
 
 	if (same6(source, mapped))
 		return GO_ON;
@@ -134,8 +164,37 @@ INLINE int check_owner(const struct rule *rule, const struct owner *owner, const
 		return punt_source;
 	if ((source->part[0] ^ mapped->part[0]) & rule->customer_mask)
 		return punt_source;
-	identifier = bpf_be64_to_cpu(mapped->part[1]) >> (CONFIG.identifier_shift - 16) << (other - 16);
-	if (bpf_be64_to_cpu(source->part[1]) == identifier && identifier)
-		count(other == 16 ? iid_format_rfc7597 : iid_format_draft_03, 0);
+	own = bpf_be64_to_cpu(mapped->part[1]) >> (CONFIG.identifier_shift - 16);
+	count_other_layout(bpf_be64_to_cpu(source->part[1]), own >> 16, own & 0xffff);
+	return GO_ON;
+}
+
+/* The IPv4 address that a customer's IPv6 source stands for, which may use a port; else punt_source.
+ *
+ * EA bits say whose it is, the identifier which host of an IPv4 prefix, where it is a mapped one. */
+INLINE int sender_of(const address6 *source, __be16 port, __be32 *ipv4)
+{
+	struct prefix6 key = { .length = 64, .address = source->part[0] };
+	const struct rule *rule = bpf_map_lookup_elem(&rules6, &key);
+	__u64 identifier = bpf_be64_to_cpu(source->part[1]), ea;
+	__u32 first, host;
+	__s32 psid;
+
+	if (!rule)
+		return punt_source;
+	ea = bpf_be64_to_cpu(source->part[0]) >> (rule->ea_shift & 63) & rule->ea_mask;
+	psid = rule->embeds ? ea & ((1u << (rule->psid_length & 31)) - 1) : rule->psid;
+	if (rule->shares && psid_of(bpf_ntohs(port), rule->psid_offset, rule->psid_length) != psid)
+		return punt_source;
+	first = bpf_ntohl(rule->network) | (__u32)(ea >> (rule->psid_length & 31) << (rule->suffix_shift & 63));
+	host = identifier >> CONFIG.identifier_shift & bpf_ntohl(~rule->customer_mask4);
+	if (identifier != identifier_of(first | host, psid, CONFIG.identifier_shift) ||
+	    source->part[0] & ~rule->customer_mask) {
+		if (CONFIG.strict_iid)
+			return punt_source;
+		count_other_layout(identifier, first, psid);
+		host = 0;
+	}
+	*ipv4 = bpf_htonl(first | host);
 	return GO_ON;
 }

@@ -52,7 +52,7 @@ INLINE int read_transport(context *c, __u32 offset, __u16 size, struct packet4 *
 
 		if (!icmp || size < 8)
 			return punt_malformed;
-		if ((icmp[0] != request && icmp[0] != reply) || segment_size(c))
+		if ((icmp[0] != request && icmp[0] != reply) || icmp[1] || segment_size(c))
 			return punt_protocol;
 		p->flags = icmp[0];
 		p->check = *(__be16 *)(icmp + 2);

@@ -1,0 +1,196 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Translators: plain packets of all sizes are never left to the core, and what does not fit always is."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from pathlib import Path
+from random import Random
+from typing import Any, NamedTuple
+
+import pytest
+from ansible_collections.ipv4aas.fleet.engine.mapping.iid import FORMATS
+from ansible_collections.ipv4aas.fleet.engine.mapping.rfc6052 import WELL_KNOWN, non_global
+from ansible_collections.ipv4aas.fleet.engine.mapping.rule import MapRule
+from ansible_collections.ipv4aas.fleet.engine.node.core import Link
+from ansible_collections.ipv4aas.fleet.engine.node.fast.program import TC, XDP
+from ansible_collections.ipv4aas.fleet.engine.techniques.service import EDGE, Service
+from fuzz_seats import DMR6, OTHER6, OWN6, at_96, clat
+from fuzz_traffic import as_text
+from pair import Pair
+from technique_samples import MAP_T, PREF64, SERVICES
+from unit.packet import packetkit as kit
+from unit.packet import translationkit as kit6
+
+pytestmark = pytest.mark.root
+
+# Octets behind the transport header.
+SIZES = [*range(66), 536, *range(1190, 1260), 1400, 1436]  # the last fills an MTU of 1500
+SERVER = "198.51.100.7"
+HOOKS = {"tc": (TC, True), "tc to the stack": (TC, False), "xdp": (XDP, True)}
+
+
+class Way(NamedTuple):
+    """Ends of what goes through, and the IPv6 addresses that it comes in by."""
+
+    source: str
+    sport: int
+    target: str
+    tport: int
+    outer: tuple[str, str] | None = None  # None: it comes in on the IPv4 side
+
+
+CUSTOMER = IPv6Network("2001:db8:1:2::/64")
+OWN, OTHER = (kit.OWN4, kit.OWN_PORT), (kit.OTHER4, kit.OTHER_PORT)
+WIDE = MapRule(IPv6Network("2001:db8:8000::/40"), IPv4Network("203.0.113.0/24"), 4)
+HOST = "2001:db8:8040::{}:7141:0"  # of 203.0.113.65 in 203.0.113.64/28: MAP address by RFC 7597
+SEATS: dict[str, tuple[Service, list[Way]]] = {
+    "map-t gateway": (
+        replace(MAP_T, mss_clamp=0, ipv6_mtu=1500),
+        [
+            Way(SERVER, 443, *OWN),
+            Way(*OWN, SERVER, 443, (OWN6, DMR6(SERVER))),
+            Way(*OWN, *OTHER, (OWN6, DMR6(kit.OTHER4))),
+            Way(*OTHER, *OWN, (OTHER6, DMR6(kit.OWN4))),
+        ],
+    ),
+    "map-t gateway, prefixes": (
+        replace(MAP_T, rules=(WIDE,), strict_iid=True),
+        [
+            Way(SERVER, 443, "203.0.113.65", 80),
+            Way("203.0.113.65", 80, SERVER, 443, (HOST.format("cb00"), DMR6(SERVER))),
+        ],
+    ),
+    "464xlat edge": (
+        replace(SERVICES["464xlat", EDGE], mss_clamp=0),
+        [
+            Way("192.168.1.5", 4000, SERVER, 443),
+            Way("192.0.0.2", 4000, SERVER, 443),
+            Way(SERVER, 443, "192.168.1.5", 4000, (at_96(PREF64)(SERVER), clat("192.168.1.5"))),
+        ],
+    ),
+}
+
+
+def packets(rng: Random, way: Way, size: int) -> Iterator[bytes]:
+    """TCP, UDP and a ping of one size."""
+    head = {"tos": rng.choice((0, 1, 2, 0xB8)), "ttl": rng.choice((2, 64, 255)), "df": True}
+    ends, data = way[:4], rng.randbytes(size)
+    query = way.sport if way.outer else way.tport
+    if way.outer is None:
+        head["df"] = size > 1200 or rng.random() < 0.5  # else it would be cut
+        yield kit.udp(*ends, data, **head)
+        yield kit.tcp(*ends, rng.choice((2, 16, 17, 4)), data, rng.choice((b"", b"\1\1\1\1")), **head)
+        for kind in (8, 0):
+            yield kit.icmp(way.source, way.target, kind, 0, query << 16 | 1, data, **head)
+        return
+    head = {"tc": head["tos"], "hop_limit": head["ttl"]}
+    near, far = way.outer
+    yield kit6.udp6(near, way.sport, far, way.tport, data, **head)
+    yield kit6.tcp6(near, way.sport, far, way.tport, data, **head)
+    for kind in (128, 129):
+        yield kit6.icmp6(near, far, kind, 0, query << 16 | 1, data, **head)
+
+
+@pytest.mark.parametrize("how", HOOKS)
+@pytest.mark.parametrize("seat", SEATS)
+def test_plain_packets_are_taken(seat: str, how: str) -> None:
+    (service, ways), (hook, redirect), rng = SEATS[seat], HOOKS[how], Random(7915)
+    pair, done = Pair(service, hook, redirect=redirect), 0
+    for way in ways:
+        for size in SIZES:
+            for packet in packets(rng, way, size):
+                assert pair.send(packet, Link.NATIVE if way.outer is None else Link.SOFTWIRE), way
+                done += 1
+    assert pair.seen == {"redirect" if redirect else "stack": done}, pair.fast.counters()
+    pair.close()
+
+
+@pytest.mark.parametrize("how", HOOKS)
+@pytest.mark.parametrize("df", [False, True])
+def test_what_does_not_fit(how: str, df: bool) -> None:
+    """With DF up to the MTU of the domain, without it up to 1280 octets (RFC 7915 section 4)."""
+    hook, redirect = HOOKS[how]
+    pair = Pair(SEATS["map-t gateway"][0], hook, redirect=redirect)
+    most = (1500 if df else 1280) - 40 - 8
+    for size in (most, most + 1):
+        pair.send(kit.udp(SERVER, 443, *OWN, bytes(size), df=df), Link.NATIVE)
+    assert pair.seen == {"redirect" if redirect else "stack": 1, "pass": 1}
+    assert pair.fast.counters()["punt_too_big"][0] == 1
+    pair.close()
+
+
+def random_service(rng: Random, iid_format: str) -> Service:
+    """A MAP-T gateway with one rule of any shape."""
+    length = rng.randrange(8, 33)
+    ipv4 = IPv4Network((rng.randrange(1, 127) << 24 | rng.getrandbits(24), length), strict=False)
+    ea_len = rng.randrange(0, min(33, 32 - length + 17))
+    offset = rng.randrange(0, 17 - max(0, ea_len + length - 32))
+    return replace(
+        MAP_T,
+        rules=(MapRule(IPv6Network("2001:db8::/32"), ipv4, ea_len, offset),),
+        interface_identifier=iid_format,
+        strict_iid=rng.random() < 0.5,
+        translation_prefix=IPv6Network("2001:db9::/96"),
+    )
+
+
+@pytest.mark.parametrize("how", HOOKS)
+@pytest.mark.parametrize("iid_format", FORMATS)
+def test_rules_of_all_shapes(iid_format: str, how: str) -> None:
+    """Whoever owns an address and port gets what is for it, and may send from it."""
+    hook, redirect = HOOKS[how]
+    rng, seen = Random(f"7599{iid_format}"), Counter[str]()
+    for _ in range(12):
+        service = random_service(rng, iid_format)
+        pair, table = Pair(service, hook, redirect=redirect), service.address_table()
+        ipv4, server6 = service.rules[0].ipv4_prefix, at_96(service.translation_prefix)(SERVER)
+        for _ in range(20):
+            host, port = ipv4[rng.randrange(ipv4.num_addresses)], rng.randrange(65536)
+            owner = table.softwire(int(host), port)
+            pair.send(kit.udp(SERVER, 443, str(host), port), Link.NATIVE)
+            for damage in (0, 0, 0, 1, 1 << 24, rng.getrandbits(64)):  # of the identifier
+                sender, used = as_text((owner or 0x20010DB8 << 96) ^ damage), port ^ (rng.random() < 0.1)
+                pair.send(kit6.udp6(sender, used, server6, 443), Link.SOFTWIRE)
+        seen += pair.seen
+        pair.close()
+    assert seen["redirect" if redirect else "stack"] > 400 and seen["pass"] > 40, seen
+
+
+def vectors(name: str) -> list[dict[str, Any]]:
+    """Shared vectors about embedded addresses."""
+    rows = json.loads((Path(__file__).resolve().parents[1] / "vectors" / f"{name}.json").read_text())[
+        "vectors"
+    ]
+    return [row for row in rows if {"prefix", "dmr", "ipv6"} & set(row["input"])]
+
+
+EMBEDDED = [*vectors("rfc6052_addresses"), *vectors("map_t_rfc7599")]
+
+
+@pytest.mark.parametrize("how", HOOKS)
+@pytest.mark.parametrize("row", EMBEDDED, ids=lambda row: str(row["id"]))
+def test_embedded_addresses(row: dict[str, Any], how: str) -> None:
+    """The shared vectors of RFC 6052 as prefix of a CLAT's PLAT, both ways."""
+    hook, redirect = HOOKS[how]
+    given, expect = row["input"], row["expect"]
+    prefix = IPv6Network(given.get("prefix") or given.get("dmr") or "64:ff9b::/96")
+    service = replace(SERVICES["464xlat", EDGE], translation_prefix=prefix, end_user_prefix=CUSTOMER)
+    pair, own = Pair(service, hook, redirect=redirect), str(CUSTOMER[0xC0A8010500 << 16])
+    ipv6 = given.get("ipv6") or expect["ipv6"]
+    ipv4 = given.get("ipv4") or expect.get("ipv4") or str(IPv4Address(int(IPv6Address(ipv6)) & 0xFFFFFFFF))
+    there = pair.send(kit.udp("192.168.1.5", 4000, ipv4, 443), Link.NATIVE)
+    back = pair.send(kit6.udp6(ipv6, 443, own, 4000), Link.SOFTWIRE)
+    if (non_global(int(IPv4Address(ipv4))) and prefix == WELL_KNOWN) or ipv4 == "192.168.1.2":
+        assert pair.seen == {"pass": 2}
+    else:
+        assert pair.seen == {"redirect" if redirect else "stack": 2}
+        assert "ipv4" in expect or kit.outer(there[0][0])[1] == str(IPv6Address(ipv6))
+        assert kit.field(back[0][0], "src") == ipv4
+    pair.close()
