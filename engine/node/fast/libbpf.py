@@ -23,6 +23,7 @@ ANY, NOEXIST, EXIST = 0, 1, 2  # flags of an update
 
 _WARN = 0
 _LOG = 4096  # characters of what libbpf says that are kept
+_LONGEST = 16 << 20
 
 
 class BpfError(OSError):
@@ -93,9 +94,10 @@ _said: list[str] = []
 def _hear(level: int, form: bytes, arguments: int) -> int:
     """Keep warnings: the verifier's words are among them."""
     if level == _WARN:
-        text = ctypes.create_string_buffer(_LOG)
-        ctypes.CDLL(None).vsnprintf(text, _LOG, form, ctypes.c_void_p(arguments))
-        _said.append(text.value.decode(errors="replace"))
+        text = ctypes.create_string_buffer(_LONGEST)
+        ctypes.CDLL(None).vsnprintf(text, _LONGEST, form, ctypes.c_void_p(arguments))
+        # The verifier says what it does not like at the end.
+        _said.append(text.value.decode(errors="replace")[-_LOG:])
         del _said[:-40]
     return 0
 

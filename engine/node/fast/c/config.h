@@ -20,6 +20,7 @@ struct config {
 	__u8 next_service;	/* index in `chain` of who is asked about a packet that is not ours; 0: nobody */
 	__u8 more_ends;		/* there are own tunnel addresses in `ends` */
 	__u8 redirect;		/* 1: to the next hop by ourselves; 0 (tc): through the kernel's routing */
+	__u8 only_xdp_devices;	/* XDP: to none but those in `xdp_devices` */
 	__u16 ipv6_mtu;
 	__u16 mss_clamp;	/* 0: off */
 	address6 gateway;	/* of the service */
