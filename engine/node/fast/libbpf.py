@@ -127,6 +127,14 @@ class Map:
         descriptor = _checked(library().bpf_obj_get(os.fsencode(path)), str(path))
         return cls(path.name, descriptor, key_size, value_size)
 
+    def held(self) -> Map:
+        """The same map by a descriptor of its own, which outlives the object that made it."""
+        return Map(self.name, os.dup(self.descriptor), self.key_size, self.value_size)
+
+    def close(self) -> None:
+        """Let go of a held one."""
+        os.close(self.descriptor)
+
     def __setitem__(self, key: bytes, value: bytes) -> None:
         self.update(key, value)
 
@@ -258,6 +266,14 @@ class Object:
         """How many entries a map has room for. Raises BpfError."""
         _checked(library().bpf_map__set_max_entries(self._map(name), max(1, entries)), name)
 
+    def has(self, name: str) -> bool:
+        """Whether there is a map of this name."""
+        return bool(library().bpf_object__find_map_by_name(ctypes.c_void_p(self._handle), name.encode()))
+
+    def key_size(self, name: str) -> int:
+        """Octets of a key."""
+        return int(library().bpf_map__key_size(self._map(name)))
+
     def reuse(self, name: str, other: Map) -> None:
         """Take a map that is there already in place of an own one. Raises BpfError where it does not fit."""
         _checked(library().bpf_map__reuse_fd(self._map(name), other.descriptor), name)
@@ -297,7 +313,7 @@ class Link:
     """A program at a hook of a device; goes with the process unless it is pinned."""
 
     def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
+        self.descriptor = descriptor
 
     @classmethod
     def attach(cls, program: Program, device: int, hook: int, flags: int = 0) -> Link:
@@ -315,15 +331,15 @@ class Link:
 
     def update(self, program: Program) -> None:
         """Another program from the next packet on. Raises BpfError."""
-        _checked(library().bpf_link_update(self._descriptor, program.descriptor, None), program.name)
+        _checked(library().bpf_link_update(self.descriptor, program.descriptor, None), program.name)
 
     def pin(self, path: Path) -> None:
         """Keep it in a file of bpffs. Raises BpfError."""
-        _checked(library().bpf_obj_pin(self._descriptor, os.fsencode(path)), str(path))
+        _checked(library().bpf_obj_pin(self.descriptor, os.fsencode(path)), str(path))
 
     def close(self) -> None:
         """Detaches it where it is not pinned."""
-        os.close(self._descriptor)
+        os.close(self.descriptor)
 
 
 class _LinkOptions(ctypes.Structure):
