@@ -131,10 +131,6 @@ class Map:
         """The same map by a descriptor of its own, which outlives the object that made it."""
         return Map(self.name, os.dup(self.descriptor), self.key_size, self.value_size)
 
-    def close(self) -> None:
-        """Let go of a held one."""
-        os.close(self.descriptor)
-
     def __setitem__(self, key: bytes, value: bytes) -> None:
         self.update(key, value)
 

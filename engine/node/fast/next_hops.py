@@ -12,7 +12,6 @@ from __future__ import annotations
 import socket
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from ipaddress import IPv4Network
 from typing import NamedTuple
 
 from .rtnetlink import (
@@ -61,7 +60,7 @@ class Network:
         self._routes: defaultdict[Prefix, list[Route]] = defaultdict(list)
         self._neighbours: dict[tuple[int, bytes], Neighbour] = {}
         self._own_rules = self._foreign_rules = 0
-        self._counts = {socket.AF_INET: 0, socket.AF_INET6: 0}
+        self._counts: dict[int, int] = {socket.AF_INET: 0, socket.AF_INET6: 0}
 
     def take(self, message: Message) -> bool:
         """Learn; whether all has to be asked for again, since the kernel does not say what goes with it."""
@@ -73,7 +72,7 @@ class Network:
             return False
         if message.kind in (NEWLINK, DELLINK):
             changed = link(message)
-            return changed != self.links.get(changed.index)
+            return changed != self.links.get(changed.number)
         return message.kind != NEWADDR
 
     def learn_rule(self, message: Message) -> None:
@@ -86,7 +85,7 @@ class Network:
     def learn_link(self, message: Message) -> None:
         """One of a dump."""
         found = link(message)
-        self.links[found.index] = found
+        self.links[found.number] = found
 
     def learn_route(self, message: Message) -> None:
         """One of a dump."""
@@ -136,19 +135,12 @@ class Network:
             return f"more than {MOST_ROUTES} routes"
         return ""
 
-    def inside(self, networks: Iterable[IPv4Network]) -> Iterator[str]:
-        """IPv4 routes to Ethernet or to the host itself that are longer than one of these networks and in it."""
-        networks = tuple(networks)
-        for (family, bits, address), group in self._routes.items():
-            if family != socket.AF_INET or not any(r.local or self._is_wire(r.device) for r in group):
-                continue
-            number = int.from_bytes(address, "big")
-            if any(
-                bits >= network.prefixlen
-                and number >> (32 - network.prefixlen) == int(network.network_address) >> (32 - network.prefixlen)
-                for network in networks
-            ):
-                yield f"{socket.inet_ntoa(address)}/{bits}"
+    def native(self) -> Iterator[tuple[int, int]]:
+        """IPv4 prefixes (first, last) that are the host's own or behind a wire, the default excepted."""
+        for (family, bits, address), group in list(self._routes.items()):  # another thread may read
+            if family == socket.AF_INET and bits and any(r.local or self._is_wire(r.device) for r in group):
+                first = int.from_bytes(address, "big")
+                yield first, first | (1 << 32 - bits) - 1
 
     def _is_wire(self, device: int) -> bool:
         found = self.links.get(device)
@@ -188,10 +180,17 @@ class Network:
 
     def _over(self, chosen: Route, to: Neighbour | None) -> Hop:
         device = self.links.get(chosen.device)
-        if device is None or not device.up or not device.carrier or not device.ethernet or to is None or not to.usable:
+        if (
+            device is None
+            or not device.up
+            or not device.carrier
+            or not device.ethernet
+            or to is None
+            or not to.usable
+        ):
             return KERNEL
         mtu = min(device.mtu, chosen.mtu) if chosen.mtu else device.mtu
-        return Hop(device.index, mtu, to.mac, device.mac)
+        return Hop(device.number, mtu, to.mac, device.mac)
 
     def _hosts(
         self, best: Mapping[Prefix, Route | None], shadows: list[Prefix], but: frozenset[int]

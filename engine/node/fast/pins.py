@@ -99,5 +99,3 @@ def _mount() -> None:
     if c.mount(b"bpf", os.fsencode(BPFFS), b"bpf", ctypes.c_ulong(0), b"mode=700"):
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
-
-

@@ -96,13 +96,14 @@ class ServiceProgram:
     ) -> None:
         """Loads it. Raises Unsupported or BpfError.
 
-        `reuse`: maps that are there already. `like`: one with the same rules and bindings, whose tables it takes.
+        `reuse`: maps that are there already. `like`: one of the same rules and bindings: its tables do.
         `settings`: members of c/config.h.
         """
         reason = problem(service, hook)
         if reason:
             raise Unsupported(reason)
         self.service, self.hook = service, hook
+        self.place = 0  # in a chain
         self.object = Object(read_object(hook), f"{hook} {service.name}")
         self.layouts = Layouts(self.object)
         self.verdicts = self.layouts.enum("verdict")
@@ -116,7 +117,7 @@ class ServiceProgram:
         tables = self._tables() if like is None else {}
         if like is not None:
             reuse |= {name: like.maps[name] for name in TABLES}
-        self.has_ends = bool(tables["ends"][0]) if like is None else like.has_ends
+        self.has_ends: bool = bool(tables["ends"][0]) if like is None else like.has_ends
         for name, (keys, _) in tables.items():
             self.object.resize(name, len(keys) // self.object.key_size(name))
         for name, item in reuse.items():
@@ -194,7 +195,8 @@ class ServiceProgram:
 
     def counters(self) -> dict[str, tuple[int, int]]:
         """Packets and octets of each verdict that was there, over all CPUs."""
-        layout, found = self.layouts.struct("counter"), {}
+        layout = self.layouts.struct("counter")
+        found: dict[str, tuple[int, int]] = {}
         for name, number in self.verdicts.items():
             data = self.maps["counters"].get(number.to_bytes(4, sys.byteorder), layout.size * cpus()) or b""
             each = [layout.unpack(data[at : at + layout.size]) for at in range(0, len(data), layout.size)]

@@ -31,7 +31,7 @@ BELIEVED = 5.0  # seconds that the copy may be used after the last look at it
 SHARE = 0.1  # of the time at most that is spent on it
 PROBES = 256  # neighbours a second that are asked whether they are there
 
-_VERSION = {socket.AF_INET: 4, socket.AF_INET6: 6}
+_VERSION: Mapping[int, int] = {socket.AF_INET: 4, socket.AF_INET6: 6}
 
 
 class Tries:
@@ -140,7 +140,11 @@ class Routing:
     def write(self) -> None:
         """Bring the tries to what is known."""
         for tries in self.tries.values():
-            tries.write({} if self.filter else self.network.hops(but=tries.hidden))
+            self.fill(tries)
+
+    def fill(self, tries: Tries) -> None:
+        """One of them."""
+        tries.write({} if self.filter else self.network.hops(but=tries.hidden))
 
     def tick(self) -> None:
         """Once a second: what was put off, packet filters, and neighbours that nobody asks."""

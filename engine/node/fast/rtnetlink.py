@@ -71,7 +71,7 @@ class Message(NamedTuple):
 class Link(NamedTuple):
     """A device."""
 
-    index: int
+    number: int  # its index
     name: str
     up: bool
     carrier: bool
@@ -157,10 +157,18 @@ class Netlink:
 
     def tell(self, kind: int, body: bytes) -> None:
         """A request that is only acknowledged. Raises OSError."""
-        self._socket.send(_HEADER.pack(_HEADER.size + len(body), kind, _REQUEST | _ACK, 1, 0) + body)
-        for message in _messages(self._socket.recv(_CHUNK)):
-            if message.kind == _ERROR:
-                _raise(message)
+        self._send(kind, _REQUEST | _ACK, body)
+
+    def ask(self, kind: int, body: bytes) -> Message:
+        """The one answer to a request. Raises OSError."""
+        return self._send(kind, _REQUEST, body)
+
+    def _send(self, kind: int, flags: int, body: bytes) -> Message:
+        self._socket.send(_HEADER.pack(_HEADER.size + len(body), kind, flags, 1, 0) + body)
+        message = next(_messages(self._socket.recv(_CHUNK)))
+        if message.kind == _ERROR:
+            _raise(message)
+        return message
 
 
 def _raise(message: Message) -> None:
@@ -202,11 +210,11 @@ def _number(value: bytes | None, absent: int = 0) -> int:
 
 def link(message: Message) -> Link:
     """A device of NEWLINK or DELLINK."""
-    _, kind, index, flags, _ = _LINK.unpack_from(message.body)
+    _, kind, number, flags, _ = _LINK.unpack_from(message.body)
     found = attributes(message.body, _LINK.size)
     about = attributes(found.get(18, b""))  # IFLA_LINKINFO: IFLA_INFO_KIND
     return Link(
-        index=index,
+        number=number,
         name=found.get(3, b"").rstrip(b"\0").decode(errors="replace"),
         up=bool(flags & _UP) and message.kind == NEWLINK,
         carrier=bool(flags & _LOWER_UP),
@@ -231,7 +239,9 @@ def route(message: Message) -> Route | None:
     if 18 in found:  # RTA_VIA: a gateway of another family
         gateway = found[18][2:]
     # RTA_MULTIPATH, RTA_ENCAP, and what else the entry of one neighbour does not say
-    special = kind != _UNICAST or source_bits or tos or 9 in found or 22 in found or flags & (_DEAD | _LINKDOWN)
+    special = (
+        kind != _UNICAST or source_bits or tos or 9 in found or 22 in found or flags & (_DEAD | _LINKDOWN)
+    )
     return Route(
         prefix=(family, bits, found.get(1, bytes(4 if family == socket.AF_INET else 16))),
         local=table == _LOCAL,
@@ -258,7 +268,7 @@ def neighbour(message: Message) -> Neighbour | None:
 
 
 def use(netlink: Netlink, one: Neighbour) -> None:
-    """Have the kernel treat a neighbour as if it had sent to it: a stale one is probed (NTF_USE). Raises OSError."""
+    """Have the kernel do as if it had sent to it: a stale one is probed (NTF_USE). Raises OSError."""
     family = socket.AF_INET if len(one.address) == 4 else socket.AF_INET6
     head = _NEIGHBOUR.pack(family, one.device, one.state, _NTF_USE, 0)
     netlink.tell(NEWNEIGH, head + attribute(1, one.address))
