@@ -21,6 +21,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from random import SystemRandom
 from typing import Any, TypeVar
@@ -34,6 +35,7 @@ from .coalesce import coalesce
 from .fast.path import AUTO, FastPath
 from .health import STATUS_SOCKET
 from .namespace import HOME, NamespaceError
+from .plane import PlaneNode
 from .port import Port
 from .services import Services
 from .session_log import SessionLogs
@@ -291,6 +293,9 @@ class Daemon:
         for namespace, port in self._ports.items():
             port.apply(kernel.wanted(services, device, namespace))
         self._fast.run(configuration)
+        for name, node in self._services.nodes():
+            if isinstance(node, PlaneNode):
+                node.on_path = partial(self._fast.narrow, name)
 
     def _open(self, device: str, namespace: str) -> None:
         port = self._ports[namespace] = Port(device, namespace, self._folder)

@@ -16,13 +16,16 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
+from ipaddress import IPv4Network
 from urllib.parse import quote
 
-from ...techniques.service import Service
+from ...techniques.reach import ipv4_networks
+from ...techniques.service import EDGE, Service
 from .attach import Attachments
 from .libbpf import BpfError, Map, Program
+from .next_hops import Network
 from .pins import Pins
-from .program import COMMON, LASTING, ServiceProgram, read_object
+from .program import COMMON, LASTING, ServiceProgram, asks_routes, read_object
 from .routing import Tries
 from .tables import Unsupported
 
@@ -171,6 +174,21 @@ class Chain:
             for key in wanted:
                 item.update(key, b"\1")
 
+    def tell(self, device: str, network: Network) -> None:
+        """The kernel's IPv4 routes to programs that have to know them; the node's own are into `device`."""
+        asking = [program for program in self.programs if asks_routes(program.service)]
+        ways = dict(network.ways(device)) if asking else {}
+        for program in asking:
+            with contextlib.suppress(BpfError):
+                program.set_routes(_for_service(program.service, ways))
+
+    def narrow(self, name: str, far: int, mtu: int, until: float) -> None:
+        """What the path to an end of a plane carries, to the program of a service."""
+        for program in self.programs:
+            if program.service.name == name:
+                with contextlib.suppress(BpfError):
+                    program.narrow(far, mtu, until)
+
     # Counters
 
     def counts(self) -> dict[str, Counts]:
@@ -218,6 +236,14 @@ def _tables(old: ServiceProgram | None, service: Service) -> ServiceProgram | No
         *(service.rules, service.bindings),
     )
     return old if same else None
+
+
+def _for_service(service: Service, ways: Mapping[IPv4Network, bool]) -> dict[IPv4Network, bool]:
+    """An edge has the default route (kernel.wanted); a gateway what is its own and no other service's."""
+    if service.role == EDGE:
+        return {network: elsewhere for network, elsewhere in ways.items() if network.prefixlen}
+    own = set(ipv4_networks(service))
+    return {network: elsewhere or network not in own for network, elsewhere in ways.items()}
 
 
 def told(error: Exception) -> str:

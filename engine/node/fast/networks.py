@@ -13,7 +13,6 @@ from ...techniques import TECHNIQUES
 from ...techniques.planes import plane_of, resolved_routes
 from ...techniques.service import B4_ADDRESS, Service
 from .layout import Layouts
-from .tables import Entry
 
 Facts = Mapping[str, Any]  # members of struct network
 

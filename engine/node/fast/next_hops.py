@@ -12,6 +12,7 @@ from __future__ import annotations
 import socket
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import IPv4Network
 from typing import NamedTuple
 
 from .rtnetlink import (
@@ -134,6 +135,14 @@ class Network:
         if self.crowded:
             return f"more than {MOST_ROUTES} routes"
         return ""
+
+    def ways(self, device: str) -> Iterator[tuple[IPv4Network, bool]]:
+        """IPv4 routes, and whether each leads elsewhere than into this device."""
+        own = {link.number for link in self.links.values() if link.name == device}
+        for (family, bits, address), group in list(self._routes.items()):
+            if family == socket.AF_INET:
+                best = self._best(group)
+                yield IPv4Network((address, bits)), best is None or best.device not in own
 
     def native(self) -> Iterator[tuple[int, int]]:
         """IPv4 prefixes (first, last) that are the host's own or behind a wire, the default excepted."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ...techniques.reach import ipv4_networks
-from ...techniques.service import EDGE, NodeConfiguration, Service
+from ...techniques.service import NodeConfiguration, Service
 from ..kernel import PROTOCOL
 from . import figures
 from .attach import pin_name, sweep
@@ -26,7 +26,7 @@ from .devices import arrivals, xdp_problem
 from .libbpf import BpfError, library
 from .order import Ranges, order
 from .pins import Pins, instance
-from .program import TC, XDP, ServiceProgram, problem, read_object
+from .program import TC, XDP, ServiceProgram, asks_routes, problem, read_object
 from .routing import Routing
 from .tables import Unsupported
 
@@ -82,7 +82,7 @@ class FastPath:
         try:
             library()
             read_object(TC)
-            self.routing = Routing(PROTOCOL, self._follow)
+            self.routing = Routing(PROTOCOL, self._follow, self._tell_routes)
         except (BpfError, Unsupported, OSError) as error:
             return getattr(error, "strerror", None) or str(error)
         return ""
@@ -114,7 +114,7 @@ class FastPath:
     def _inside(self, service: Service) -> str:
         """Whether this host has routes into what a gateway takes, which the longest match would prefer."""
         assert self.routing is not None
-        if service.role == EDGE:
+        if asks_routes(service):
             return ""
         ranges = Ranges(ipv4_networks(service))
         if any(ranges.hold(first, last) for first, last in self.routing.network.native()):
@@ -144,6 +144,7 @@ class FastPath:
             if chain.tries is not None:
                 self.routing.tries[hook] = chain.tries
         self._mark()
+        self._tell_routes()
         if first:
             there = {
                 pin_name(chain.attachments.kind(device), device)
@@ -161,6 +162,16 @@ class FastPath:
         """Tries are full before the first packet asks them."""
         assert self.routing is not None
         self.routing.fill(tries)
+
+    def _tell_routes(self) -> None:
+        if self._active is not None and self.routing is not None:
+            for chain in self._chains.values():
+                chain.tell(self._active.configuration.device, self.routing.network)
+
+    def narrow(self, name: str, far: int, mtu: int, until: float) -> None:
+        """The core has learnt what the path to an end of a service's plane carries."""
+        for chain in self._chains.values():
+            chain.narrow(name, far, mtu, until)
 
     # Devices
 

@@ -76,6 +76,11 @@ def problem(service: Service, hook: str) -> str:
     return rule_problem(service.rules)
 
 
+def asks_routes(service: Service) -> bool:
+    """Whether its programs have to know the kernel's IPv4 routes (set_routes)."""
+    return service.role == EDGE or TECHNIQUES[service.technique].mapping.startswith("plane")
+
+
 def _own_address(service: Service) -> int:
     """Where the tunnel of an edge ends; of others c/config.h says it otherwise."""
     row = TECHNIQUES[service.technique]
@@ -125,7 +130,7 @@ class ServiceProgram:
                 self.object.reuse(name, item)
         config = {**self._config(), "more_ends": self.has_ends, **settings}
         self.layouts.set_constants(self.object, {"CONFIG": config})
-        self._networks = NetworkEntries(self.layouts, service)
+        self._networks = NetworkEntries(self.layouts, self.service)
         self._filled = self._networks.of({})
         self.object.resize("networks", len(self._filled) + _ROUTES)
         self.object.resize("paths", PATHS)

@@ -72,9 +72,9 @@ class Tries:
 class Routing:
     """A file for a selector. The caller is in the namespace that it is about. Raises OSError."""
 
-    def __init__(self, own_protocol: int, changed: Callable[[], None]) -> None:
-        """`changed` is called when links are other ones."""
-        self._own, self._changed = own_protocol, changed
+    def __init__(self, own_protocol: int, links: Callable[[], None], routes: Callable[[], None]) -> None:
+        """`links` is called when those are other ones, `routes` when anything is."""
+        self._own, self._links, self._routes = own_protocol, links, routes
         self._news, self._asking = Netlink(ALL_GROUPS), Netlink()
         self.tries: dict[str, Tries] = {}  # by hook
         self.filter = filter_of_forwarding()
@@ -132,8 +132,9 @@ class Routing:
         if self._again:
             self._ask()
         if self.network.links != links:
-            self._changed()
+            self._links()
         self.write()
+        self._routes()
         took = time.monotonic() - began
         self._due = began + took + took / SHARE
 
