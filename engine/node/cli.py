@@ -57,9 +57,25 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         return command
 
-    add("serve", _serve, "run in the foreground")
-    add("start", _start, "run detached; returns when the node answers")
-    add("stop", _stop, "end gracefully; returns when it has ended")
+    serve = add("serve", _serve, "run in the foreground")
+    start = add("start", _start, "run detached; returns when the node answers")
+    for command in (serve, start):
+        command.add_argument(
+            "--fast-path",
+            default=os.environ.get("FAST_PATH", "auto"),
+            choices=("auto", "tc", "xdp", "off"),
+            help="hook of the eBPF programs; auto: tc. Default: FAST_PATH of the environment, else auto",
+        )
+        command.add_argument(
+            "--device", action="append", default=[], metavar="NAME", help="none but these have programs"
+        )
+    stop = add("stop", _stop, "end gracefully; returns when it has ended")
+    for command, text in (
+        (serve, "at SIGTERM the programs of the fast path stay and forward on until the next start"),
+        (start, "the same"),
+        (stop, "end the process, but leave the programs of the fast path until the next start"),
+    ):
+        command.add_argument("--keep-forwarding", action="store_true", help=text)
     add("read", _ask, "print the running configuration")
     begin = add("begin", _begin, "lock the configuration; takes back what a dead owner left")
     begin.add_argument("--wait", type=float, default=0, metavar="SECONDS", help="for another's lock to end")
@@ -135,10 +151,21 @@ def _sessions(options: argparse.Namespace) -> Any:
 
 
 def _stop(options: argparse.Namespace) -> Any:
+    keep = options.keep_forwarding
     try:
-        return {"stopped": True, **ask(options.socket, "stop", timeout=_STOPS_WITHIN, until_gone=True)}
+        answer = ask(options.socket, "stop", timeout=_STOPS_WITHIN, until_gone=True, keep_forwarding=keep)
+        return {"stopped": True, **answer}
     except NotRunning:
+        if not keep:
+            _take_off(options.state)
         return {"stopped": False}
+
+
+def _take_off(state: Path) -> None:
+    """The programs that a killed node left."""
+    from .fast.path import clear
+
+    clear(state)
 
 
 def _serve(options: argparse.Namespace) -> None:
@@ -149,7 +176,13 @@ def _run_daemon(options: argparse.Namespace, ready: Callable[[], None]) -> None:
     # Here and not above: every other command starts faster without the engine.
     from .daemon import Daemon
 
-    Daemon(options.state.absolute(), options.socket.absolute()).run(ready)
+    Daemon(
+        options.state.absolute(),
+        options.socket.absolute(),
+        fast_path=options.fast_path,
+        devices=options.device,
+        keep_forwarding=options.keep_forwarding,
+    ).run(ready)
 
 
 def _start(options: argparse.Namespace) -> Any:

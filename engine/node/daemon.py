@@ -19,8 +19,9 @@ import socket
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from random import SystemRandom
 from typing import Any, TypeVar
@@ -31,8 +32,10 @@ from ..packet.buffer import Packet
 from ..techniques.service import NodeConfiguration, Service
 from . import control, kernel
 from .coalesce import coalesce
+from .fast.path import AUTO, FastPath
 from .health import STATUS_SOCKET
 from .namespace import HOME, NamespaceError
+from .plane import PlaneNode
 from .port import Port
 from .services import Services
 from .session_log import SessionLogs
@@ -58,8 +61,20 @@ class DaemonError(Exception):
 class Daemon:
     """A running node."""
 
-    def __init__(self, state: Path, socket_path: Path) -> None:
-        """Raises DaemonError, StoreError, ControlError, KernelError or TunError."""
+    def __init__(
+        self,
+        state: Path,
+        socket_path: Path,
+        *,
+        fast_path: str = AUTO,
+        devices: Iterable[str] = (),
+        keep_forwarding: bool = False,
+    ) -> None:
+        """`fast_path` is one of fast.path.MODES, at these devices only where some are named.
+
+        With `keep_forwarding` a signal ends the process, but not the programs of the fast path.
+        Raises DaemonError, StoreError, ControlError, KernelError or TunError.
+        """
         for folder in (state, socket_path.parent):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = _lock(state)
@@ -71,7 +86,7 @@ class Daemon:
         self._ports: dict[str, Port] = {}  # by namespace
         self._active: NodeConfiguration | None = None  # None: to be brought about
         self._fault = self._log_fault = ""
-        self._stopping = False
+        self._stopping, self._keep_forwarding = False, keep_forwarding
         self._supervisor = Supervisor()
         self._selector = selectors.DefaultSelector()
         self._lookers = selectors.EpollSelector()  # who asks for the status: answered beside long work too
@@ -91,6 +106,9 @@ class Daemon:
         self._looked_at = control.Server(
             socket_path.with_name(STATUS_SOCKET), self._lookers, self._show, mode=0o660, largest=_QUESTION
         )
+        self._fast = FastPath(fast_path, state, _log, devices)
+        if self._fast.routing is not None:
+            self._selector.register(self._fast.routing, selectors.EVENT_READ, lambda mask: self._fast.read())
         try:
             self._activate(self._store.running)
         except Exception:
@@ -155,6 +173,8 @@ class Daemon:
                 doors.register(self._lookers, selectors.EVENT_READ)
                 for port in self._ports.values():
                     doors.register(port, selectors.EVENT_READ, port)
+                if self._fast.routing is not None:
+                    doors.register(self._fast.routing, selectors.EVENT_READ, self._fast)
                 result = pool.submit(work)
                 result.add_done_callback(bell.ring)
                 while not result.done():
@@ -163,6 +183,9 @@ class Daemon:
                         if key.fileobj is self._lookers:
                             self._on_lookers(mask)
                         if key.data is None:
+                            continue
+                        if key.data is self._fast:
+                            self._fast.read()
                             continue
                         try:
                             self._forward(key.data)
@@ -193,6 +216,7 @@ class Daemon:
                 with contextlib.suppress(TunError):  # told when it is read
                     port.write([packet])
         self._flush_logs()
+        self._fast.tick()
         if self._store.trial is not None:
             self._store.tick(now)
             if self._store.trial is None:
@@ -231,7 +255,12 @@ class Daemon:
 
         Where a device or namespace was lost, what does not need it goes on.
         """
-        self._beside(lambda: self._services.prepare(configuration))
+
+        def prepare() -> None:
+            self._services.prepare(configuration)
+            self._fast.prepare(configuration)
+
+        self._beside(prepare)
         before, self._active = self._active, None
         try:
             self._run(configuration)
@@ -263,6 +292,10 @@ class Daemon:
         self._services.reload(configuration, icmp_source)
         for namespace, port in self._ports.items():
             port.apply(kernel.wanted(services, device, namespace))
+        self._fast.run(configuration)
+        for name, node in self._services.nodes():
+            if isinstance(node, PlaneNode):
+                node.tell_paths(partial(self._fast.narrow, name))
 
     def _open(self, device: str, namespace: str) -> None:
         port = self._ports[namespace] = Port(device, namespace, self._folder)
@@ -285,6 +318,9 @@ class Daemon:
         port.close()
 
     def _close(self) -> None:
+        if self._fast.routing is not None:
+            self._selector.unregister(self._fast.routing)
+        self._fast.close(keep=self._keep_forwarding)
         for port in list(self._ports.values()):
             self._drop(port)
         self._services.stop()
@@ -366,9 +402,9 @@ class Daemon:
     def _status(self, arguments: Arguments) -> Any:
         places = {HOME, *(service.namespace for service in self._store.running.services)}
         views = {place: self._ports[place].view() if place in self._ports else None for place in places}
-        return {
+        status: dict[str, Any] = {
             "version": VERSION,
-            "tier": "tun",
+            "tier": "",
             "pid": os.getpid(),
             "uptime": round(time.monotonic() - self._started, 1),
             "node": self._store.running.node,
@@ -379,12 +415,14 @@ class Daemon:
             **self._state(),
             **self._services.status(),
         }
+        self._fast.add_to(status)
+        return status
 
     def _sessions(self, arguments: Arguments) -> Any:
         return self._services.sessions(time.monotonic(), int(arguments.get("limit", 1000)))
 
     def _stop(self, arguments: Arguments) -> Any:
-        self._stopping = True
+        self._stopping, self._keep_forwarding = True, bool(arguments.get("keep_forwarding"))
         return {"pid": os.getpid()}
 
 

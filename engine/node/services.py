@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from ipaddress import IPv4Address, IPv6Address
 from random import Random
 from typing import Any
@@ -145,6 +145,10 @@ class Services:
             namespace: Natives(seat for seat in seats if seat.service.namespace == namespace)
             for namespace in {seat.service.namespace for seat in seats}
         }
+
+    def nodes(self) -> Iterator[tuple[str, Node]]:
+        """By the names of their services."""
+        return ((name, seat.node) for name, seat in self._seats.items())
 
     def stop(self) -> None:
         """All services end."""

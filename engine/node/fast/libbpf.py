@@ -23,6 +23,7 @@ ANY, NOEXIST, EXIST = 0, 1, 2  # flags of an update
 
 _WARN = 0
 _LOG = 4096  # characters of what libbpf says that are kept
+_LONGEST = 16 << 20
 
 
 class BpfError(OSError):
@@ -93,9 +94,10 @@ _said: list[str] = []
 def _hear(level: int, form: bytes, arguments: int) -> int:
     """Keep warnings: the verifier's words are among them."""
     if level == _WARN:
-        text = ctypes.create_string_buffer(_LOG)
-        ctypes.CDLL(None).vsnprintf(text, _LOG, form, ctypes.c_void_p(arguments))
-        _said.append(text.value.decode(errors="replace"))
+        text = ctypes.create_string_buffer(_LONGEST)
+        ctypes.CDLL(None).vsnprintf(text, _LONGEST, form, ctypes.c_void_p(arguments))
+        # The verifier says what it does not like at the end.
+        _said.append(text.value.decode(errors="replace")[-_LOG:])
         del _said[:-40]
     return 0
 
@@ -124,6 +126,10 @@ class Map:
         """One that is kept in a file of bpffs. Raises BpfError."""
         descriptor = _checked(library().bpf_obj_get(os.fsencode(path)), str(path))
         return cls(path.name, descriptor, key_size, value_size)
+
+    def held(self) -> Map:
+        """The same map by a descriptor of its own, which outlives the object that made it."""
+        return Map(self.name, os.dup(self.descriptor), self.key_size, self.value_size)
 
     def __setitem__(self, key: bytes, value: bytes) -> None:
         self.update(key, value)
@@ -256,6 +262,14 @@ class Object:
         """How many entries a map has room for. Raises BpfError."""
         _checked(library().bpf_map__set_max_entries(self._map(name), max(1, entries)), name)
 
+    def has(self, name: str) -> bool:
+        """Whether there is a map of this name."""
+        return bool(library().bpf_object__find_map_by_name(ctypes.c_void_p(self._handle), name.encode()))
+
+    def key_size(self, name: str) -> int:
+        """Octets of a key."""
+        return int(library().bpf_map__key_size(self._map(name)))
+
     def reuse(self, name: str, other: Map) -> None:
         """Take a map that is there already in place of an own one. Raises BpfError where it does not fit."""
         _checked(library().bpf_map__reuse_fd(self._map(name), other.descriptor), name)
@@ -295,7 +309,7 @@ class Link:
     """A program at a hook of a device; goes with the process unless it is pinned."""
 
     def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
+        self.descriptor = descriptor
 
     @classmethod
     def attach(cls, program: Program, device: int, hook: int, flags: int = 0) -> Link:
@@ -313,15 +327,15 @@ class Link:
 
     def update(self, program: Program) -> None:
         """Another program from the next packet on. Raises BpfError."""
-        _checked(library().bpf_link_update(self._descriptor, program.descriptor, None), program.name)
+        _checked(library().bpf_link_update(self.descriptor, program.descriptor, None), program.name)
 
     def pin(self, path: Path) -> None:
         """Keep it in a file of bpffs. Raises BpfError."""
-        _checked(library().bpf_obj_pin(self._descriptor, os.fsencode(path)), str(path))
+        _checked(library().bpf_obj_pin(self.descriptor, os.fsencode(path)), str(path))
 
     def close(self) -> None:
         """Detaches it where it is not pinned."""
-        os.close(self._descriptor)
+        os.close(self.descriptor)
 
 
 class _LinkOptions(ctypes.Structure):

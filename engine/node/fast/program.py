@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network
 from types import MappingProxyType
@@ -21,9 +22,15 @@ from .embedding import embedding, not_global, translation_problem
 from .layout import Layouts
 from .libbpf import Map, Object, Program, cpus
 from .networks import NetworkEntries
-from .tables import RuleEntries, Unsupported, fill, rule_problem
+from .tables import RuleEntries, Unsupported, fill, joined, rule_problem
 
 TC, XDP = "tc", "xdp"
+
+# Maps that outlive a program: those of all programs at a hook, those of one service however often it is
+# reloaded (sessions belong here), and tables, which a program of the same mapping can take over.
+COMMON = ("chain", "routes4", "routes6", "hops_until", "xdp_devices")
+LASTING = ("counters", "punts")
+TABLES = ("rules", "rules6", "bindings", "ends")
 
 _MAPPINGS: Mapping[str, str] = MappingProxyType(
     {
@@ -64,6 +71,11 @@ def problem(service: Service, hook: str) -> str:
     return rule_problem(service.rules) or translation_problem(service)
 
 
+def asks_routes(service: Service) -> bool:
+    """Whether its programs have to know the kernel's IPv4 routes (set_routes)."""
+    return service.role == EDGE or TECHNIQUES[service.technique].mapping.startswith("plane")
+
+
 def _own_address(service: Service) -> int:
     """Where an edge itself is; of others c/config.h says it otherwise."""
     row = TECHNIQUES[service.technique]
@@ -84,51 +96,68 @@ def _own_prefix(service: Service) -> IPv6Network | None:
 class ServiceProgram:
     """One service at one kind of hook."""
 
-    def __init__(self, service: Service, hook: str, **settings: Any) -> None:
-        """Loads it. `settings` are members of c/config.h. Raises Unsupported or BpfError."""
+    def __init__(
+        self,
+        service: Service,
+        hook: str,
+        *,
+        reuse: Mapping[str, Map] = MappingProxyType({}),
+        like: ServiceProgram | None = None,
+        **settings: Any,
+    ) -> None:
+        """Loads it. Raises Unsupported or BpfError.
+
+        `reuse`: maps that are there already. `like`: one of the same rules and bindings: its tables do.
+        `settings`: members of c/config.h.
+        """
         reason = problem(service, hook)
         if reason:
             raise Unsupported(reason)
         self.service, self.hook = service, hook
+        self.place = 0  # in a chain
         self.object = Object(read_object(hook), f"{hook} {service.name}")
         self.layouts = Layouts(self.object)
         self.verdicts = self.layouts.enum("verdict")
         try:
-            self._load(settings)
+            self._load(settings, dict(reuse), like)
         except Exception:
             self.object.close()
             raise
 
-    def _load(self, settings: Mapping[str, Any]) -> None:
-        service, entries = self.service, RuleEntries(self.layouts)
-        rules = [entries.of_rule(rule) for rule in service.rules]
-        owners = [
-            entries.of_explicit(rule, service.interface_identifier)
-            for rule in service.rules
-            if rule.explicit_psid_len
-        ]
-        keys, values = b"".join(key for key, _ in owners), b"".join(value for _, value in owners)
-        if service.bindings:
-            rules, keys, values = entries.of_bindings(service.bindings)
-        ends = {b.gateway_address.packed for b in service.bindings if b.gateway_address is not None}
-        config = {**self._config(), "more_ends": bool(ends), **settings}
+    def _load(self, settings: Mapping[str, Any], reuse: dict[str, Map], like: ServiceProgram | None) -> None:
+        tables = self._tables() if like is None else {}
+        if like is not None:
+            reuse |= {name: like.maps[name] for name in TABLES}
+        self.has_ends: bool = bool(tables["ends"][0]) if like is None else like.has_ends
+        for name, (keys, _) in tables.items():
+            self.object.resize(name, len(keys) // self.object.key_size(name))
+        for name, item in reuse.items():
+            if self.object.has(name):
+                self.object.reuse(name, item)
+        config = {**self._config(), "more_ends": self.has_ends, **settings}
         constants = {"CONFIG": config, "NOT_GLOBAL": not_global(self.layouts)}
         self.layouts.set_constants(self.object, constants)
-        self._networks = NetworkEntries(self.layouts, service)
-        networks = self._networks.of({})
-        self.object.resize("networks", len(networks) + _ROUTES)
+        self._networks = NetworkEntries(self.layouts, self.service)
+        self._filled = self._networks.of({})
+        self.object.resize("networks", len(self._filled) + _ROUTES)
         self.object.resize("paths", PATHS)
-        self.object.resize("ends", len(ends))
-        self.object.resize("rules", len(rules))
-        self.object.resize("rules6", len(service.rules))
-        self.object.resize("bindings", len(keys) // self.layouts.struct("owner_key").size)
         self.object.load()
-        fill(self.object.maps["rules"], rules)
-        fill(self.object.maps["rules6"], map(entries.of_prefix, service.rules))
-        fill(self.object.maps["networks"], networks.items())
-        self._filled = networks
-        self.object.maps["bindings"].update_all(keys, values)
-        self.object.maps["ends"].update_all(b"".join(ends), bytes(len(ends)))
+        for name, (keys, values) in tables.items():
+            self.maps[name].update_all(keys, values)
+        fill(self.maps["networks"], self._filled.items())
+
+    def _tables(self) -> dict[str, tuple[bytes, bytes]]:
+        """Keys and values of each of TABLES."""
+        service, entries = self.service, RuleEntries(self.layouts)
+        if service.bindings:
+            return {**entries.of_bindings(service.bindings), "rules6": (b"", b"")}
+        explicit = [rule for rule in service.rules if rule.explicit_psid_len]
+        return {
+            "rules": joined(map(entries.of_rule, service.rules)),
+            "rules6": joined(map(entries.of_prefix, service.rules)),
+            "bindings": joined(entries.of_explicit(r, service.interface_identifier) for r in explicit),
+            "ends": (b"", b""),
+        }
 
     def _config(self) -> dict[str, Any]:
         service, row = self.service, TECHNIQUES[self.service.technique]
@@ -184,9 +213,10 @@ class ServiceProgram:
 
     def counters(self) -> dict[str, tuple[int, int]]:
         """Packets and octets of each verdict that was there, over all CPUs."""
-        layout, found = self.layouts.struct("counter"), {}
+        layout = self.layouts.struct("counter")
+        found: dict[str, tuple[int, int]] = {}
         for name, number in self.verdicts.items():
-            data = self.maps["counters"].get(number.to_bytes(4, "little"), layout.size * cpus()) or b""
+            data = self.maps["counters"].get(number.to_bytes(4, sys.byteorder), layout.size * cpus()) or b""
             each = [layout.unpack(data[at : at + layout.size]) for at in range(0, len(data), layout.size)]
             packets, octets = sum(c["packets"] for c in each), sum(c["octets"] for c in each)
             if packets:

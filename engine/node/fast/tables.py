@@ -84,22 +84,33 @@ class RuleEntries:
         shape = {"psid_offset": rule.psid_offset, "psid_length": rule.psid_len}
         return self._key.pack(address=ipv4, psid=psid, **shape), self._owner.pack(softwire=softwire)
 
-    def of_bindings(self, bindings: Iterable[Binding]) -> tuple[list[Entry], bytes, bytes]:
-        """Rules, keys and owners. An address that is divided in more than one way is left to the core."""
+    def of_bindings(self, bindings: Iterable[Binding]) -> dict[str, tuple[bytes, bytes]]:
+        """Keys and values of rules, bindings and ends. What is divided in more than one way is the core's.
+
+        There may be a million: no object is made for one that is not needed.
+        """
         shapes: dict[int, tuple[int, int] | None] = {}
-        key = self._key.packer("address", "psid", "psid_offset", "psid_length")
-        owner = self._owner.packer("softwire", "gateway")
-        keys, owners, nobody = [], [], bytes(16)
+        pack_key = self._key.packer("address", "psid", "psid_offset", "psid_length")
+        pack_owner = self._owner.packer("softwire", "gateway")
+        keys: list[bytes] = []
+        owners: list[bytes] = []
+        nobody, gateways = bytes(16), set()
         for binding in bindings:
-            ipv4, offset, length = binding.ipv4.packed, binding.psid_offset, binding.psid_len
-            number = int.from_bytes(ipv4, "big")
-            shape = offset, length
-            if shapes.setdefault(number, shape) != shape:
+            number, offset, length = int(binding.ipv4), binding.psid_offset, binding.psid_len
+            shape = shapes.setdefault(number, (offset, length))
+            if shape != (offset, length):
                 shapes[number] = None
-            keys.append(key(ipv4, binding.psid, offset, length))
-            gateway = binding.gateway_address
-            owners.append(owner(binding.softwire.packed, nobody if gateway is None else gateway.packed))
-        return list(self._covered(shapes)), b"".join(keys), b"".join(owners)
+            gateway = nobody
+            if binding.gateway_address is not None:
+                gateway = binding.gateway_address.packed
+                gateways.add(gateway)
+            keys.append(pack_key(number.to_bytes(4), binding.psid, offset, length))
+            owners.append(pack_owner(int(binding.softwire).to_bytes(16), gateway))
+        return {
+            "rules": joined(self._covered(shapes)),
+            "bindings": (b"".join(keys), b"".join(owners)),
+            "ends": (b"".join(gateways), bytes(len(gateways))),
+        }
 
     def _covered(self, shapes: dict[int, tuple[int, int] | None]) -> Iterator[Entry]:
         """One rule for each address that has bindings."""
@@ -118,7 +129,12 @@ def _mask(length: int, width: int) -> int:
     return (1 << width) - (1 << width - length)
 
 
-def fill(item: Map, entries: Iterable[Entry]) -> None:
-    """All of them at once."""
+def joined(entries: Iterable[Entry]) -> tuple[bytes, bytes]:
+    """Keys and values, each one behind the other."""
     entries = list(entries)
-    item.update_all(b"".join(key for key, _ in entries), b"".join(value for _, value in entries))
+    return b"".join(key for key, _ in entries), b"".join(value for _, value in entries)
+
+
+def fill(item: Map, entries: Iterable[Entry]) -> None:
+    """All of them at once. Raises BpfError."""
+    item.update_all(*joined(entries))

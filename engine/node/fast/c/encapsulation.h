@@ -160,7 +160,7 @@ INLINE int turn(context *c, const struct packet4 *p, const struct ends *to, cons
 	write6(ip6, tos, p->total, IPV4, HOP_LIMIT, &onward->source, &onward->destination);
 	edit4(c, L2 + HEADER6, p, to, tos, hop.device ? 1 : 0);
 	clamp(c, L2 + HEADER6 + HEADER4, p);
-	count(hairpinned, 0);
+	count(hairpinned, L2 + HEADER6 + p->total);
 	count(encapsulated, 0);
 	*action = leave(c, &hop);
 	return decapsulated;

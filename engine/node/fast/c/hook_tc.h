@@ -50,7 +50,8 @@ INLINE __u32 segments(context *c)
 
 INLINE bool is_ours_to_take(context *c)
 {
-	return c->pkt_type == 0;	/* PACKET_HOST: its MAC address is this host's */
+	/* PACKET_HOST: its MAC address is this host's. What has a VLAN tag is seen again at the VLAN's device. */
+	return c->pkt_type == 0 && !c->vlan_present;
 }
 
 INLINE void make_linear(context *c)

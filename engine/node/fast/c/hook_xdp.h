@@ -90,10 +90,21 @@ INLINE int shrink(context *c)
 	return bpf_xdp_adjust_head(c, HEADER6 - HEADER4);
 }
 
+/* Devices that take packets from XDP (kept by the daemon). */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, __u8);
+} xdp_devices SEC(".maps");
+
 INLINE int look_up(context *c, struct bpf_fib_lookup *fib, struct next_hop *found)
 {
 	fib->ifindex = c->ingress_ifindex;
 	if (bpf_fib_lookup(c, fib, sizeof(*fib), 0) != BPF_FIB_LKUP_RET_SUCCESS)
+		return punt_no_route;
+	if (CONFIG.only_xdp_devices && !bpf_map_lookup_elem(&xdp_devices, &fib->ifindex))
 		return punt_no_route;
 	found->device = fib->ifindex;
 	found->mtu = 65535;	/* fib->mtu_result: the look-up has checked it */

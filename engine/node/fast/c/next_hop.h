@@ -41,12 +41,29 @@ struct {
 	__type(value, struct next_hop);
 } routes6 SEC(".maps");
 
+/* Until when the copy may be believed, in ns of the monotonic clock: the daemon moves it on as long as it lives.
+ * 0: always. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} hops_until SEC(".maps");
+
+INLINE bool hops_are_fresh(void)
+{
+	__u32 zero = 0;
+	__u64 *until = bpf_map_lookup_elem(&hops_until, &zero);
+
+	return until && (!*until || bpf_ktime_get_coarse_ns() < *until);
+}
+
 INLINE const struct next_hop *next_hop4(__be32 address)
 {
 	struct route4 key = { .length = 32, .address = address };
 	const struct next_hop *found = bpf_map_lookup_elem(&routes4, &key);
 
-	return found && found->device ? found : NULL;
+	return found && found->device && hops_are_fresh() ? found : NULL;
 }
 
 INLINE const struct next_hop *next_hop6(const address6 *address)
@@ -54,5 +71,5 @@ INLINE const struct next_hop *next_hop6(const address6 *address)
 	struct route6 key = { .length = 128, .address = *address };
 	const struct next_hop *found = bpf_map_lookup_elem(&routes6, &key);
 
-	return found && found->device ? found : NULL;
+	return found && found->device && hops_are_fresh() ? found : NULL;
 }

@@ -1,0 +1,256 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The programs of a node's services at one hook, one behind the other: loading them, swapping them, counting.
+
+Whatever a packet meets during a swap is a whole program with whole tables, the old or the new one; at worst a
+service is not asked, and the packet takes the way through the core.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from ipaddress import IPv4Network
+from urllib.parse import quote
+
+from ...techniques.reach import ipv4_networks
+from ...techniques.service import EDGE, Service
+from .attach import Attachments
+from .compiled import read_object
+from .libbpf import BpfError, Map, Program
+from .next_hops import Network
+from .pins import Pins
+from .program import COMMON, LASTING, ServiceProgram, asks_routes
+from .routing import Tries
+from .tables import Unsupported
+
+MOST = 64  # programs; as many as c/forward.h has places for
+
+Counts = Mapping[str, tuple[int, int]]  # name -> packets, octets
+
+
+@dataclass
+class Loaded:
+    """Programs that can take over."""
+
+    programs: tuple[ServiceProgram, ...] = ()
+    reasons: dict[str, str] = field(default_factory=dict)  # of services that could not be loaded
+
+
+class Chain:
+    """One hook: tc or xdp."""
+
+    def __init__(self, hook: str, pins: Pins) -> None:
+        self.hook, self._pins = hook, pins
+        self.attachments = Attachments(hook, pins)
+        self.devices: dict[int, str] = {}
+        self.programs: tuple[ServiceProgram, ...] = ()
+        self.tries: Tries | None = None
+        self._common: dict[str, Map] = {}
+        self._lasting: dict[str, dict[str, Map]] = {}  # by service
+        self.retired: Counter[str] = Counter()  # packets of services that are gone
+
+    # Beside the packets
+
+    def load(
+        self,
+        services: Iterable[Service],
+        like: Mapping[str, ServiceProgram],
+        settings: Mapping[str, int],
+    ) -> Loaded:
+        """Programs of these services, in order. `like`: whose tables to take, by service.
+
+        What need not be loaded again is not.
+        """
+        there = {program.service.name: program for program in self.programs}
+        loaded = Loaded()
+        programs: list[ServiceProgram] = []
+        for service in services:
+            place = len(programs)
+            old = there.get(service.name)
+            if old is not None and old.place == place and old.service == service:
+                programs.append(old)
+                continue
+            try:
+                programs.append(
+                    self._load(service, place, like.get(service.name) or _tables(old, service), settings)
+                )
+            except (BpfError, Unsupported) as error:
+                loaded.reasons[service.name] = told(error)
+        loaded.programs = tuple(programs)
+        return loaded
+
+    def _load(
+        self, service: Service, place: int, like: ServiceProgram | None, settings: Mapping[str, int]
+    ) -> ServiceProgram:
+        if place >= MOST - 1:
+            raise Unsupported(f"more than {MOST - 1} services")
+        reuse = {**self._common, **self._lasting_of(service)}
+        # The next place may be empty: then the packet is nobody's.
+        program = ServiceProgram(
+            service, self.hook, reuse=reuse, like=like, next_service=place + 1, **settings
+        )
+        program.place = place
+        if not self._common:
+            self._common = {name: item.held() for name, item in program.maps.items() if name in COMMON}
+        for name in LASTING:
+            lasting = self._lasting.setdefault(_key(service), {})
+            if name not in lasting:
+                lasting[name] = program.maps[name].held()
+        return program
+
+    # Maps that outlive their programs
+
+    def _lasting_of(self, service: Service) -> dict[str, Map]:
+        """Those of the running node, else what an earlier process kept, if it had the very same programs."""
+        there = self._lasting.get(_key(service))
+        if there is not None:
+            return dict(there)
+        found = {}
+        for name in LASTING:
+            descriptor = self._pins.open(self._pin(service, name))
+            if descriptor is not None:
+                found[name] = Map(name, descriptor, 0, 0)  # only handed on
+        if found:
+            self._lasting[_key(service)] = found
+        return found
+
+    def _pin(self, service: Service, name: str) -> str:
+        build = sha256(read_object(self.hook)).hexdigest()[:12]
+        return f"{self.hook}_{build}_{quote(_key(service), safe='').replace('.', '%2E')}_{name}"
+
+    def _keep(self) -> None:
+        """Pins of the maps; those of services that are gone are dropped."""
+        wanted = {f"{self.hook}_chain": self._common["chain"]} if self._common else {}
+        for program in self.programs:
+            for name, item in self._lasting.get(_key(program.service), {}).items():
+                wanted[self._pin(program.service, name)] = item
+        for name in self._pins.names():
+            if name.startswith(f"{self.hook}_") and name not in wanted:
+                self._pins.drop(name)
+        for name, item in wanted.items():
+            self._pins.keep(name, item.descriptor)
+
+    # The swap
+
+    def swap(self, loaded: Loaded, devices: Mapping[int, str], fresh: Callable[[Tries], None]) -> None:
+        """Run these from the next packet on, at these devices. `fresh` fills tries that were just made."""
+        before, self.programs = self.programs, loaded.programs
+        if self._common and self.tries is None and self.programs:
+            self.tries = Tries(self.programs[0].layouts, self._common)
+            fresh(self.tries)
+        for place in range(1, max(len(before), len(self.programs))):
+            self._link(place, self.programs[place].program if place < len(self.programs) else None)
+        self.put(devices)
+        self._keep()
+        self._retire(set(before) - set(self.programs))
+
+    def _link(self, place: int, program: Program | None) -> None:
+        chain, key = self._common["chain"], place.to_bytes(4, sys.byteorder)
+        if program is None:
+            chain.delete(key)
+        else:
+            chain.update(key, program.descriptor.to_bytes(4, sys.byteorder))
+
+    def put(self, devices: Mapping[int, str]) -> None:
+        """The first program at these devices."""
+        self.devices = dict(devices)
+        self.attachments.put(devices, self.programs[0].program if self.programs else None)
+
+    def mark(self, name: str, devices: Iterable[int]) -> None:
+        """Have a common set of devices hold these."""
+        item = self._common.get(name)
+        if item is None:
+            return
+        wanted = {device.to_bytes(4, sys.byteorder) for device in devices}
+        with contextlib.suppress(BpfError):
+            for key in {key for key, _ in item.items()} - wanted:
+                item.delete(key)
+            for key in wanted:
+                item.update(key, b"\1")
+
+    def tell(self, device: str, network: Network) -> None:
+        """The kernel's IPv4 routes to programs that have to know them; the node's own are into `device`."""
+        asking = [program for program in self.programs if asks_routes(program.service)]
+        ways = dict(network.ways(device)) if asking else {}
+        for program in asking:
+            with contextlib.suppress(BpfError):
+                program.set_routes(_for_service(program.service, ways))
+
+    def narrow(self, name: str, far: int, mtu: int, until: float) -> None:
+        """What the path to an end of a plane carries, to the program of a service."""
+        for program in self.programs:
+            if program.service.name == name:
+                with contextlib.suppress(BpfError):
+                    program.narrow(far, mtu, until)
+
+    # Counters
+
+    def counts(self) -> dict[str, Counts]:
+        """By service."""
+        return {program.service.name: program.counters() for program in self.programs}
+
+    def _retire(self, programs: Iterable[ServiceProgram]) -> None:
+        there = {_key(program.service) for program in self.programs}
+        for program in programs:
+            if _key(program.service) not in there:
+                self.retired.update({name: packets for name, (packets, _) in program.counters().items()})
+            program.close()
+        for key in self._lasting.keys() - there:
+            for item in self._lasting.pop(key).values():
+                item.close()
+
+    def discard(self, loaded: Loaded) -> None:
+        """Let go of what was loaded for nothing."""
+        for program in set(loaded.programs) - set(self.programs):
+            program.close()
+
+    def leave(self) -> None:
+        """Let go; what is pinned goes on."""
+        self.attachments.leave()
+        for program in self.programs:
+            program.close()
+        self.programs = ()
+        for item in [*self._common.values(), *(m for maps in self._lasting.values() for m in maps.values())]:
+            item.close()
+        self._common, self._lasting = {}, {}
+
+
+def _key(service: Service) -> str:
+    """Who goes on as who, see services.Seat."""
+    return f"{service.name}:{service.technique}:{service.role}"
+
+
+def _tables(old: ServiceProgram | None, service: Service) -> ServiceProgram | None:
+    """Whose tables are right for a service; None: they have to be made."""
+    if old is None:
+        return None
+    before = old.service
+    same = (before.technique, before.role, before.interface_identifier, before.rules, before.bindings) == (
+        *(service.technique, service.role, service.interface_identifier),
+        *(service.rules, service.bindings),
+    )
+    return old if same else None
+
+
+def _for_service(service: Service, ways: Mapping[IPv4Network, bool]) -> dict[IPv4Network, bool]:
+    """An edge has the default route (kernel.wanted); a gateway what is its own and no other service's."""
+    if service.role == EDGE:
+        return {network: elsewhere for network, elsewhere in ways.items() if network.prefixlen}
+    own = set(ipv4_networks(service))
+    return {network: elsewhere or network not in own for network, elsewhere in ways.items()}
+
+
+def told(error: Exception) -> str:
+    """An error in a line."""
+    if isinstance(error, BpfError):
+        if error.errno in (errno.EPERM,):
+            return "no right to load BPF programs: CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, or root"
+        return (error.strerror or str(error)).splitlines()[0]
+    return str(error)

@@ -1,0 +1,95 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""At which devices of this host packets of the services arrive, and which of them can do XDP."""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import socket
+import struct
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from ..namespace import HOME, Namespace, NamespaceError
+from .rtnetlink import Link, Netlink, attribute, attributes
+
+_SIOCETHTOOL = 0x8946
+_GET_TX_CHECKSUMS = 0x16  # ETHTOOL_GTXCSUM
+_NAMESPACES = Path("/run/netns")
+_GETNSID, _NSA_NSID, _NSA_FD = 90, 1, 3  # linux/net_namespace.h
+_GENERIC = bytes(4)  # struct rtgenmsg, padded
+
+
+def arrivals(links: Mapping[int, Link], only: Iterable[str] = ()) -> dict[int, str]:
+    """Index -> name: Ethernet that is up. A port of a bridge or bond is not asked, but the bridge or bond."""
+    only = set(only)
+    return {
+        index: one.name
+        for index, one in links.items()
+        if one.up and one.ethernet and not one.master and (not only or one.name in only)
+    }
+
+
+def xdp_problem(device: int, links: Mapping[int, Link]) -> str:
+    """Why XDP would break connections over a device, as far as it can be seen; empty: it would not."""
+    one = links[device]
+    above = [other.name for other in links.values() if other.below == device and other.kind == "vlan"]
+    if above:
+        return f"{', '.join(above)} on it: the driver may take VLAN tags off before XDP sees them"
+    if one.kind != "veth":
+        return ""
+    # Packets of a veth's peer are never on a wire: checksums that it leaves to hardware are not there yet.
+    off = "XDP needs complete checksums"
+    place = HOME if one.elsewhere < 0 else _namespace_of(one.elsewhere)
+    if place is None:
+        return f"its peer is in a network namespace without a name, and {off}"
+    where = f" of namespace {place}" if place else ""
+    try:
+        name, on = _peer(place, one.below)
+    except (OSError, NamespaceError) as error:
+        return f"its peer{where} cannot be asked ({error}), and {off}"
+    return f"{off}; first: ethtool -K {name} tx off (its peer{where})" if on else ""
+
+
+def _peer(place: str, index: int) -> tuple[str, bool]:
+    """Name of a device of a namespace, and whether it leaves checksums to hardware."""
+    namespace = Namespace(place)
+    try:
+        with namespace.entered():
+            name = socket.if_indextoname(index)
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+                value = ctypes.create_string_buffer(struct.pack("II", _GET_TX_CHECKSUMS, 0), 8)
+                ask = struct.pack("16sP8x", name.encode(), ctypes.addressof(value))
+                fcntl.ioctl(control, _SIOCETHTOOL, ask)
+        return name, bool(struct.unpack("II", value.raw)[1])
+    finally:
+        namespace.close()
+
+
+def _namespace_of(identifier: int) -> str | None:
+    """Name of the namespace that this one knows by a number; None: it has none."""
+    if not _NAMESPACES.is_dir():
+        return None
+    netlink = Netlink()
+    try:
+        for path in sorted(_NAMESPACES.iterdir()):
+            try:
+                descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            except OSError:
+                continue
+            try:
+                body = _GENERIC + attribute(_NSA_FD, struct.pack("=I", descriptor))
+                answer = netlink.ask(_GETNSID, body)
+                found = attributes(answer.body, len(_GENERIC)).get(_NSA_NSID)
+            except OSError:
+                continue
+            finally:
+                os.close(descriptor)
+            if found and struct.unpack("=i", found)[0] == identifier:
+                return path.name
+    finally:
+        netlink.close()
+    return None

@@ -1,0 +1,330 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The fast path of a node: which services and devices are on it, and why the others are not.
+
+Nothing here fails: what cannot be done is left to the next tier, said once, and shown by `status`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...techniques.reach import ipv4_networks
+from ...techniques.service import NodeConfiguration, Service
+from ..kernel import PROTOCOL
+from . import figures
+from .attach import pin_name, sweep
+from .chain import Chain, Loaded
+from .compiled import read_object
+from .devices import arrivals, xdp_problem
+from .libbpf import BpfError, library
+from .order import Ranges, order
+from .pins import Pins, instance
+from .program import TC, XDP, ServiceProgram, asks_routes, problem
+from .routing import Routing
+from .tables import Unsupported
+
+AUTO, OFF = "auto", "off"
+MODES = (AUTO, TC, XDP, OFF)
+TUN = "tun"
+LEAST = (6, 3)  # of Linux: BPF_F_ADJ_ROOM_DECAP_L3_IPV4
+
+
+@dataclass
+class Ready:
+    """What was loaded for a configuration."""
+
+    configuration: NodeConfiguration
+    reasons: dict[str, str]  # service -> why it is not on the fast path
+    loaded: dict[str, Loaded]  # by hook
+
+
+class FastPath:
+    """Chains of programs at the devices of the namespace that the thread is in."""
+
+    def __init__(
+        self, mode: str, state: Path, log: Callable[[str], None], devices: Iterable[str] = ()
+    ) -> None:
+        """`devices`: none but these."""
+        self._log, self._devices = log, tuple(devices)
+        self._said: set[str] = set()
+        self._pins = Pins(instance(state), make=mode != OFF)
+        self.routing: Routing | None = None
+        self._chains: dict[str, Chain] = {}
+        self._active: Ready | None = None
+        self._ready: Ready | None = None
+        self._faults: dict[int, str] = {}  # device -> why no XDP there
+        self._native: frozenset[tuple[int, int]] = frozenset()
+        self.why = self._refusal(mode)
+        if self.why:
+            sweep(self._pins)
+            self._pins.clear()
+            self._say(f"no fast path: {self.why}")
+            return
+        hooks = (TC, XDP) if mode == XDP else (TC,)
+        self._chains = {hook: Chain(hook, self._pins) for hook in hooks}
+
+    def _refusal(self, mode: str) -> str:
+        """Why nothing can be on the fast path."""
+        if mode == OFF:
+            return "switched off"
+        if mode not in MODES:
+            return f"{mode} is unknown; one of {', '.join(MODES)}"
+        found = re.match(r"(\d+)\.(\d+)", os.uname().release)
+        if found and tuple(map(int, found.groups())) < LEAST:
+            return f"Linux {os.uname().release}; it needs {LEAST[0]}.{LEAST[1]} or later"
+        try:
+            library()
+            read_object(TC)
+            self.routing = Routing(PROTOCOL, self._follow, self._tell_routes)
+        except (BpfError, Unsupported, OSError) as error:
+            return getattr(error, "strerror", None) or str(error)
+        return ""
+
+    def _say(self, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            self._log(text)
+
+    # Configurations
+
+    def prepare(self, configuration: NodeConfiguration) -> None:
+        """Load what a configuration needs; packets may go on meanwhile, in another thread."""
+        if not self._chains:
+            return
+        self._forget()
+        found = order(configuration.services, lambda service: problem(service, TC) or self._inside(service))
+        reasons, loaded = dict(found.reasons), {}
+        like: dict[str, ServiceProgram] = {}
+        for hook, chain in self._chains.items():
+            settings = {"redirect": 1} if hook == TC else {"only_xdp_devices": 1}
+            services = [s for s in found.services if s.name not in reasons and not problem(s, hook)]
+            loaded[hook] = chain.load(services, like, settings)
+            if hook == TC:
+                reasons |= loaded[hook].reasons
+                like = {program.service.name: program for program in loaded[hook].programs}
+        self._ready = Ready(configuration, reasons, loaded)
+
+    def _inside(self, service: Service) -> str:
+        """Whether this host has routes into what a gateway takes, which the longest match would prefer."""
+        assert self.routing is not None
+        if asks_routes(service):
+            return ""
+        ranges = Ranges(ipv4_networks(service))
+        if any(ranges.hold(first, last) for first, last in self.routing.network.native()):
+            return "this host has addresses or routes of its own in its IPv4 networks"
+        return ""
+
+    def _forget(self) -> None:
+        """What was made ready for nothing."""
+        if self._ready is not None:
+            for hook, loaded in self._ready.loaded.items():
+                self._chains[hook].discard(loaded)
+        self._ready = None
+
+    def run(self, configuration: NodeConfiguration) -> None:
+        """From the next packet on."""
+        if not self._chains or self.routing is None:
+            return
+        if self._ready is None or self._ready.configuration is not configuration:
+            if self._active is not None and self._active.configuration is configuration:
+                return
+            self.prepare(configuration)
+        assert self._ready is not None
+        first, self._active, self._ready = self._active is None, self._ready, None
+        devices = self._arrivals()
+        for hook, chain in self._chains.items():
+            chain.swap(self._active.loaded[hook], devices[hook], self._fill)
+            if chain.tries is not None:
+                self.routing.tries[hook] = chain.tries
+        self._mark()
+        self._tell_routes()
+        if first:
+            there = {
+                pin_name(chain.attachments.kind(device), device)
+                for chain in self._chains.values()
+                for device in chain.devices
+            }
+            sweep(self._pins, but=frozenset(there))
+        for service in configuration.services:
+            reason = self._active.reasons.get(service.name)
+            if reason:
+                self._say(f"{service.name} is not on the fast path: {reason}")
+        self._tell()
+
+    def _fill(self, tries: Any) -> None:
+        """Tries are full before the first packet asks them."""
+        assert self.routing is not None
+        self.routing.fill(tries)
+
+    def _tell_routes(self) -> None:
+        if self._active is not None and self.routing is not None:
+            for chain in self._chains.values():
+                chain.tell(self._active.configuration.device, self.routing.network)
+
+    def narrow(self, name: str, far: int, mtu: int, until: float) -> None:
+        """The core has learnt what the path to an end of a service's plane carries."""
+        for chain in self._chains.values():
+            chain.narrow(name, far, mtu, until)
+
+    # Devices
+
+    def _arrivals(self) -> dict[str, dict[int, str]]:
+        """Devices by hook; tc sees what XDP passes."""
+        assert self.routing is not None
+        links = self.routing.network.links
+        found = {TC: arrivals(links, self._devices)}
+        if XDP in self._chains:
+            self._faults = {device: xdp_problem(device, links) for device in found[TC]}
+            found[XDP] = {device: name for device, name in found[TC].items() if not self._faults[device]}
+        return found
+
+    def _follow(self) -> None:
+        """Links are other ones."""
+        if self._active is None:
+            return
+        devices = self._arrivals()
+        for hook, chain in self._chains.items():
+            chain.put(devices[hook])
+        self._mark()
+        self._tell()
+
+    def _mark(self) -> None:
+        """XDP sends to no device that does not do XDP."""
+        chain = self._chains.get(XDP)
+        if chain is None or chain.tries is None or self.routing is None:
+            return
+        able = {device for device in chain.devices if chain.attachments.kind(device)}
+        chain.mark("xdp_devices", able)
+        chain.tries.hidden = frozenset(self.routing.network.links.keys() - able)
+        self.routing.write()
+
+    def _tell(self) -> None:
+        for chain in self._chains.values():
+            for device in chain.devices:
+                reason = chain.attachments.faults.get(device)
+                if reason:
+                    self._say(f"{chain.hook} at {reason}")
+        for device, reason in self._faults.items():
+            if reason and self.routing is not None and device in self.routing.network.links:
+                self._say(f"no XDP at {self.routing.network.links[device].name}: {reason}")
+        if self._pins.fault:
+            self._say(f"a restart interrupts the fast path: {self._pins.fault}")
+
+    # Events
+
+    def read(self) -> None:
+        """The kernel has news of links, routes or neighbours."""
+        if self.routing is not None:
+            self.routing.read()
+
+    def tick(self) -> None:
+        """Once a second."""
+        if self.routing is None or self._active is None:
+            return
+        self.routing.tick()
+        native = frozenset(self.routing.network.native())
+        if native != self._native:
+            self._native = native
+            if any(bool(self._inside(s)) != self._is_inside(s) for s in self._active.configuration.services):
+                configuration = self._active.configuration
+                self.prepare(configuration)
+                self.run(configuration)
+
+    def _is_inside(self, service: Service) -> bool:
+        assert self._active is not None
+        return self._active.reasons.get(service.name, "").startswith("this host has")
+
+    # What is seen
+
+    def status(self) -> dict[str, Any]:
+        """Tiers and reasons."""
+        if self._active is None:
+            return {"why": self.why, "services": {}, "devices": {}}
+        links = {} if self.routing is None else self.routing.network.links
+        devices = {one.name: self._device(index) for index, one in links.items() if index in self._all()}
+        services = {s.name: self._service(s, devices) for s in self._active.configuration.services}
+        return {
+            "why": self.why,
+            "services": services,
+            "devices": devices,
+            "kernel_routes": "" if self.routing is None else self.routing.reason(),
+            "survives_restart": not self._pins.fault,
+        }
+
+    def _all(self) -> set[int]:
+        return {device for chain in self._chains.values() for device in chain.devices}
+
+    def _device(self, device: int) -> dict[str, str]:
+        why = self._faults.get(device, "")
+        for hook in (XDP, TC):
+            chain = self._chains.get(hook)
+            if chain is None:
+                continue
+            kind = chain.attachments.kind(device)
+            if kind:
+                return {"tier": hook, "hook": kind, "why": why}
+            why = chain.attachments.faults.get(device, "") or why
+        return {"tier": TUN, "hook": "", "why": why or "no service is on the fast path"}
+
+    def _service(self, service: Service, devices: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+        assert self._active is not None
+        reason = self._active.reasons.get(service.name, "")
+        if reason:
+            return {"tier": TUN, "why": reason}
+        tiers = {device["tier"] for device in devices.values()}
+        if XDP in tiers:
+            loaded = self._active.loaded[XDP]
+            if service.name in {program.service.name for program in loaded.programs}:
+                return {"tier": XDP, "why": ""}
+            return {"tier": TC, "why": loaded.reasons.get(service.name) or problem(service, XDP)}
+        if TC in tiers:
+            return {"tier": TC, "why": ""}
+        faults = "; ".join(device["why"] for device in devices.values())
+        return {"tier": TUN, "why": faults or "no Ethernet device is up"}
+
+    def tier(self, status: Mapping[str, Any]) -> str:
+        """The best in use."""
+        used = {service["tier"] for service in status["services"].values()}
+        return next((tier for tier in (XDP, TC) if tier in used), TUN)
+
+    def add_to(self, status: dict[str, Any]) -> None:
+        """Tiers, and what the programs counted, to what the core says."""
+        found = self.status()
+        status["tier"], status["fast_path"] = self.tier(found), found
+        counts = {hook: chain.counts() for hook, chain in self._chains.items()}
+        tc, xdp = counts.get(TC, {}), counts.get(XDP, {})
+        services = () if self._active is None else self._active.configuration.services
+        counted = {
+            s.name: (s, tc.get(s.name, {}), xdp.get(s.name, {})) for s in services if s.name in {*tc, *xdp}
+        }
+        gone: Counter[str] = Counter()
+        for chain in self._chains.values():
+            gone += chain.retired
+        figures.add(status, counted, gone)
+
+    def close(self, *, keep: bool = False) -> None:
+        """The end; with `keep`, what is pinned forwards on until the next start."""
+        self._forget()
+        for chain in self._chains.values():
+            if not keep:
+                chain.put({})
+            chain.leave()
+        if not keep:
+            self._pins.clear()
+        if self.routing is not None:
+            self.routing.close()
+
+
+def clear(state: Path) -> None:
+    """Detach what a node that does not run any longer has left."""
+    pins = Pins(instance(state), make=False)
+    sweep(pins)
+    pins.clear()

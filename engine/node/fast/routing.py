@@ -1,0 +1,161 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Keeps the programs' copy of the kernel's next hops: notifications in, entries of the LPM tries out."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping
+
+from .filters import filter_of_forwarding
+from .layout import Layouts
+from .libbpf import BpfError, Map
+from .next_hops import Hop, Network, Prefix
+from .rtnetlink import (
+    ALL_GROUPS,
+    GETLINK,
+    GETNEIGH,
+    GETROUTE,
+    GETRULE,
+    Netlink,
+    Overrun,
+    request,
+    use,
+)
+
+BELIEVED = 5.0  # seconds that the copy may be used after the last look at it
+SHARE = 0.1  # of the time at most that is spent on it
+PROBES = 256  # neighbours a second that are asked whether they are there
+
+_VERSION: Mapping[int, int] = {socket.AF_INET: 4, socket.AF_INET6: 6}
+
+
+class Tries:
+    """The two tries of programs, and what was written to them; `hidden` devices are left to the kernel."""
+
+    def __init__(self, layouts: Layouts, maps: Mapping[str, Map]) -> None:
+        self.hidden: frozenset[int] = frozenset()
+        self._maps = {family: maps[f"routes{n}"] for family, n in _VERSION.items()}
+        self._until = maps["hops_until"]
+        self._keys = {family: layouts.struct(f"route{n}") for family, n in _VERSION.items()}
+        self._hop = layouts.struct("next_hop")
+        self._written: dict[Prefix, Hop] = {}
+        self._sound = True
+
+    def write(self, hops: dict[Prefix, Hop]) -> None:
+        """Make the difference; what cannot be written is believed no longer."""
+        self._sound = False
+        with contextlib.suppress(BpfError):
+            for prefix in self._written.keys() - hops.keys():
+                self._maps[prefix[0]].delete(self._key(prefix))
+            for prefix, hop in hops.items():
+                if self._written.get(prefix) != hop:
+                    self._maps[prefix[0]].update(self._key(prefix), self._hop.pack(**hop._asdict()))
+            self._written, self._sound = hops, True
+        self.believe()
+
+    def _key(self, prefix: Prefix) -> bytes:
+        family, bits, address = prefix
+        return self._keys[family].pack(length=bits, address=address)
+
+    def believe(self) -> None:
+        """From now on for a while, if it is as it should be."""
+        until = time.monotonic_ns() + int(BELIEVED * 1e9) if self._sound else 1
+        with contextlib.suppress(BpfError):
+            self._until.update(bytes(self._until.key_size), until.to_bytes(8, sys.byteorder))
+
+
+class Routing:
+    """A file for a selector. The caller is in the namespace that it is about. Raises OSError."""
+
+    def __init__(self, own_protocol: int, links: Callable[[], None], routes: Callable[[], None]) -> None:
+        """`links` is called when those are other ones, `routes` when anything is."""
+        self._own, self._links, self._routes = own_protocol, links, routes
+        self._news, self._asking = Netlink(ALL_GROUPS), Netlink()
+        self.tries: dict[str, Tries] = {}  # by hook
+        self.filter = filter_of_forwarding()
+        self._due, self._stale = 0.0, False
+        self._ask()
+
+    def fileno(self) -> int:
+        """For selectors."""
+        return self._news.fileno()
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._news.close()
+        self._asking.close()
+
+    def reason(self) -> str:
+        """Why the kernel routes what the programs made; empty where they have its next hops."""
+        return f"packet filter: {self.filter}" if self.filter else self.network.reason()
+
+    def _ask(self) -> None:
+        network = Network(self._own)
+        for kind, learn in (
+            (GETLINK, network.learn_link),
+            (GETRULE, network.learn_rule),
+            (GETNEIGH, network.learn_neighbour),
+        ):
+            for message in self._asking.dump(kind, request(kind)):
+                learn(message)
+        for family in _VERSION:
+            for message in self._asking.dump(GETROUTE, request(GETROUTE, family)):
+                network.learn_route(message)
+                if network.crowded:
+                    # The rest of the answer goes with the socket.
+                    self._asking.close()
+                    self._asking = Netlink()
+                    break
+        self.network, self._again = network, False
+
+    def read(self) -> None:
+        """What the kernel has to say."""
+        try:
+            for message in self._news.notifications():
+                self._again = (not self.network.crowded and self.network.take(message)) or self._again
+        except Overrun:
+            self._again = True
+        self._stale = True
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Write what is new, unless that was done very lately."""
+        if not self._stale or time.monotonic() < self._due:
+            return
+        began = time.monotonic()
+        self._stale, links = False, self.network.links
+        if self._again:
+            self._ask()
+        if self.network.links != links:
+            self._links()
+        self.write()
+        self._routes()
+        took = time.monotonic() - began
+        self._due = began + took + took / SHARE
+
+    def write(self) -> None:
+        """Bring the tries to what is known."""
+        for tries in self.tries.values():
+            self.fill(tries)
+
+    def fill(self, tries: Tries) -> None:
+        """One of them."""
+        tries.write({} if self.filter else self.network.hops(but=tries.hidden))
+
+    def tick(self) -> None:
+        """Once a second: what was put off, packet filters, and neighbours that nobody asks."""
+        found = filter_of_forwarding()
+        self._stale = self._stale or found != self.filter
+        self.filter = found
+        self.refresh()
+        for tries in self.tries.values():
+            tries.believe()
+        if self.tries and not self.reason():
+            for _, one in zip(range(PROBES), self.network.to_probe(), strict=False):
+                with contextlib.suppress(OSError):  # it is gone: the kernel says so
+                    use(self._asking, one)
