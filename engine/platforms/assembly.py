@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ipv4aas.fleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From the rules that a device names to services, with what it has no words for taken over."""
+"""From what a device says, such as its rules, to services; what it has no words for is taken over."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from ..mapping.rule import DEFAULT_OFFSET, MapRule, MapRuleError
 from ..techniques.service import Service
 from .driver import ParseError
 from .values import Leaf
+
+NO_ADDRESS = IPv6Address(0)  # gateway of a service that nobody wants, where the device does not name it
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +67,27 @@ def map_rule(
 
 def wanted_rule(wanted: Iterable[Service], name: str, index: int) -> MapRule | None:
     """The rule that should be there, for what the device cannot say of it."""
-    for service in wanted:
-        if service.name == name and index < len(service.rules):
-            return service.rules[index]
-    return None
+    service = wanted_service(wanted, name)
+    return service.rules[index] if service and index < len(service.rules) else None
+
+
+def wanted_service(wanted: Iterable[Service], name: str) -> Service | None:
+    """The service of a name that should be there."""
+    return next((service for service in wanted if service.name == name), None)
+
+
+def found_service(
+    name: str, wanted: Iterable[Service], carried: dict[str, Any], technique: str = ""
+) -> Service:
+    """A service with the fields that a configuration ``carried``; what it has no words for is as ``wanted``.
+
+    ``technique`` is that of a service which nobody wants, where the configuration does not tell it.
+    """
+    hint = wanted_service(wanted, name)
+    if hint is not None:
+        return replace(hint, **carried)
+    unknown: dict[str, Any] = {"gateway_address": NO_ADDRESS, "technique": technique}
+    return Service(name=name, **(unknown | carried))
 
 
 def services(
@@ -83,7 +102,7 @@ def services(
         by_name.setdefault(item.service, []).append(item)
     known = {service.name: service for service in wanted}
     names = [name for name in known if name in by_name] + [name for name in by_name if name not in known]
-    return tuple(_service(by_name[name], known.get(name), technique, role) for name in names)
+    return tuple(_service(by_name[name], wanted, technique, role) for name in names)
 
 
 def in_order(found: Iterable[Service], wanted: Iterable[Service]) -> tuple[Service, ...]:
@@ -92,17 +111,15 @@ def in_order(found: Iterable[Service], wanted: Iterable[Service]) -> tuple[Servi
     return tuple(sorted(found, key=lambda one: (places.get(one.name, len(places)), one.name)))
 
 
-def _service(found: list[FoundRule], wanted: Service | None, technique: str, role: str) -> Service:
+def _service(found: list[FoundRule], wanted: Iterable[Service], technique: str, role: str) -> Service:
     first = found[0]
     for other in found[1:]:
         for field, value in other.facts.items():
             if value != first.facts[field]:
                 raise _contradiction(other, field, value, first.facts[field])
     rules = tuple(item.rule for item in found)
-    if wanted is not None:
-        return replace(wanted, technique=technique, role=role, rules=rules, **first.facts)
-    carried: dict[str, Any] = {"gateway_address": IPv6Address(0)} | first.facts
-    return Service(name=first.service, technique=technique, role=role, rules=rules, **carried)
+    carried = {"technique": technique, "role": role, "rules": rules} | first.facts
+    return found_service(first.service, wanted, carried)
 
 
 def _contradiction(other: FoundRule, field: str, value: object, first: object) -> ParseError:

@@ -10,17 +10,14 @@ the order of their names; on the device a tunnel is ours by its description.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
-from ipaddress import IPv6Address
 from typing import Any
 
 from ..plan.model import NodePlan
 from ..problem import Problem, Refused
 from ..techniques import TECHNIQUES
 from ..techniques.service import EDGE, Service
+from .assembly import found_service
 from .naming import OURS
-
-UNKNOWN = IPv6Address(0)  # gateway of a service that nobody wants, where the device does not name it
 
 
 def numbered(node: NodePlan, least: int, most: int) -> list[dict[str, Any]]:
@@ -58,7 +55,4 @@ def provider(node: NodePlan, known: tuple[str, ...]) -> str:
 
 def edge(name: str, technique: str, facts: dict[str, Any], wanted: Iterable[Service]) -> Service:
     """A service that a device describes, with what it has no words for as it is wanted."""
-    for service in wanted:
-        if service.name == name:
-            return replace(service, technique=technique, role=EDGE, **facts)
-    return Service(**({"gateway_address": UNKNOWN} | facts), name=name, technique=technique, role=EDGE)
+    return found_service(name, wanted, facts | {"technique": technique, "role": EDGE})

@@ -15,6 +15,7 @@ from typing import Any
 
 from ..mapping.binding import Binding
 from ..techniques.service import Delegation, Service
+from .assembly import wanted_service
 from .diff import line_diff
 from .driver import Change
 from .render import normalised
@@ -80,23 +81,10 @@ def change(running: str, wanted: str, nothing: str = NOTHING) -> Change:
     return Change(after or nothing, before or nothing, line_diff(before, after))
 
 
-def found_service(
-    name: str, wanted: tuple[Service, ...], carried: dict[str, Any], technique: str = ""
-) -> Service:
-    """A service with the fields that a file ``carried``; what it has no words for is as ``wanted``.
-
-    ``technique`` is that of a service which nobody wants, where the file does not tell it.
-    """
-    for service in wanted:
-        if service.name == name:
-            return replace(service, **carried)
-    unknown: dict[str, Any] = {"gateway_address": IPv6Address(0), "technique": technique}
-    return Service(name=name, **(unknown | carried))
-
-
 def bound(found: list[tuple[Binding, IPv6Address]], name: str, wanted: tuple[Service, ...]) -> dict[str, Any]:
     """Fields of a service from its bindings, each with its gateway: that of the service, or its own."""
-    gateway = next((service.gateway_address for service in wanted if service.name == name), found[0][1])
+    service = wanted_service(wanted, name)
+    gateway = service.gateway_address if service else found[0][1]
     return {
         "gateway_address": gateway,
         "bindings": tuple(

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Network, IPv6Address, collapse_addresses
+from ipaddress import IPv4Network, collapse_addresses
 from typing import Any
 
 from ..mapping.pool import Pool, PoolError
 from ..plan.model import NodePlan
 from ..problem import Problem, Refused
 from ..techniques.service import GATEWAY, Service
+from . import assembly
 from .values import Leaf
 
 # Where the platform has no word for the address and nobody wants the service.
-NO_ADDRESS = IPv6Address(0)
 LAST_PORT = 65535
 MOST_BLOCK_SIZE = 64512
 # What a service has beside its pool that a NAPT of a vendor has no statement for.
@@ -117,20 +117,13 @@ def pool(at: Leaf, networks: Iterable[IPv4Network], hint: Pool | None, **values:
         raise at.error(str(error)) from error
 
 
-def wanted_service(wanted: tuple[Service, ...], name: str) -> Service | None:
-    """The service of a name that should be there."""
-    return next((service for service in wanted if service.name == name), None)
-
-
 def found_service(
     name: str, hint: Service | None, techniques: tuple[str, ...], role: str, **facts: Any
 ) -> Service:
     """A service as a device has it; the technique is that of ``hint`` where the device cannot tell."""
-    if hint is None:
-        blank = {"gateway_address": NO_ADDRESS} | facts
-        return Service(name=name, technique=techniques[0], role=role, **blank)
-    technique = hint.technique if hint.technique in techniques else techniques[0]
-    return replace(hint, technique=technique, role=role, **facts)
+    technique = hint.technique if hint and hint.technique in techniques else techniques[0]
+    carried = {"technique": technique, "role": role} | facts
+    return assembly.found_service(name, [hint] if hint else (), carried)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +141,7 @@ def service(found: FoundSession, wanted: tuple[Service, ...], techniques: tuple[
 
     Raises ParseError where the pool can be none.
     """
-    hint = wanted_service(wanted, found.name)
+    hint = assembly.wanted_service(wanted, found.name)
     try:
         made = replace(hint.pool, **found.pool) if hint and hint.pool else Pool(**found.pool)
     except PoolError as error:

@@ -12,8 +12,9 @@ from typing import Any
 from ...mapping.binding import Binding
 from ...mapping.portset import PORT_BITS, PortSet
 from ...techniques.service import GATEWAY, Service
+from ..assembly import found_service
 from ..objects import Body
-from ..own_file import bound, found_service
+from ..own_file import bound
 from . import objects
 from .found import Found, service_name
 from .objects import at

@@ -12,10 +12,9 @@ from ...mapping.iid import DRAFT03, RFC7597
 from ...mapping.portset import PORT_BITS
 from ...mapping.rule import MapRule
 from ...techniques.service import GATEWAY, Service
-from ..assembly import map_rule, wanted_rule
+from ..assembly import found_service, map_rule, wanted_rule
 from ..naming import rule_name
 from ..objects import Body
-from ..own_file import found_service
 from ..values import Leaf
 from . import objects
 from .found import Found, service_name

@@ -12,8 +12,8 @@ from typing import Any
 
 from ...mapping.pool import Pool
 from ...techniques.service import GATEWAY, Service
+from ..assembly import found_service
 from ..naming import rule_name
-from ..own_file import found_service
 from ..values import Leaf
 from . import objects
 from .build import ETHERNET_MSS, batch, group_name

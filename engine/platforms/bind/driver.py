@@ -12,7 +12,7 @@ from typing import Any
 from ...plan.model import NodePlan
 from ...problem import Problem, Refused
 from ...techniques.service import RESOLVER, Dns64, Service
-from .. import own_file
+from .. import assembly, own_file
 from ..driver import Change
 from ..own_file import Section
 from ..resolver import check_services
@@ -89,7 +89,7 @@ def _service(section: Section, wanted: tuple[Service, ...]) -> Service:
             private=tuple(_private(leaf) for leaf in _without(lists["mapped"], "any", last=True)),
         ),
     }
-    return own_file.found_service(section.service, wanted, carried, _TECHNIQUE)
+    return assembly.found_service(section.service, wanted, carried, _TECHNIQUE)
 
 
 def _without(leaves: list[Leaf], word: str, *, last: bool = False) -> list[Leaf]:

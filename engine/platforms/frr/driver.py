@@ -17,7 +17,7 @@ from typing import Any
 from ...plan.model import NodePlan
 from ...problem import Problem, Refused
 from ...techniques.service import ANNOUNCER, Service
-from .. import own_file
+from .. import assembly, own_file
 from ..driver import Change
 from ..naming import rule_name
 from ..own_file import Section
@@ -116,7 +116,7 @@ def _service(section: Section, wanted: tuple[Service, ...]) -> Service:
         # Their order means nothing.
         if hint is not None and set(getattr(hint, field)) == set(carried[field]):
             carried[field] = getattr(hint, field)
-    return own_file.found_service(section.service, wanted, carried, _TECHNIQUE)
+    return assembly.found_service(section.service, wanted, carried, _TECHNIQUE)
 
 
 DRIVER = Frr()

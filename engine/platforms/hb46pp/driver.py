@@ -19,7 +19,7 @@ from ...problem import Problem, Refused
 from ...provision import hb46pp
 from ...provision.hb46pp import AnswerError, Names
 from ...techniques.service import PROVISIONER, Delegation, Service
-from .. import own_file, own_list
+from .. import assembly, own_file, own_list
 from ..driver import Change, ParseError
 
 _NAMES = "enabler_name, and where wanted service_name, isp_name and ttl (seconds up to 604800)"
@@ -98,7 +98,7 @@ def _service(entry: Any, place: str, wanted: tuple[Service, ...]) -> Service:
         carried |= _bound(name, told, wanted)
     elif any(other != told[0] for other in told):
         raise ParseError(f"{place}: customers are not told the same")
-    service = own_file.found_service(name, wanted, carried)
+    service = assembly.found_service(name, wanted, carried)
     _check_customers(service, answers, place)
     return service
 

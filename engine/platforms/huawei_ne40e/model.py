@@ -110,7 +110,7 @@ def _common(block: Block, word: str) -> dict[str, Any]:
 
 def _map(block: Block, blocks: tuple[Block, ...], wanted: tuple[Service, ...]) -> Iterator[FoundRule]:
     at, name = _entry(block), _service_name(block)
-    hint = sessions.wanted_service(wanted, name)
+    hint = assembly.wanted_service(wanted, name)
     facts = _common(block, "map")
     if kind_of(block) == MAP_E:
         address, _ = _fields(_referred(block, BR_ADDRESS, blocks), f"ipv6-address {_ADDRESS}")
@@ -124,7 +124,7 @@ def _map(block: Block, blocks: tuple[Block, ...], wanted: tuple[Service, ...]) -
     else:
         prefix, length = _fields(_referred(block, DMR_PREFIX, blocks), f"ipv6-prefix {_ADDRESS}")
         facts |= {
-            "gateway_address": hint.gateway_address if hint else sessions.NO_ADDRESS,
+            "gateway_address": hint.gateway_address if hint else assembly.NO_ADDRESS,
             "translation_prefix": _joined(prefix, length).ipv6_network(),
         }
     names = [child for child in block.children if child.opens("map-rule")]
@@ -192,7 +192,7 @@ def _napt(
     networks = list(_addresses(block, word))
     if not networks:
         raise at.error("its address-group has no addresses")
-    pool["ipv4"] = sessions.wanted_addresses(networks, sessions.wanted_service(wanted, name))
+    pool["ipv4"] = sessions.wanted_addresses(networks, assembly.wanted_service(wanted, name))
     pool |= _ports(block)
     return FoundSession(name, facts, pool, at)
 

@@ -23,9 +23,9 @@ from ...provision.dhcpv6 import (
     split,
 )
 from ...techniques.service import PROVISIONER, Service
+from ..assembly import found_service
 from ..naming import OURS
 from ..objects import Body, Objects, leaf, write
-from ..own_file import found_service
 from ..values import Leaf
 from . import objects
 from .objects import Made

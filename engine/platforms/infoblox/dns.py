@@ -11,9 +11,9 @@ from ipaddress import IPv4Network, IPv6Network
 from ...plan.model import NodePlan
 from ...problem import Problem
 from ...techniques.service import RESOLVER, Dns64, Service
+from ..assembly import found_service
 from ..naming import OURS, rule_name
 from ..objects import Body, Objects, leaf, write
-from ..own_file import found_service
 from ..resolver import dns64_of, prefix_of
 from ..values import Leaf
 from . import objects

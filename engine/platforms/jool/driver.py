@@ -18,7 +18,7 @@ from ...mapping.rfc6052 import WELL_KNOWN, prefix_problem
 from ...plan.model import NodePlan
 from ...problem import Problem, Refused
 from ...techniques.service import GATEWAY, Service, StaticBinding
-from .. import own_document, own_file
+from .. import assembly, own_document
 from ..driver import Change
 from .document import Document, Entry, described, nothing
 
@@ -91,7 +91,7 @@ class Jool:
             if document.flag("address-dependent-filtering")
             else "endpoint-independent",
         }
-        return (own_file.found_service(name, wanted, carried, _TECHNIQUE),)
+        return (assembly.found_service(name, wanted, carried, _TECHNIQUE),)
 
     def change(self, running: str, wanted: str, dialect: str) -> Change:
         """See platforms.driver.Driver."""

@@ -16,7 +16,7 @@ from ...mapping.rfc6052 import LENGTHS, Embedding, PrefixError, prefix_problem
 from ...plan.model import NodePlan
 from ...problem import Problem, Refused
 from ...techniques.service import COMPUTE, DROP, EDGE, FORWARD, Service
-from .. import own_document, own_file
+from .. import assembly, own_document
 from ..driver import Change, ParseError
 from ..jool.document import Document, described, nothing
 
@@ -72,7 +72,7 @@ class JoolSiit:
             "lowest_ipv6_mtu": document.lowest_ipv6_mtu,
             "udp_zero_checksum": COMPUTE if amended else DROP,
         }
-        return (own_file.found_service(name, wanted, carried, _TECHNIQUE),)
+        return (assembly.found_service(name, wanted, carried, _TECHNIQUE),)
 
     def change(self, running: str, wanted: str, dialect: str) -> Change:
         """See platforms.driver.Driver."""

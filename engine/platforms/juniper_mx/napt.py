@@ -13,7 +13,7 @@ from typing import Any
 from ...mapping.pool import Pool
 from ...plan.model import NodePlan
 from ...techniques.service import GATEWAY, Service
-from .. import sessions
+from .. import assembly, sessions
 from ..junos import Statement
 from ..junos_schema import Entry, entries
 from ..naming import OURS, owner, rule_name
@@ -104,7 +104,7 @@ def services(statements: list[Statement], wanted: tuple[Service, ...]) -> list[S
 
 def _service(rule: Entry, objects: _Objects, wanted: tuple[Service, ...]) -> Service:
     name = rule.at.value
-    hint = sessions.wanted_service(wanted, owner(name, {service.name for service in wanted})[0])
+    hint = assembly.wanted_service(wanted, owner(name, {service.name for service in wanted})[0])
     service = name.removeprefix(f"{OURS}-") if hint is None else hint.name
     own = hint.pool if hint else None
     facts: dict[str, Any] = {"filtering": _filtering(rule)}

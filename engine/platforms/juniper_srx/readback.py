@@ -13,7 +13,7 @@ from typing import Any
 
 from ...mapping.pool import Pool
 from ...techniques.service import EDGE, GATEWAY, Service
-from .. import sessions
+from .. import assembly, sessions
 from ..junos import Statement
 from ..junos_schema import Entry, entries
 from ..naming import OURS, is_ours, owner
@@ -61,7 +61,7 @@ def services(statements: list[Statement], wanted: tuple[Service, ...]) -> Iterat
         if entry.at.value not in rules:
             raise entry.at.error(f"no source NAT rule is called {entry.at.value}")
     for name, rule in rules.items():
-        hint = sessions.wanted_service(wanted, owner(name, {service.name for service in wanted})[0])
+        hint = assembly.wanted_service(wanted, owner(name, {service.name for service in wanted})[0])
         service = name.removeprefix(f"{OURS}-") if hint is None else hint.name
         yield _service(rule, objects, service, hint)
     used = {leaf.value for pool in objects.pools.values() for leaf in pool.all("allocation-domain")}

@@ -21,7 +21,7 @@ from ...plan.model import NodePlan
 from ...problem import Problem, Refused
 from ...provision.dhcpv6 import Bound, Container, OptionError
 from ...techniques.service import PROVISIONER, Delegation, Service
-from .. import own_file, own_list
+from .. import assembly, own_file, own_list
 from ..driver import Change, ParseError
 from ..guard import option
 from . import options
@@ -210,7 +210,7 @@ def _service(subnet: Any, place: str, wanted: tuple[Service, ...]) -> Service:
                 raise ParseError(f"{common.place}: {1 + len(more)} border relays, one was expected")
         else:
             carried["translation_prefix"] = found.translation_prefix
-    return own_file.found_service(name, wanted, carried)
+    return assembly.found_service(name, wanted, carried)
 
 
 def _delegation(pool: Any) -> Delegation:

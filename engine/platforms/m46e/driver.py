@@ -20,7 +20,7 @@ from ...problem import Problem, Refused
 from ...techniques import TECHNIQUES
 from ...techniques.reach import EVERYTHING
 from ...techniques.service import EDGE, Service
-from .. import own_file
+from .. import assembly, own_file
 from ..driver import Change
 from ..guard import option
 from ..own_file import Section
@@ -221,7 +221,7 @@ def _service(section: Section, wanted: tuple[Service, ...]) -> Service:
     if mode == _RESOLUTION:
         entries = [_entry(block, section) for kind, block in blocks if kind == "m46e-pr"]
         carried["plane_routes"] = _routes(entries, plane, devices, hint)
-    return own_file.found_service(section.service, wanted, carried)
+    return assembly.found_service(section.service, wanted, carried)
 
 
 def _blocks(section: Section) -> Iterator[tuple[str, dict[str, Leaf]]]:

@@ -22,7 +22,7 @@ from ...problem import Problem, Refused
 from ...techniques.planes import plane_of, resolved_routes, resolved_side
 from ...techniques.reach import EVERYTHING
 from ...techniques.service import GATEWAY, Service
-from .. import own_file
+from .. import assembly, own_file
 from ..driver import Change
 from ..own_file import Section
 from ..values import Leaf
@@ -177,7 +177,7 @@ def _service(name: str, parts: list[Section], wanted: tuple[Service, ...]) -> Se
         "end_user_prefix": side,
         "plane_routes": known if _same(routes, known, side) else tuple(routes),
     }
-    service = own_file.found_service(name, wanted, carried)
+    service = assembly.found_service(name, wanted, carried)
     try:
         expected = _rules(service)
     except PlaneError as error:

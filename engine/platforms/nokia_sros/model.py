@@ -95,9 +95,9 @@ def _rules(things: dict[Words, Thing], wanted: tuple[Service, ...]) -> Iterator[
 def _domain(domain: Thing, wanted: tuple[Service, ...]) -> Iterator[FoundRule]:
     usual = DEFAULTS["domain"]
     name = domain.name.removeprefix(f"{OURS}-")
-    hint = sessions.wanted_service(wanted, name)
+    hint = assembly.wanted_service(wanted, name)
     facts = {
-        "gateway_address": hint.gateway_address if hint else sessions.NO_ADDRESS,
+        "gateway_address": hint.gateway_address if hint else assembly.NO_ADDRESS,
         "translation_prefix": domain.needed("dmr-prefix").ipv6_network(),
         "ipv6_mtu": domain.number("mtu", 160, 8686, usual["mtu"]),
         "mss_clamp": domain.number("tcp-mss-adjust", 0, 8626),
@@ -127,7 +127,7 @@ def _sessions(inside: Thing, things: dict[Words, Thing], wanted: tuple[Service, 
     if not pool.enabled:
         return
     name = policy.name.removeprefix(f"{OURS}-")
-    hint = sessions.wanted_service(wanted, name)
+    hint = assembly.wanted_service(wanted, name)
     both = [part for part in (inside.below("dual-stack-lite"), inside.below("nat64")) if part.enabled]
     if len(both) > 1:
         raise both[1].entry.error("DS-Lite and NAT64 are on at once; one service for each router would be")

@@ -17,10 +17,10 @@ from ...problem import Problem, Refused
 from ...techniques import TECHNIQUES
 from ...techniques.service import EDGE, Service
 from .. import assembly, uci
-from ..assembly import FoundRule, in_order
+from ..assembly import NO_ADDRESS, FoundRule, in_order
 from ..diff import line_diff
 from ..driver import Change
-from ..edges import UNKNOWN, edge
+from ..edges import edge
 from ..guard import check_rules, option
 from ..own_file import bound
 from ..uci import Section
@@ -137,7 +137,7 @@ def _rules(section: Section, technique: str, name: str, hint: Service | None) ->
     if encapsulates:
         facts |= _mtu(section, technique)
     else:
-        facts["gateway_address"] = hint.gateway_address if hint else UNKNOWN
+        facts["gateway_address"] = hint.gateway_address if hint else NO_ADDRESS
     found = map_rules(at, found_values(section, technique), hint, technique, legacy)
     return [
         FoundRule(

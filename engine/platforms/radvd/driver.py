@@ -20,7 +20,7 @@ from ...plan.model import NodePlan
 from ...problem import Problem, Refused
 from ...provision.pref64 import lifetime_for
 from ...techniques.service import ROUTER, Service
-from .. import own_file
+from .. import assembly, own_file
 from ..driver import Change
 from ..guard import option
 from ..values import Leaf
@@ -89,7 +89,7 @@ class Radvd:
             if found.setdefault(service, prefix) != prefix:
                 raise leaf.error(f"service {service} has {found[service]} on another interface")
         return tuple(
-            own_file.found_service(name, wanted, {"role": ROUTER, "translation_prefix": prefix}, _TECHNIQUE)
+            assembly.found_service(name, wanted, {"role": ROUTER, "translation_prefix": prefix}, _TECHNIQUE)
             for name, prefix in found.items()
         )
 

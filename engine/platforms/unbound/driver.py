@@ -18,7 +18,7 @@ from ...plan.model import NodePlan
 from ...problem import Problem, Refused
 from ...provision.dns64 import WELL_KNOWN_ADDRESSES, WELL_KNOWN_NAME, well_known_answers
 from ...techniques.service import RESOLVER, Dns64, Service
-from .. import own_file
+from .. import assembly, own_file
 from ..driver import Change
 from ..own_file import Section
 from ..resolver import check_services, dns64_of, prefix_of, reverse_zone
@@ -129,7 +129,7 @@ def _service(section: Section, wanted: tuple[Service, ...]) -> Service:
             clients=tuple(_client(leaf) for leaf in values.get("access-control", ())),
         ),
     }
-    return own_file.found_service(section.service, wanted, carried, _TECHNIQUE)
+    return assembly.found_service(section.service, wanted, carried, _TECHNIQUE)
 
 
 def _client(leaf: Leaf) -> IPv6Network:

@@ -17,9 +17,9 @@ from ...mapping.rule import MapRule
 from ...problem import Problem
 from ...techniques import TECHNIQUES
 from ...techniques.service import GATEWAY, Service
-from ..assembly import FoundRule, map_rule, offset_on_device, services, wanted_rule
+from ..assembly import FoundRule, found_service, map_rule, offset_on_device, services, wanted_rule
 from ..naming import is_ours, owner, rule_name
-from ..own_file import bound, found_service
+from ..own_file import bound
 from ..values import Leaf
 from .words import DOMAIN, RULE, domain, in_order, leaf_after, needed, number, pairs, source
 

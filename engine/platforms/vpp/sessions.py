@@ -15,7 +15,8 @@ from ...mapping.rfc6052 import prefix_problem
 from ...problem import Problem
 from ...techniques import TECHNIQUES
 from ...techniques.service import EDGE, GATEWAY, Service, StaticBinding
-from ..own_file import Section, found_service
+from ..assembly import found_service
+from ..own_file import Section
 from ..values import Leaf
 from .words import in_order, leaf_after, only, pool_networks, pool_range
 

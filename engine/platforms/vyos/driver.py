@@ -160,7 +160,7 @@ class _Entry:
 def _service(entry: _Entry, wanted: tuple[Service, ...]) -> Service | None:
     if entry.has("disable"):
         return None
-    hint = sessions.wanted_service(wanted, owner(entry.name, {service.name for service in wanted})[0])
+    hint = assembly.wanted_service(wanted, owner(entry.name, {service.name for service in wanted})[0])
     name = entry.name.removeprefix(f"{OURS}-") if hint is None else hint.name
     if entry.path[: len(TUNNELS)] == TUNNELS:
         return sessions.found_service(name, hint, ("ds-lite",), EDGE, **_tunnel_facts(entry, hint))
