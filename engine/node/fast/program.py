@@ -22,6 +22,8 @@ from .embedding import embedding, not_global, translation_problem
 from .layout import Layouts
 from .libbpf import Map, Object, Program, cpus
 from .networks import NetworkEntries
+from .pool_tables import pool_problem
+from .sessions import SHARED, KernelSessions, gateway_constants
 from .tables import RuleEntries, Unsupported, fill, joined, rule_problem
 
 TC, XDP = "tc", "xdp"
@@ -49,6 +51,7 @@ _SEATS = frozenset(
         ("rule", "encapsulation", GATEWAY),
         ("rule", "translation", GATEWAY),
         ("binding", "encapsulation", GATEWAY),
+        ("session", "encapsulation", GATEWAY),
         ("session", "encapsulation", EDGE),
         ("session", "translation", EDGE),
         ("plane", "encapsulation", GATEWAY),
@@ -68,12 +71,19 @@ def problem(service: Service, hook: str) -> str:
         return f"no program for {service.technique} as {service.role}"
     if service.namespace:
         return f"its IPv4 side is in network namespace {service.namespace}: another kernel's hooks"
+    if is_session_gateway(service):
+        return pool_problem(service.pool)
     return rule_problem(service.rules) or translation_problem(service)
 
 
 def asks_routes(service: Service) -> bool:
     """Whether its programs have to know the kernel's IPv4 routes (set_routes)."""
     return service.role == EDGE or TECHNIQUES[service.technique].mapping.startswith("plane")
+
+
+def is_session_gateway(service: Service) -> bool:
+    """Whether its program keeps sessions."""
+    return TECHNIQUES[service.technique].mapping == "session" and service.role == GATEWAY
 
 
 def _own_address(service: Service) -> int:
@@ -103,17 +113,21 @@ class ServiceProgram:
         *,
         reuse: Mapping[str, Map] = MappingProxyType({}),
         like: ServiceProgram | None = None,
+        sessions: KernelSessions | None = None,
         **settings: Any,
     ) -> None:
         """Loads it. Raises Unsupported or BpfError.
 
         `reuse`: maps that are there already. `like`: one of the same rules and bindings: its tables do.
+        `sessions`: the tables of a session gateway, which outlive the program.
         `settings`: members of c/config.h.
         """
         reason = problem(service, hook)
         if reason:
             raise Unsupported(reason)
-        self.service, self.hook = service, hook
+        if is_session_gateway(service) and sessions is None:
+            raise Unsupported("its sessions are in the core")
+        self.service, self.hook, self.sessions = service, hook, sessions
         self.place = 0  # in a chain
         self.object = Object(read_object(hook), f"{hook} {service.name}")
         self.layouts = Layouts(self.object)
@@ -131,16 +145,21 @@ class ServiceProgram:
         self.has_ends: bool = bool(tables["ends"][0]) if like is None else like.has_ends
         for name, (keys, _) in tables.items():
             self.object.resize(name, len(keys) // self.object.key_size(name))
+        if self.sessions is not None:
+            reuse |= {name: self.sessions.maps[name] for name in SHARED}
         for name, item in reuse.items():
             if self.object.has(name):
                 self.object.reuse(name, item)
         config = {**self._config(), "more_ends": self.has_ends, **settings}
         constants = {"CONFIG": config, "NOT_GLOBAL": not_global(self.layouts)}
+        if self.sessions is not None:
+            constants |= {**self.sessions.constants, **gateway_constants(self.service)}
         self.layouts.set_constants(self.object, constants)
         self._networks = NetworkEntries(self.layouts, self.service)
         self._filled = self._networks.of({})
         self.object.resize("networks", len(self._filled) + _ROUTES)
         self.object.resize("paths", PATHS)
+        self.object.only([self._name])
         self.object.load()
         for name, (keys, values) in tables.items():
             self.maps[name].update_all(keys, values)
@@ -204,7 +223,11 @@ class ServiceProgram:
     @property
     def program(self) -> Program:
         """What is attached."""
-        return self.object.programs["forward"]
+        return self.object.programs[self._name]
+
+    @property
+    def _name(self) -> str:
+        return "forward" if self.sessions is None else "forward_sessions"
 
     @property
     def maps(self) -> Mapping[str, Map]:

@@ -31,12 +31,12 @@ INLINE int read_outer(context *c, struct outer *outer, struct packet4 *p)
 	return read4(c, L2 + HEADER6, payload, p);
 }
 
-/* What the tunnel's mark does to the inner one (RFC 6040 section 4.2); a B4 takes the DSCP of the outer header
- * (RFC 6333 section 7.1). */
+/* What the tunnel's mark does to the inner one (RFC 6040 section 4.2); both ends of DS-Lite take the DSCP of the
+ * outer header (RFC 6333 section 7.1). */
 INLINE int inner_tos(const struct outer *outer, __u8 tos)
 {
 	__u8 mark = outer->traffic_class & 3, inner = tos & 3;
-	__u8 from = CONFIG.mapping == BY_SESSION && CONFIG.role == EDGE ? outer->traffic_class : tos;
+	__u8 from = CONFIG.mapping == BY_SESSION ? outer->traffic_class : tos;
 
 	if ((mark == 3 && inner != 3) || (mark == 1 && inner == 2))
 		inner = mark;
@@ -67,6 +67,21 @@ INLINE void edit4(context *c, __u32 offset, const struct packet4 *p, const struc
 	ip->daddr = to->destination;
 	if (to != &p->ends)
 		rewrite_transport(c, offset + HEADER4, p, to, p->protocol == ICMP ? 0 : addresses);
+}
+
+/* Senders that share an address have one Identification after the other, where it matters. */
+INLINE void renumber(context *c, __u32 offset, const struct packet4 *p)
+{
+	struct iphdr *ip = at(c, offset, HEADER4);
+	__be16 ident;
+
+	if (CONFIG.mapping != BY_SESSION || CONFIG.role != GATEWAY || !ip)
+		return;
+	if ((p->fragment & bpf_htons(DF)) || segment_size(c))
+		return;
+	ident = next_identification(1);
+	ip->check = changed(ip->check, change(ip->id, ident));
+	ip->id = ident;
 }
 
 /* Into the domain. `to`: the ends that the packet gets, &p->ends where they stay. */
@@ -123,6 +138,7 @@ INLINE int decapsulate(context *c, const struct packet4 *p, const struct ends *t
 	if ((void *)(eth + 1) > data_end(c))
 		return punt_driver;
 	write_ethernet(eth, &hop, bpf_htons(ETH_P_IP));
+	renumber(c, L2, p);
 	edit4(c, L2, p, to, tos, hop.device ? 1 : 0);
 	clamp(c, L2 + HEADER4, p);
 	*action = leave(c, &hop);
@@ -158,6 +174,7 @@ INLINE int turn(context *c, const struct packet4 *p, const struct ends *to, cons
 		return punt_driver;
 	write_ethernet(eth, &hop, bpf_htons(ETH_P_IPV6));
 	write6(ip6, tos, p->total, IPV4, HOP_LIMIT, &onward->source, &onward->destination);
+	renumber(c, L2 + HEADER6, p);
 	edit4(c, L2 + HEADER6, p, to, tos, hop.device ? 1 : 0);
 	clamp(c, L2 + HEADER6 + HEADER4, p);
 	count(hairpinned, L2 + HEADER6 + p->total);

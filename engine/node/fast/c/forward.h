@@ -1,6 +1,6 @@
 /* Copyright: (c) 2026, ipv4aas.fleet contributors
  * SPDX-License-Identifier: GPL-3.0-or-later
- * The one program of a hook: whose packet it is, its way, and what is counted.
+ * The programs of a hook: whose packet it is, its way, and what is counted.
  */
 #pragma once
 
@@ -8,6 +8,7 @@
 #include "gateway.h"
 #include "plain_edge.h"
 #include "plane.h"
+#include "session_gateway.h"
 
 /* Programs of the node's services, one behind the other. */
 struct {
@@ -82,26 +83,37 @@ INLINE int from_domain(context *c, int *action)
 	}
 }
 
-INLINE int dispatch(context *c, int *action)
+/* Seats that keep sessions: a program of their own, as the stack has no room for all seats and a NAPT. */
+INLINE int translate_native(context *c, int *action)
+{
+	return session_gateway_from_native(again(c), action);
+}
+
+INLINE int translate_domain(context *c, int *action)
+{
+	return is_own(c) ? session_gateway_from_softwire(again(c), action) : FOREIGN;
+}
+
+INLINE int dispatch(context *c, bool translates, int *action)
 {
 	struct ethhdr *eth = at(c, 0, L2);
 
 	if (!eth || !is_ours_to_take(c))
 		return FOREIGN;
 	if (eth->h_proto == bpf_htons(ETH_P_IP))
-		return from_native(c, action);
+		return translates ? translate_native(c, action) : from_native(c, action);
 	if (eth->h_proto == bpf_htons(ETH_P_IPV6))
-		return from_domain(c, action);
+		return translates ? translate_domain(c, action) : from_domain(c, action);
 	return FOREIGN;
 }
 
-HOOK int forward(context *c)
+INLINE int handle(context *c, bool translates)
 {
 	__u32 octets = length(c);
 	int action = ACTION_PASS, verdict;
 
 	make_linear(c);
-	verdict = dispatch(c, &action);
+	verdict = dispatch(c, translates, &action);
 	if (verdict == FOREIGN) {
 		if (CONFIG.next_service)
 			bpf_tail_call(c, &chain, CONFIG.next_service);
@@ -113,4 +125,14 @@ HOOK int forward(context *c)
 	}
 	count(verdict, octets);
 	return action;
+}
+
+HOOK int forward(context *c)
+{
+	return handle(c, false);
+}
+
+HOOK int forward_sessions(context *c)
+{
+	return handle(c, true);
 }
