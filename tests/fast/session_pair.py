@@ -20,9 +20,10 @@ from ansible_collections.ipv4aas.fleet.engine.node.fast.sessions import Answer, 
 from ansible_collections.ipv4aas.fleet.engine.packet.allocation import PoolAllocator
 from ansible_collections.ipv4aas.fleet.engine.packet.buffer import Packet
 from ansible_collections.ipv4aas.fleet.engine.packet.ipv4 import ICMP, OFFSET, TCP, Datagram
-from ansible_collections.ipv4aas.fleet.engine.packet.napt import Napt
+from ansible_collections.ipv4aas.fleet.engine.packet.napt import PROTOCOLS, Napt, StaticBinding
 from ansible_collections.ipv4aas.fleet.engine.packet.supply import Blocks
 from ansible_collections.ipv4aas.fleet.engine.packet.verdict import Drop
+from ansible_collections.ipv4aas.fleet.engine.techniques import TECHNIQUES
 from ansible_collections.ipv4aas.fleet.engine.techniques.service import Service
 from pair import DEVICE, DONE, ETHERNET, LONGEST, MAC, OUR_MAC, RETURNS, is_plain
 from unit.packet import packetkit as kit
@@ -61,7 +62,9 @@ class Scripted(PoolAllocator):
             holder = supply._holders.get(subscriber.key)
             block = None if holder is None else holder.first(protocol)
             number = (port - supply._ports[0]) // supply._size
-            assert block is None or number in [b.number for b in holder.blocks if b is not None], "an own block"
+            assert block is None or number in [b.number for b in holder.blocks if b is not None], (
+                "an own block"
+            )
         assert supply.claim(subscriber, protocol, outside, port), f"port {port} is taken"
         if protocol != ICMP and (port ^ wanted) & 1 and not isinstance(supply, Blocks):
             # RFC 4787 REQ-4: the other parity only where there is no port of the same one.
@@ -79,12 +82,17 @@ class Mirrored(Napt):
     taken = False
 
     def outbound(self, d: Datagram, now: float, realm: int = 0) -> None:
-        if self.taken or d.ports is None:
+        if self.taken or d.ports is None or d.protocol not in PROTOCOLS:
             super().outbound(d, now, realm)
             return
         remote = d.destination, 0 if d.protocol == ICMP else d.ports[1]
         answer = self.kernel.outbound(
-            d.protocol, realm, (d.source, d.ports[0]), remote, flags=_flags(d), later=bool(d.fragment & OFFSET)
+            d.protocol,
+            realm,
+            (d.source, d.ports[0]),
+            remote,
+            flags=_flags(d),
+            later=bool(d.fragment & OFFSET),
         )
         self.allocator.script = (answer.address, answer.port) if answer.verdict == "GO_ON" else None
         try:
@@ -96,7 +104,7 @@ class Mirrored(Napt):
         assert (d.source, d.ports[0]) == (answer.address, answer.port)
 
     def inbound(self, d: Datagram, now: float, *, hairpin: bool = False) -> int:
-        if self.taken or d.ports is None:
+        if self.taken or d.ports is None or d.protocol not in PROTOCOLS:
             return super().inbound(d, now, hairpin=hairpin)
         remote = d.source, 0 if d.protocol == ICMP else d.ports[0]
         answer = self.kernel.inbound(
@@ -141,23 +149,23 @@ class SessionPair:
         walks_every: float = 0.0,
     ) -> None:
         redirect = redirect or hook != TC
-        self.kernel = KernelSessions(service, limit=sessions, own_clock=True, logs=logs)
+        static = self._static(service)
+        self.kernel = KernelSessions(service, limit=sessions, own_clock=True, logs=logs, static=static)
         self.fast = ServiceProgram(service, hook, redirect=redirect, sessions=self.kernel)
         self.records: list[Any] = []
         log = (lambda _, record: self.records.append(record)) if logs else None
         limits = Limits(sessions=sessions, fragment_packets=50, fragment_octets=15_000, fragment_seconds=2.0)
-        self.core: Any = build_node(
-            service, rng=Random(7), decrement_ttl=redirect, limits=limits, log=log
-        )
-        assert service.pool is not None
-        allocator = Scripted(service.pool, Random(7), log=self.records.append if logs else None)
+        self.core: Any = build_node(service, rng=Random(7), decrement_ttl=redirect, limits=limits, log=log)
+        allocator = self._allocator(service, logs)
         self.napt = Mirrored(
             allocator,
             limit=sessions,
             endpoint_independent_filtering=service.filtering == "endpoint-independent",
+            static=static,
         )
         self.napt.kernel, self.allocator = self.kernel, allocator
         self.core._napt, self.core._allocator = self.napt, allocator
+        self._translated = TECHNIQUES[service.technique].carriage == "translation"
         self.hook, self.seen, self.events = hook, Counter[str](), Counter[str]()
         self._expired = 0
         self._walks_every, self._walk_due = walks_every, 0.0
@@ -168,6 +176,16 @@ class SessionPair:
             key = self.fast.layouts.struct(f"route{version}").pack(length=0, address=0)
             self.fast.maps[f"routes{version}"].update(key, hop)
         self.at(0.0)
+
+    def _static(self, service: Service) -> list[StaticBinding]:
+        return []
+
+    def _allocator(self, service: Service, logs: bool) -> Any:
+        assert service.pool is not None
+        return Scripted(service.pool, Random(7), log=self.records.append if logs else None)
+
+    def _source(self, data: bytes) -> tuple[int, int] | None:
+        return _source(data)
 
     def at(self, now: float) -> float:
         """Let time be so; from time to time what is over is ended, as the core does before every packet."""
@@ -185,7 +203,7 @@ class SessionPair:
         verdict, out = self._run(data) if runs else ("pass", b"")
         self.napt.taken = verdict != "pass"
         if self.napt.taken:
-            self.allocator.script = _source(out[14:])
+            self.allocator.script = self._source(out[14:])
         outputs, events = self.core.process(Packet(data), link, time)
         self.events.update(events)
         sent = [(kit.finished(packet), departure) for packet, departure in outputs]
@@ -214,7 +232,8 @@ class SessionPair:
             return
         assert verdict != "drop", told()
         assert len(sent) == 1, told()
-        assert comparable(out[14:]).hex() == comparable(sent[0][0]).hex(), told()
+        made, wanted = (comparable(d, translated=self._translated).hex() for d in (out[14:], sent[0][0]))
+        assert made == wanted, told()
         version = 4 if sent[0][1] is Link.NATIVE else 6
         assert out[12:14] == ETHERNET[version][12:]
         if verdict == "redirect":
@@ -251,12 +270,15 @@ def _source(data: bytes) -> tuple[int, int] | None:
     return int.from_bytes(data[12:16], "big"), int.from_bytes(data[at : at + 2], "big")
 
 
-def comparable(data: bytes) -> bytes:
-    """A packet without the Identification of one with DF=0 (two counters), whose checksums are right."""
+def comparable(data: bytes, *, translated: bool) -> bytes:
+    """A packet without the Identification that its node makes up, whose checksums are right.
+
+    A translator makes up all (RFC 7915 section 5.1), others those of packets without DF.
+    """
     start = 40 if data[0] >> 4 == 6 and data[6] == 4 else 0
     if data[start] >> 4 != 4:
         return data
     assert "header" not in kit.checksums(data[start:])
-    if data[start + 6] & 0x40:
+    if data[start + 6] & 0x40 and not translated:
         return data
     return data[: start + 4] + bytes(2) + data[start + 6 : start + 10] + bytes(2) + data[start + 12 :]

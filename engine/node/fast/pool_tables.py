@@ -5,23 +5,16 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from typing import Any
 
 from ...mapping.pool import PORTS, SEQUENTIAL, Addresses, Deterministic, Pool, PoolError
-from ...packet.ipv4 import ICMP, TCP, UDP
+from .free_ports import ALL_KINDS, BLOCKS, KINDS, element, packed_ports
 from .layout import Layouts
 from .libbpf import Map
 
-KINDS = {TCP: 0, UDP: 1, ICMP: 2}  # of ports: TCP_PORTS and so on in c/sessions.h
-_BLOCKS, _ALL_KINDS = 3, 4
-_SYSTEM_PORTS = 1024
-_WORD = 64
-_WORDS, _PER_SUMMARY = PORTS // _WORD, 64
-_EVEN = (1 << _WORD) // 3
 _LARGEST_POOL = 1 << 14  # addresses: 34 KB each
 _SMALLEST_BLOCK = 16
 _SECOND = 10**9
@@ -35,7 +28,9 @@ def pool_problem(pool: Pool | None) -> str:
     if len(pool.ipv4) > 16:
         return f"{len(pool.ipv4)} networks in the pool; the programs look through 16"
     if len(Addresses(pool.ipv4)) > _LARGEST_POOL:
-        return f"{len(Addresses(pool.ipv4))} addresses in the pool; the programs keep ports of {_LARGEST_POOL}"
+        return (
+            f"{len(Addresses(pool.ipv4))} addresses in the pool; the programs keep ports of {_LARGEST_POOL}"
+        )
     if pool.deterministic and pool.algorithm != SEQUENTIAL:
         return f"no program for deterministic ports by the algorithm {pool.algorithm}"
     if not pool.deterministic and 0 < pool.block_size < _SMALLEST_BLOCK:
@@ -135,13 +130,15 @@ class PoolTables:
         """Entries that maps need; those of sessions follow from their limit."""
         addresses = len(self._addresses)
         return {
-            "free_ports": addresses * _ALL_KINDS,
+            "free_ports": addresses * ALL_KINDS,
             "blocks": addresses * self._count if self._supply == "BLOCKS" else 1,
         }
 
     # What is taken already
 
-    def claim(self, protocol: int, realm: int, outside: int, port: int, *, sessions: int, static: bool) -> bool:
+    def claim(
+        self, protocol: int, realm: int, outside: int, port: int, *, sessions: int, static: bool
+    ) -> bool:
         """As PoolAllocator.claim(): False where it is not this realm's to have, or not free."""
         if outside not in self._addresses or not 0 < port < PORTS:
             return False
@@ -194,7 +191,7 @@ class PoolTables:
             if len(subscriber.blocks) >= self._most_blocks or address != subscriber.address:
                 return False
             block = self._blocks[index] = _Block(0, key)
-            self._mark(address, _BLOCKS, number)
+            self._mark(address, BLOCKS, number)
             subscriber.blocks.append(number + 1)
             subscriber.holders += 1
         if block.owner != key or not self._mark(address, KINDS[protocol], port):
@@ -203,7 +200,7 @@ class PoolTables:
         return True
 
     def _mark(self, address: int, kind: int, bit: int) -> bool:
-        taken = self._taken.setdefault(address * _ALL_KINDS + kind, set())
+        taken = self._taken.setdefault(address * ALL_KINDS + kind, set())
         if bit in taken:
             return False
         taken.add(bit)
@@ -221,56 +218,34 @@ class PoolTables:
                 **values, sessions=s.sessions, blocks=s.blocks
             )
         for index, b in self._blocks.items():
-            maps["blocks"][_number(index)] = block.pack(used=b.used, owner=b.owner)
+            maps["blocks"][element(index)] = block.pack(used=b.used, owner=b.owner)
 
     def _fill_ports(self, item: Map) -> None:
-        plain = [self._packed(self._bits(kind), kind) for kind in range(_ALL_KINDS)]
-        count = len(self._addresses) * _ALL_KINDS
+        plain = [packed_ports(self._layouts, self._bits(kind), kind) for kind in range(ALL_KINDS)]
+        count = len(self._addresses) * ALL_KINDS
         for start in range(0, count, _CHUNK):
             part = range(start, min(count, start + _CHUNK))
             values = b"".join(
-                self._packed(self._bits(n % _ALL_KINDS) & ~_mask(self._taken[n]), n % _ALL_KINDS)
+                packed_ports(self._layouts, self._bits(n % ALL_KINDS) & ~_mask(self._taken[n]), n % ALL_KINDS)
                 if n in self._taken
-                else plain[n % _ALL_KINDS]
+                else plain[n % ALL_KINDS]
                 for n in part
             )
-            item.update_all(b"".join(map(_number, part)), values)
+            item.update_all(b"".join(map(element, part)), values)
 
     def _bits(self, kind: int) -> int:
         """The ports that may be given, as ones; or the blocks."""
-        if kind == _BLOCKS:
+        if kind == BLOCKS:
             return (1 << self._count) - 1 if self._supply == "BLOCKS" else 0
         end = PORTS
-        if self._supply == "BLOCKS":
-            end = self.pool.first_port + self._count * self._size
-        elif self._arithmetic is not None and not self._dynamic:
+        if self._supply == "BLOCKS" or (self._arithmetic is not None and not self._dynamic):
             end = self.pool.first_port + self._count * self._size
         first = max(1, self.pool.first_port)
         return (1 << end) - (1 << first)
 
-    def _packed(self, bits: int, kind: int) -> bytes:
-        """Words, summaries and their number, as in struct ports."""
-        words = [bits >> n * _WORD & (1 << _WORD) - 1 for n in range(_WORDS)]
-        counted = bits if kind == _BLOCKS else bits >> _SYSTEM_PORTS
-        return self._layouts.struct("ports").pack(
-            word=words,
-            summary=[*_summary(words, _EVEN), *_summary(words, _EVEN << 1)],
-            left=counted.bit_count(),
-        )
-
-
-def _summary(words: Sequence[int], parity: int) -> Iterator[int]:
-    for start in range(0, len(words), _PER_SUMMARY):
-        yield sum(1 << n for n, word in enumerate(words[start : start + _PER_SUMMARY]) if word & parity)
-
 
 def _mask(bits: Iterable[int]) -> int:
     return sum(1 << bit for bit in bits)
-
-
-def _number(value: int) -> bytes:
-    """A key of an array."""
-    return value.to_bytes(4, sys.byteorder)
 
 
 def networks4(networks: Iterable[IPv4Network]) -> list[dict[str, int]]:

@@ -16,8 +16,10 @@ from ...mapping.rfc6052 import Embedding
 from ...techniques import TECHNIQUES
 from ...techniques.planes import resolved_side
 from ...techniques.service import B4_ADDRESS, EDGE, FORWARD, GATEWAY, Service
+from ..edge import napt_addresses
 from ..plane import PATHS
 from .compiled import old_decapsulation, read_object
+from .edge import customer_settings, is_port_set_edge, peers_only
 from .embedding import embedding, not_global, translation_problem
 from .layout import Layouts
 from .libbpf import Map, Object, Program, cpus
@@ -49,8 +51,11 @@ _MAPPINGS: Mapping[str, str] = MappingProxyType(
 _SEATS = frozenset(
     {
         ("rule", "encapsulation", GATEWAY),
+        ("rule", "encapsulation", EDGE),
         ("rule", "translation", GATEWAY),
+        ("rule", "translation", EDGE),
         ("binding", "encapsulation", GATEWAY),
+        ("binding", "encapsulation", EDGE),
         ("session", "encapsulation", GATEWAY),
         ("session", "encapsulation", EDGE),
         ("session", "translation", EDGE),
@@ -73,7 +78,8 @@ def problem(service: Service, hook: str) -> str:
         return f"its IPv4 side is in network namespace {service.namespace}: another kernel's hooks"
     if is_session_gateway(service):
         return pool_problem(service.pool)
-    return rule_problem(service.rules) or translation_problem(service)
+    owners = peers_only(service) if is_port_set_edge(service) else service
+    return rule_problem(owners.rules) or translation_problem(owners)
 
 
 def asks_routes(service: Service) -> bool:
@@ -82,8 +88,15 @@ def asks_routes(service: Service) -> bool:
 
 
 def is_session_gateway(service: Service) -> bool:
-    """Whether its program keeps sessions."""
+    """Whether it translates addresses for its subscribers."""
     return TECHNIQUES[service.technique].mapping == "session" and service.role == GATEWAY
+
+
+def needs_sessions(service: Service) -> bool:
+    """Whether its programs need tables that outlive them (sessions.py)."""
+    if is_port_set_edge(service):
+        return bool(napt_addresses(service.customer, service.inside))
+    return is_session_gateway(service)
 
 
 def _own_address(service: Service) -> int:
@@ -119,13 +132,13 @@ class ServiceProgram:
         """Loads it. Raises Unsupported or BpfError.
 
         `reuse`: maps that are there already. `like`: one of the same rules and bindings: its tables do.
-        `sessions`: the tables of a session gateway, which outlive the program.
+        `sessions`: the tables of who needs_sessions(), which outlive the program.
         `settings`: members of c/config.h.
         """
         reason = problem(service, hook)
         if reason:
             raise Unsupported(reason)
-        if is_session_gateway(service) and sessions is None:
+        if needs_sessions(service) and sessions is None:
             raise Unsupported("its sessions are in the core")
         self.service, self.hook, self.sessions = service, hook, sessions
         self.place = 0  # in a chain
@@ -153,7 +166,9 @@ class ServiceProgram:
         config = {**self._config(), "more_ends": self.has_ends, **settings}
         constants = {"CONFIG": config, "NOT_GLOBAL": not_global(self.layouts)}
         if self.sessions is not None:
-            constants |= {**self.sessions.constants, **gateway_constants(self.service)}
+            constants |= self.sessions.constants
+        if is_session_gateway(self.service):
+            constants |= gateway_constants(self.service)
         self.layouts.set_constants(self.object, constants)
         self._networks = NetworkEntries(self.layouts, self.service)
         self._filled = self._networks.of({})
@@ -168,6 +183,8 @@ class ServiceProgram:
     def _tables(self) -> dict[str, tuple[bytes, bytes]]:
         """Keys and values of each of TABLES."""
         service, entries = self.service, RuleEntries(self.layouts)
+        if is_port_set_edge(service):
+            service = peers_only(service)
         if service.bindings:
             return {**entries.of_bindings(service.bindings), "rules6": (b"", b"")}
         explicit = [rule for rule in service.rules if rule.explicit_psid_len]
@@ -180,6 +197,7 @@ class ServiceProgram:
 
     def _config(self) -> dict[str, Any]:
         service, row = self.service, TECHNIQUES[self.service.technique]
+        edge = customer_settings(service) if is_port_set_edge(service) else {}
         return {
             "mapping": self.layouts.enum("mapping")[_MAPPINGS[row.mapping]],
             "carriage": self.layouts.enum("carriage")[row.carriage.upper()],
@@ -198,6 +216,7 @@ class ServiceProgram:
             "inside": embedding(_own_prefix(service)),
             "plane": 0 if service.plane is None else service.plane.base,
             "resolved": resolved_side(service).base if row.mapping == "plane-rewrite" else 0,
+            **edge,
         }
 
     def set_routes(self, routes: Mapping[IPv4Network, bool]) -> None:
@@ -227,7 +246,8 @@ class ServiceProgram:
 
     @property
     def _name(self) -> str:
-        return "forward" if self.sessions is None else "forward_sessions"
+        translates = is_session_gateway(self.service) or is_port_set_edge(self.service)
+        return "forward_sessions" if translates else "forward"
 
     @property
     def maps(self) -> Mapping[str, Map]:

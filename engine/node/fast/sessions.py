@@ -19,6 +19,7 @@ from .compiled import read_object
 from .layout import Layouts
 from .libbpf import NOEXIST, Map, Object
 from .pool_tables import PoolTables, networks4
+from .port_set_tables import PortSetTables
 
 # What the programs of the hooks take over; `held` is only walked here.
 SHARED = (
@@ -60,14 +61,20 @@ class KernelSessions:
         logs: bool = False,
         own_clock: bool = False,
     ) -> None:
-        """Loads them; `own_clock`: time is what set_time() says. Raises Unsupported, ValueError or BpfError."""
-        assert service.pool is not None
+        """Loads them; `own_clock`: time is what set_time() says.
+
+        Raises Unsupported, ValueError or BpfError.
+        """
         self.object = Object(read_object("napt"), f"sessions of {service.name}")
         self.layouts = Layouts(self.object)
         self.verdicts = {number: name for name, number in self.layouts.enum("verdict").items()}
         self.states = {number: name for name, number in self.layouts.enum("session_state").items()}
         try:
-            self._tables = PoolTables(service.pool, self.layouts)
+            self._tables: PoolTables | PortSetTables = (
+                PortSetTables(service, self.layouts)
+                if service.pool is None
+                else PoolTables(service.pool, self.layouts)
+            )
             self._load(service, limit, list(static), logs, own_clock)
         except Exception:
             self.object.close()

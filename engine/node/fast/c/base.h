@@ -27,14 +27,14 @@ typedef struct {
 	__be64 part[2];
 } address6;
 
-/* What the context has as a number of 32 bits; the compiler must not copy it as one. */
-INLINE void *pointer(__u32 place)
-{
-	void *made = (void *)(long)place;
-
-	asm("" : "+r"(made));
-	return made;
-}
+/* A pointer that the context has as a number of 32 bits. The compiler is not told of the load: it would copy the
+ * number as one, or keep the member's address, and the verifier takes neither. */
+#define LOAD_POINTER(c, member)                                                                                  \
+	({                                                                                                       \
+		void *loaded;                                                                                    \
+		asm volatile("%0 = *(u32 *)(%1 + %2)" : "=r"(loaded) : "r"(c), "i"(offsetof(context, member))); \
+		loaded;                                                                                          \
+	})
 
 enum { L2 = sizeof(struct ethhdr), HEADER4 = sizeof(struct iphdr), HEADER6 = sizeof(struct ipv6hdr) };
 enum { ICMP = 1, IPV4 = 4, TCP = 6, UDP = 17, ICMPV6 = 58 };

@@ -6,6 +6,7 @@
 
 #include "config.h"
 #include "counters.h"
+#include "ident.h"
 #include "packet.h"
 
 INLINE void write_ethernet(struct ethhdr *eth, const struct next_hop *hop, __be16 protocol)
@@ -26,25 +27,6 @@ INLINE void write6(struct ipv6hdr *ip6, __u8 traffic_class, __u16 payload, __u8 
 	ip6->hop_limit = hops;
 	__builtin_memcpy(&ip6->saddr, source, sizeof(*source));
 	__builtin_memcpy(&ip6->daddr, destination, sizeof(*destination));
-}
-
-/* Identifications of IPv4 packets that may be cut (RFC 6864 section 4.3): per CPU, in turn. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, __u32);
-} identifications SEC(".maps");
-
-INLINE __be16 next_identification(__u32 packets)
-{
-	__u32 zero = 0, *last = bpf_map_lookup_elem(&identifications, &zero);
-
-	if (!last)
-		return 0;
-	*last += packets;
-	/* The CPUs begin far apart. */
-	return bpf_htons(*last - packets + (bpf_get_smp_processor_id() << 12));
 }
 
 /* RFC 4459 section 3.2: the sender of a SYN learns what fits. */

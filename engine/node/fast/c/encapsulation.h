@@ -69,19 +69,21 @@ INLINE void edit4(context *c, __u32 offset, const struct packet4 *p, const struc
 		rewrite_transport(c, offset + HEADER4, p, to, p->protocol == ICMP ? 0 : addresses);
 }
 
-/* Senders that share an address have one Identification after the other, where it matters. */
-INLINE void renumber(context *c, __u32 offset, const struct packet4 *p)
+INLINE void set_ident(struct iphdr *ip, __be16 ident)
 {
-	struct iphdr *ip = at(c, offset, HEADER4);
-	__be16 ident;
-
-	if (CONFIG.mapping != BY_SESSION || CONFIG.role != GATEWAY || !ip)
-		return;
-	if ((p->fragment & bpf_htons(DF)) || segment_size(c))
-		return;
-	ident = next_identification(1);
 	ip->check = changed(ip->check, change(ip->id, ident));
 	ip->id = ident;
+}
+
+/* Senders that share an address have one Identification after the other, where it matters: those behind a gateway
+ * on its way out, those who have parts of one port space on theirs into the domain. */
+INLINE void renumber(context *c, __u32 offset, const struct packet4 *p, enum role role)
+{
+	bool shares = role == EDGE ? CONFIG.customer.psid_length : CONFIG.mapping == BY_SESSION;
+	struct iphdr *ip = at(c, offset, HEADER4);
+
+	if (CONFIG.role == role && shares && ip && !(p->fragment & bpf_htons(DF)) && !segment_size(c))
+		set_ident(ip, role == EDGE ? own_identification() : next_identification(1));
 }
 
 /* Into the domain. `to`: the ends that the packet gets, &p->ends where they stay. */
@@ -109,6 +111,7 @@ INLINE int encapsulate(context *c, const struct packet4 *p, const struct ends *t
 		return punt_driver;
 	write_ethernet(eth, &hop, bpf_htons(ETH_P_IPV6));
 	write6(ip6, p->tos, p->total, IPV4, HOP_LIMIT, &outer->source, &outer->destination);
+	renumber(c, L2 + HEADER6, p, EDGE);
 	edit4(c, L2 + HEADER6, p, to, p->tos, hop.device ? 1 : 0);
 	clamp(c, L2 + HEADER6 + HEADER4, p);
 	*action = leave(c, &hop);
@@ -138,7 +141,7 @@ INLINE int decapsulate(context *c, const struct packet4 *p, const struct ends *t
 	if ((void *)(eth + 1) > data_end(c))
 		return punt_driver;
 	write_ethernet(eth, &hop, bpf_htons(ETH_P_IP));
-	renumber(c, L2, p);
+	renumber(c, L2, p, GATEWAY);
 	edit4(c, L2, p, to, tos, hop.device ? 1 : 0);
 	clamp(c, L2 + HEADER4, p);
 	*action = leave(c, &hop);
@@ -174,11 +177,36 @@ INLINE int turn(context *c, const struct packet4 *p, const struct ends *to, cons
 		return punt_driver;
 	write_ethernet(eth, &hop, bpf_htons(ETH_P_IPV6));
 	write6(ip6, tos, p->total, IPV4, HOP_LIMIT, &onward->source, &onward->destination);
-	renumber(c, L2 + HEADER6, p);
+	renumber(c, L2 + HEADER6, p, GATEWAY);
 	edit4(c, L2 + HEADER6, p, to, tos, hop.device ? 1 : 0);
 	clamp(c, L2 + HEADER6 + HEADER4, p);
 	count(hairpinned, L2 + HEADER6 + p->total);
 	count(encapsulated, 0);
 	*action = leave(c, &hop);
 	return decapsulated;
+}
+
+/* From one inside host to another, who sees its outside address: in place. */
+INLINE int turn4(context *c, const struct packet4 *p, const struct ends *to, int *action)
+{
+	struct next_hop hop;
+	struct ethhdr *eth;
+	int verdict;
+
+	verdict = hop4(c, to->destination, &hop);
+	if (verdict)
+		return verdict;
+	if (hop.device && p->wire > hop.mtu)
+		return punt_too_big;
+	if (trim(c, L2 + p->total))
+		return punt_driver;
+	eth = data(c);
+	if ((void *)(eth + 1) > data_end(c))
+		return punt_driver;
+	write_ethernet(eth, &hop, bpf_htons(ETH_P_IP));
+	renumber(c, L2, p, EDGE);
+	edit4(c, L2, p, to, p->tos, hop.device ? 1 : 0);
+	clamp(c, L2 + HEADER4, p);
+	*action = leave(c, &hop);
+	return hairpinned;
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "clat.h"
+#include "edge.h"
 #include "gateway.h"
 #include "plain_edge.h"
 #include "plane.h"
@@ -38,25 +39,17 @@ INLINE bool is_own(context *c)
 	return same6(&destination, &own) || (CONFIG.more_ends && bpf_map_lookup_elem(&ends, &destination));
 }
 
-/* The context under another name for the compiler: it must not share addresses of members between the seats, as
- * the verifier takes no pointers into the context. */
-INLINE context *again(context *c)
-{
-	asm volatile("" : "+r"(c));
-	return c;
-}
-
 INLINE int from_native(context *c, int *action)
 {
 	switch (CONFIG.mapping) {
 	case BY_RULE:
 	case BY_BINDING:
-		return gateway_from_native(again(c), action);
+		return gateway_from_native(c, action);
 	case BY_SESSION:
-		return CONFIG.carriage == TRANSLATION ? clat_from_native(again(c), action) :
-							b4_from_native(again(c), action);
+		return CONFIG.carriage == TRANSLATION ? clat_from_native(c, action) :
+							b4_from_native(c, action);
 	case BY_PLANE:
-		return plane_from_native(again(c), action);
+		return plane_from_native(c, action);
 	default:
 		return FOREIGN;
 	}
@@ -68,16 +61,16 @@ INLINE int from_domain(context *c, int *action)
 	case BY_RULE:
 	case BY_BINDING:
 		if (CONFIG.carriage == TRANSLATION)
-			return gateway_from_domain(again(c), action);
-		return is_own(c) ? gateway_from_softwire(again(c), action) : FOREIGN;
+			return gateway_from_domain(c, action);
+		return is_own(c) ? gateway_from_softwire(c, action) : FOREIGN;
 	case BY_SESSION:
 		if (CONFIG.carriage == TRANSLATION)
-			return clat_from_domain(again(c), action);
-		return is_own(c) ? b4_from_softwire(again(c), action) : FOREIGN;
+			return clat_from_domain(c, action);
+		return is_own(c) ? b4_from_softwire(c, action) : FOREIGN;
 	case BY_PLANE:
-		return plane_from_softwire(again(c), action);
+		return plane_from_softwire(c, action);
 	case BY_REWRITE:
-		return rewrite_prefixes(again(c), action);
+		return rewrite_prefixes(c, action);
 	default:
 		return FOREIGN;
 	}
@@ -86,12 +79,16 @@ INLINE int from_domain(context *c, int *action)
 /* Seats that keep sessions: a program of their own, as the stack has no room for all seats and a NAPT. */
 INLINE int translate_native(context *c, int *action)
 {
-	return session_gateway_from_native(again(c), action);
+	return CONFIG.role == EDGE ? edge_from_native(c, action) : session_gateway_from_native(c, action);
 }
 
 INLINE int translate_domain(context *c, int *action)
 {
-	return is_own(c) ? session_gateway_from_softwire(again(c), action) : FOREIGN;
+	if (CONFIG.role == EDGE && CONFIG.carriage == TRANSLATION)
+		return edge_from_domain(c, action);
+	if (!is_own(c))
+		return FOREIGN;
+	return CONFIG.role == EDGE ? edge_from_softwire(c, action) : session_gateway_from_softwire(c, action);
 }
 
 INLINE int dispatch(context *c, bool translates, int *action)

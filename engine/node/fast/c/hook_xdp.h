@@ -16,17 +16,17 @@ typedef struct xdp_md context;
 
 INLINE void *data(context *c)
 {
-	return pointer(c->data);
+	return LOAD_POINTER(c, data);
 }
 
 INLINE void *data_end(context *c)
 {
-	return pointer(c->data_end);
+	return LOAD_POINTER(c, data_end);
 }
 
 INLINE __u32 length(context *c)
 {
-	return c->data_end - c->data;
+	return data_end(c) - data(c);
 }
 
 INLINE __u32 segment_size(context *c)

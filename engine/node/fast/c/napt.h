@@ -392,7 +392,6 @@ INLINE void ask_for(struct flow *f, const struct packet4 *p, __be32 remote, __be
 	f->remote_port = p->protocol == ICMP ? 0 : remote_port;
 	f->flags = p->flags;
 	f->later = 0;
-	f->hairpin = 0;
 	f->now = napt_now();
 }
 
@@ -436,13 +435,14 @@ __noinline int outbound_slowly(const struct packet4 *p, const address6 *realm, s
 		return punt_driver;
 	room->flow.inside = inside_of(p, realm);
 	ask_for(&room->flow, p, p->ends.destination, p->ends.destination_port);
+	room->flow.hairpin = 0;
 	verdict = napt_from_inside(&room->flow);
 	if (!verdict)
 		set_source(p, to, &room->flow.outside);
 	return verdict;
 }
 
-__noinline int inbound_slowly(const struct packet4 *p, address6 *realm, struct ends *to)
+__noinline int inbound_slowly(const struct packet4 *p, address6 *realm, struct ends *to, bool hairpin)
 {
 	struct scratch *room = scratch();
 	int verdict;
@@ -451,6 +451,7 @@ __noinline int inbound_slowly(const struct packet4 *p, address6 *realm, struct e
 		return punt_driver;
 	room->flow.outside = outside_of(p);
 	ask_for(&room->flow, p, p->ends.source, p->ends.source_port);
+	room->flow.hairpin = hairpin;
 	verdict = napt_from_outside(&room->flow);
 	if (!verdict) {
 		*realm = room->flow.inside.realm;
@@ -487,8 +488,8 @@ INLINE int napt_outbound(const struct packet4 *p, const address6 *realm, struct 
 	return GO_ON;
 }
 
-/* A packet from outside, and whose it is. */
-INLINE int napt_inbound(const struct packet4 *p, address6 *realm, struct ends *to)
+/* A packet from outside, and whose it is. `hairpin`: it came from inside, and may open what others may not. */
+INLINE int napt_inbound(const struct packet4 *p, address6 *realm, struct ends *to, bool hairpin)
 {
 	struct outside key = outside_of(p);
 	struct binding *binding = bpf_map_lookup_elem(&napt_bindings, &key);
@@ -496,7 +497,7 @@ INLINE int napt_inbound(const struct packet4 *p, address6 *realm, struct ends *t
 	*to = p->ends;
 	if (UNLIKELY(!binding || (p->protocol == ICMP && p->flags == ECHO_REQUEST) ||
 		     !is_known(&binding->session, p, p->ends.source, p->ends.source_port)))
-		return inbound_slowly(p, realm, to);
+		return inbound_slowly(p, realm, to, hairpin);
 	*realm = binding->inside.realm;
 	set_destination(p, to, &binding->inside);
 	return GO_ON;

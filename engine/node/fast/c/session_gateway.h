@@ -58,7 +58,7 @@ INLINE int session_gateway_from_native(context *c, int *action)
 	/* Before a session is refreshed or made for a packet that cannot go. */
 	if (p.wire + HEADER6 > CONFIG.ipv6_mtu)
 		return punt_too_big;
-	verdict = napt_inbound(&p, &outer.destination, &to);
+	verdict = napt_inbound(&p, &outer.destination, &to, false);
 	if (verdict)
 		return verdict;
 	outer.source = read6(&CONFIG.gateway);
@@ -98,7 +98,7 @@ INLINE int session_gateway_from_softwire(context *c, int *action)
 	verdict = napt_outbound(&p, &outer.source, &room->seen.ends);
 	if (verdict)
 		return verdict;
-	verdict = napt_inbound(&room->seen, &onward.destination, &to);
+	verdict = napt_inbound(&room->seen, &onward.destination, &to, true);
 	if (verdict)
 		return verdict;
 	onward.source = gateway;
