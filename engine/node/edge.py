@@ -39,11 +39,7 @@ class Edge(NaptNode):
         """
         customer = service.customer
         addresses = napt_addresses(customer, service.inside)
-        outside = addresses[0] if addresses else 0
-        static = [
-            StaticBinding(NUMBERS[f.protocol], f.outside_port, int(f.inside_address), f.inside_port, outside)
-            for f in service.port_forwards
-        ]
+        static = static_bindings(service)
         check_forwards(static, addresses, customer.ports)
         place, own, peers = internet(service), own_place(service, customer), service.peer_table()
         super().apply(service)
@@ -270,6 +266,16 @@ class Edge(NaptNode):
     def _is_plain(self, address: int) -> bool:
         """An own address that a host inside has: no NAPT (prefix and full address, RFC 7597 s5.2)."""
         return not self.customer.ports.shared and self._owns(address) and self._is_inside(address)
+
+
+def static_bindings(service: Service) -> list[StaticBinding]:
+    """Port forwards of an edge, all at its first address. Raises MapRuleError where it has none."""
+    addresses = napt_addresses(service.customer, service.inside)
+    outside = addresses[0] if addresses else 0
+    return [
+        StaticBinding(NUMBERS[f.protocol], f.outside_port, int(f.inside_address), f.inside_port, outside)
+        for f in service.port_forwards
+    ]
 
 
 def napt_addresses(customer: Customer, inside: Sequence[IPv4Network]) -> range:

@@ -217,6 +217,12 @@ class Program:
         _checked(library().bpf_prog_test_run_opts(self.descriptor, ctypes.byref(options)), self.name)
         return options.retval, out.raw[: options.data_size_out], options.duration
 
+    def call(self, context: bytearray) -> int:
+        """One run of a program of type syscall, which may change its context. Raises BpfError."""
+        options = _TestRun(sz=ctypes.sizeof(_TestRun), ctx_in=_pointer(context), ctx_size_in=len(context))
+        _checked(library().bpf_prog_test_run_opts(self.descriptor, ctypes.byref(options)), self.name)
+        return int(options.retval)
+
 
 class Object:
     """A file of programs and maps: set constants and sizes, then load()."""

@@ -16,12 +16,16 @@ from ...mapping.rfc6052 import Embedding
 from ...techniques import TECHNIQUES
 from ...techniques.planes import resolved_side
 from ...techniques.service import B4_ADDRESS, EDGE, FORWARD, GATEWAY, Service
+from ..edge import napt_addresses
 from ..plane import PATHS
 from .compiled import old_decapsulation, read_object
+from .edge import customer_settings, is_port_set_edge, peers_only
 from .embedding import embedding, not_global, translation_problem
 from .layout import Layouts
 from .libbpf import Map, Object, Program, cpus
 from .networks import NetworkEntries
+from .pool_tables import pool_problem
+from .sessions import SHARED, KernelSessions, gateway_constants
 from .tables import RuleEntries, Unsupported, fill, joined, rule_problem
 
 TC, XDP = "tc", "xdp"
@@ -47,8 +51,12 @@ _MAPPINGS: Mapping[str, str] = MappingProxyType(
 _SEATS = frozenset(
     {
         ("rule", "encapsulation", GATEWAY),
+        ("rule", "encapsulation", EDGE),
         ("rule", "translation", GATEWAY),
+        ("rule", "translation", EDGE),
         ("binding", "encapsulation", GATEWAY),
+        ("binding", "encapsulation", EDGE),
+        ("session", "encapsulation", GATEWAY),
         ("session", "encapsulation", EDGE),
         ("session", "translation", EDGE),
         ("plane", "encapsulation", GATEWAY),
@@ -68,12 +76,27 @@ def problem(service: Service, hook: str) -> str:
         return f"no program for {service.technique} as {service.role}"
     if service.namespace:
         return f"its IPv4 side is in network namespace {service.namespace}: another kernel's hooks"
-    return rule_problem(service.rules) or translation_problem(service)
+    if is_session_gateway(service):
+        return pool_problem(service.pool)
+    owners = peers_only(service) if is_port_set_edge(service) else service
+    return rule_problem(owners.rules) or translation_problem(owners)
 
 
 def asks_routes(service: Service) -> bool:
     """Whether its programs have to know the kernel's IPv4 routes (set_routes)."""
     return service.role == EDGE or TECHNIQUES[service.technique].mapping.startswith("plane")
+
+
+def is_session_gateway(service: Service) -> bool:
+    """Whether it translates addresses for its subscribers."""
+    return TECHNIQUES[service.technique].mapping == "session" and service.role == GATEWAY
+
+
+def needs_sessions(service: Service) -> bool:
+    """Whether its programs need tables that outlive them (sessions.py)."""
+    if is_port_set_edge(service):
+        return bool(napt_addresses(service.customer, service.inside))
+    return is_session_gateway(service)
 
 
 def _own_address(service: Service) -> int:
@@ -103,17 +126,21 @@ class ServiceProgram:
         *,
         reuse: Mapping[str, Map] = MappingProxyType({}),
         like: ServiceProgram | None = None,
+        sessions: KernelSessions | None = None,
         **settings: Any,
     ) -> None:
         """Loads it. Raises Unsupported or BpfError.
 
         `reuse`: maps that are there already. `like`: one of the same rules and bindings: its tables do.
+        `sessions`: the tables of who needs_sessions(), which outlive the program.
         `settings`: members of c/config.h.
         """
         reason = problem(service, hook)
         if reason:
             raise Unsupported(reason)
-        self.service, self.hook = service, hook
+        if needs_sessions(service) and sessions is None:
+            raise Unsupported("its sessions are in the core")
+        self.service, self.hook, self.sessions = service, hook, sessions
         self.place = 0  # in a chain
         self.object = Object(read_object(hook), f"{hook} {service.name}")
         self.layouts = Layouts(self.object)
@@ -131,16 +158,23 @@ class ServiceProgram:
         self.has_ends: bool = bool(tables["ends"][0]) if like is None else like.has_ends
         for name, (keys, _) in tables.items():
             self.object.resize(name, len(keys) // self.object.key_size(name))
+        if self.sessions is not None:
+            reuse |= {name: self.sessions.maps[name] for name in SHARED}
         for name, item in reuse.items():
             if self.object.has(name):
                 self.object.reuse(name, item)
         config = {**self._config(), "more_ends": self.has_ends, **settings}
         constants = {"CONFIG": config, "NOT_GLOBAL": not_global(self.layouts)}
+        if self.sessions is not None:
+            constants |= self.sessions.constants
+        if is_session_gateway(self.service):
+            constants |= gateway_constants(self.service)
         self.layouts.set_constants(self.object, constants)
         self._networks = NetworkEntries(self.layouts, self.service)
         self._filled = self._networks.of({})
         self.object.resize("networks", len(self._filled) + _ROUTES)
         self.object.resize("paths", PATHS)
+        self.object.only([self._name])
         self.object.load()
         for name, (keys, values) in tables.items():
             self.maps[name].update_all(keys, values)
@@ -149,6 +183,8 @@ class ServiceProgram:
     def _tables(self) -> dict[str, tuple[bytes, bytes]]:
         """Keys and values of each of TABLES."""
         service, entries = self.service, RuleEntries(self.layouts)
+        if is_port_set_edge(service):
+            service = peers_only(service)
         if service.bindings:
             return {**entries.of_bindings(service.bindings), "rules6": (b"", b"")}
         explicit = [rule for rule in service.rules if rule.explicit_psid_len]
@@ -161,6 +197,7 @@ class ServiceProgram:
 
     def _config(self) -> dict[str, Any]:
         service, row = self.service, TECHNIQUES[self.service.technique]
+        edge = customer_settings(service) if is_port_set_edge(service) else {}
         return {
             "mapping": self.layouts.enum("mapping")[_MAPPINGS[row.mapping]],
             "carriage": self.layouts.enum("carriage")[row.carriage.upper()],
@@ -179,6 +216,7 @@ class ServiceProgram:
             "inside": embedding(_own_prefix(service)),
             "plane": 0 if service.plane is None else service.plane.base,
             "resolved": resolved_side(service).base if row.mapping == "plane-rewrite" else 0,
+            **edge,
         }
 
     def set_routes(self, routes: Mapping[IPv4Network, bool]) -> None:
@@ -204,7 +242,12 @@ class ServiceProgram:
     @property
     def program(self) -> Program:
         """What is attached."""
-        return self.object.programs["forward"]
+        return self.object.programs[self._name]
+
+    @property
+    def _name(self) -> str:
+        translates = is_session_gateway(self.service) or is_port_set_edge(self.service)
+        return "forward_sessions" if translates else "forward"
 
     @property
     def maps(self) -> Mapping[str, Map]:

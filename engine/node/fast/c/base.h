@@ -27,17 +27,18 @@ typedef struct {
 	__be64 part[2];
 } address6;
 
-/* What the context has as a number of 32 bits; the compiler must not copy it as one. */
-INLINE void *pointer(__u32 place)
-{
-	void *made = (void *)(long)place;
-
-	asm("" : "+r"(made));
-	return made;
-}
+/* A pointer that the context has as a number of 32 bits. The compiler is not told of the load: it would copy the
+ * number as one, or keep the member's address, and the verifier takes neither. */
+#define LOAD_POINTER(c, member)                                                                                  \
+	({                                                                                                       \
+		void *loaded;                                                                                    \
+		asm volatile("%0 = *(u32 *)(%1 + %2)" : "=r"(loaded) : "r"(c), "i"(offsetof(context, member))); \
+		loaded;                                                                                          \
+	})
 
 enum { L2 = sizeof(struct ethhdr), HEADER4 = sizeof(struct iphdr), HEADER6 = sizeof(struct ipv6hdr) };
 enum { ICMP = 1, IPV4 = 4, TCP = 6, UDP = 17, ICMPV6 = 58 };
+enum { ECHO_REPLY = 0, ECHO_REQUEST = 8 };	/* of ICMP */
 enum { DF = 0x4000, MF = 0x2000, OFFSET = 0x1fff };
 
 /* What became of a packet: names of counters, the same as in the core (reasons.py).
@@ -69,8 +70,18 @@ enum verdict {
 	punt_hairpin,
 	punt_congestion,
 	punt_no_session,
+	punt_tcp_no_session,
+	punt_unsolicited,
+	punt_filtered,
+	punt_expired,		/* the session's time is over; the core ends it first */
+	punt_raced,		/* another CPU does the same just now */
 	punt_session_limit,
+	punt_session_quota,
+	punt_session_rate,
+	punt_quota,
 	punt_ports_exhausted,
+	punt_no_subscriber,
+	punt_log_full,
 	punt_no_checksum,
 	punt_no_route,		/* XDP: neither a next hop in the cache nor one in the FIB */
 	punt_not_linear,
@@ -78,6 +89,8 @@ enum verdict {
 	punt_limited,		/* dropped: more than the core is to be asked */
 	VERDICTS
 };
+
+const volatile enum verdict LAST_VERDICT = VERDICTS;	/* so that Python finds their names */
 
 INLINE bool same6(const address6 *a, const address6 *b)
 {

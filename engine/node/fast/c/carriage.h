@@ -6,6 +6,7 @@
 
 #include "config.h"
 #include "counters.h"
+#include "ident.h"
 #include "packet.h"
 
 INLINE void write_ethernet(struct ethhdr *eth, const struct next_hop *hop, __be16 protocol)

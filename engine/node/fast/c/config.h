@@ -19,6 +19,15 @@ struct embedding {
 	__u8 pad[6];
 };
 
+/* What an edge with a port set has. */
+struct customer {
+	__be32 ipv4;
+	__be32 mask;		/* of its addresses */
+	__u16 psid;
+	__u8 psid_offset;
+	__u8 psid_length;	/* 0: all ports */
+};
+
 struct config {
 	enum mapping mapping;
 	enum carriage carriage;
@@ -35,6 +44,8 @@ struct config {
 	__u16 mss_clamp;	/* 0: off */
 	__u16 cut_to;		/* translation: octets that IPv6 packets made of IPv4 packets without DF may have */
 	__u8 keep_no_checksum;	/* translation: of UDP */
+	__u8 mesh;		/* edge: `rules` are those of its peers */
+	struct customer customer;
 	address6 gateway;	/* of the service */
 	address6 own;		/* edge: its own tunnel address */
 	struct embedding outside;	/* translation: where the Internet is (DMR, prefix of a PLAT or NAT64) */

@@ -18,8 +18,6 @@ struct {
 	__type(value, struct counter);
 } counters SEC(".maps");
 
-const volatile enum verdict LAST_VERDICT = VERDICTS;	/* so that Python finds their names */
-
 /* Punts: what one CPU may hand to the core, as a bucket of tokens. */
 struct bucket {
 	__u64 filled;		/* ns of the monotonic clock */

@@ -31,12 +31,12 @@ INLINE int read_outer(context *c, struct outer *outer, struct packet4 *p)
 	return read4(c, L2 + HEADER6, payload, p);
 }
 
-/* What the tunnel's mark does to the inner one (RFC 6040 section 4.2); a B4 takes the DSCP of the outer header
- * (RFC 6333 section 7.1). */
+/* What the tunnel's mark does to the inner one (RFC 6040 section 4.2); both ends of DS-Lite take the DSCP of the
+ * outer header (RFC 6333 section 7.1). */
 INLINE int inner_tos(const struct outer *outer, __u8 tos)
 {
 	__u8 mark = outer->traffic_class & 3, inner = tos & 3;
-	__u8 from = CONFIG.mapping == BY_SESSION && CONFIG.role == EDGE ? outer->traffic_class : tos;
+	__u8 from = CONFIG.mapping == BY_SESSION ? outer->traffic_class : tos;
 
 	if ((mark == 3 && inner != 3) || (mark == 1 && inner == 2))
 		inner = mark;
@@ -69,6 +69,23 @@ INLINE void edit4(context *c, __u32 offset, const struct packet4 *p, const struc
 		rewrite_transport(c, offset + HEADER4, p, to, p->protocol == ICMP ? 0 : addresses);
 }
 
+INLINE void set_ident(struct iphdr *ip, __be16 ident)
+{
+	ip->check = changed(ip->check, change(ip->id, ident));
+	ip->id = ident;
+}
+
+/* Senders that share an address have one Identification after the other, where it matters: those behind a gateway
+ * on its way out, those who have parts of one port space on theirs into the domain. */
+INLINE void renumber(context *c, __u32 offset, const struct packet4 *p, enum role role)
+{
+	bool shares = role == EDGE ? CONFIG.customer.psid_length : CONFIG.mapping == BY_SESSION;
+	struct iphdr *ip = at(c, offset, HEADER4);
+
+	if (CONFIG.role == role && shares && ip && !(p->fragment & bpf_htons(DF)) && !segment_size(c))
+		set_ident(ip, role == EDGE ? own_identification() : next_identification(1));
+}
+
 /* Into the domain. `to`: the ends that the packet gets, &p->ends where they stay. */
 INLINE int encapsulate(context *c, const struct packet4 *p, const struct ends *to, const struct outer *outer,
 		       int *action)
@@ -94,6 +111,7 @@ INLINE int encapsulate(context *c, const struct packet4 *p, const struct ends *t
 		return punt_driver;
 	write_ethernet(eth, &hop, bpf_htons(ETH_P_IPV6));
 	write6(ip6, p->tos, p->total, IPV4, HOP_LIMIT, &outer->source, &outer->destination);
+	renumber(c, L2 + HEADER6, p, EDGE);
 	edit4(c, L2 + HEADER6, p, to, p->tos, hop.device ? 1 : 0);
 	clamp(c, L2 + HEADER6 + HEADER4, p);
 	*action = leave(c, &hop);
@@ -123,6 +141,7 @@ INLINE int decapsulate(context *c, const struct packet4 *p, const struct ends *t
 	if ((void *)(eth + 1) > data_end(c))
 		return punt_driver;
 	write_ethernet(eth, &hop, bpf_htons(ETH_P_IP));
+	renumber(c, L2, p, GATEWAY);
 	edit4(c, L2, p, to, tos, hop.device ? 1 : 0);
 	clamp(c, L2 + HEADER4, p);
 	*action = leave(c, &hop);
@@ -158,10 +177,36 @@ INLINE int turn(context *c, const struct packet4 *p, const struct ends *to, cons
 		return punt_driver;
 	write_ethernet(eth, &hop, bpf_htons(ETH_P_IPV6));
 	write6(ip6, tos, p->total, IPV4, HOP_LIMIT, &onward->source, &onward->destination);
+	renumber(c, L2 + HEADER6, p, GATEWAY);
 	edit4(c, L2 + HEADER6, p, to, tos, hop.device ? 1 : 0);
 	clamp(c, L2 + HEADER6 + HEADER4, p);
 	count(hairpinned, L2 + HEADER6 + p->total);
 	count(encapsulated, 0);
 	*action = leave(c, &hop);
 	return decapsulated;
+}
+
+/* From one inside host to another, who sees its outside address: in place. */
+INLINE int turn4(context *c, const struct packet4 *p, const struct ends *to, int *action)
+{
+	struct next_hop hop;
+	struct ethhdr *eth;
+	int verdict;
+
+	verdict = hop4(c, to->destination, &hop);
+	if (verdict)
+		return verdict;
+	if (hop.device && p->wire > hop.mtu)
+		return punt_too_big;
+	if (trim(c, L2 + p->total))
+		return punt_driver;
+	eth = data(c);
+	if ((void *)(eth + 1) > data_end(c))
+		return punt_driver;
+	write_ethernet(eth, &hop, bpf_htons(ETH_P_IP));
+	renumber(c, L2, p, EDGE);
+	edit4(c, L2, p, to, p->tos, hop.device ? 1 : 0);
+	clamp(c, L2 + HEADER4, p);
+	*action = leave(c, &hop);
+	return hairpinned;
 }

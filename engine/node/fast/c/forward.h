@@ -1,13 +1,15 @@
 /* Copyright: (c) 2026, ipv4aas.fleet contributors
  * SPDX-License-Identifier: GPL-3.0-or-later
- * The one program of a hook: whose packet it is, its way, and what is counted.
+ * The programs of a hook: whose packet it is, its way, and what is counted.
  */
 #pragma once
 
 #include "clat.h"
+#include "edge.h"
 #include "gateway.h"
 #include "plain_edge.h"
 #include "plane.h"
+#include "session_gateway.h"
 
 /* Programs of the node's services, one behind the other. */
 struct {
@@ -37,25 +39,17 @@ INLINE bool is_own(context *c)
 	return same6(&destination, &own) || (CONFIG.more_ends && bpf_map_lookup_elem(&ends, &destination));
 }
 
-/* The context under another name for the compiler: it must not share addresses of members between the seats, as
- * the verifier takes no pointers into the context. */
-INLINE context *again(context *c)
-{
-	asm volatile("" : "+r"(c));
-	return c;
-}
-
 INLINE int from_native(context *c, int *action)
 {
 	switch (CONFIG.mapping) {
 	case BY_RULE:
 	case BY_BINDING:
-		return gateway_from_native(again(c), action);
+		return gateway_from_native(c, action);
 	case BY_SESSION:
-		return CONFIG.carriage == TRANSLATION ? clat_from_native(again(c), action) :
-							b4_from_native(again(c), action);
+		return CONFIG.carriage == TRANSLATION ? clat_from_native(c, action) :
+							b4_from_native(c, action);
 	case BY_PLANE:
-		return plane_from_native(again(c), action);
+		return plane_from_native(c, action);
 	default:
 		return FOREIGN;
 	}
@@ -67,41 +61,56 @@ INLINE int from_domain(context *c, int *action)
 	case BY_RULE:
 	case BY_BINDING:
 		if (CONFIG.carriage == TRANSLATION)
-			return gateway_from_domain(again(c), action);
-		return is_own(c) ? gateway_from_softwire(again(c), action) : FOREIGN;
+			return gateway_from_domain(c, action);
+		return is_own(c) ? gateway_from_softwire(c, action) : FOREIGN;
 	case BY_SESSION:
 		if (CONFIG.carriage == TRANSLATION)
-			return clat_from_domain(again(c), action);
-		return is_own(c) ? b4_from_softwire(again(c), action) : FOREIGN;
+			return clat_from_domain(c, action);
+		return is_own(c) ? b4_from_softwire(c, action) : FOREIGN;
 	case BY_PLANE:
-		return plane_from_softwire(again(c), action);
+		return plane_from_softwire(c, action);
 	case BY_REWRITE:
-		return rewrite_prefixes(again(c), action);
+		return rewrite_prefixes(c, action);
 	default:
 		return FOREIGN;
 	}
 }
 
-INLINE int dispatch(context *c, int *action)
+/* Seats that keep sessions: a program of their own, as the stack has no room for all seats and a NAPT. */
+INLINE int translate_native(context *c, int *action)
+{
+	return CONFIG.role == EDGE ? edge_from_native(c, action) : session_gateway_from_native(c, action);
+}
+
+INLINE int translate_domain(context *c, int *action)
+{
+	if (CONFIG.role == EDGE && CONFIG.carriage == TRANSLATION)
+		return edge_from_domain(c, action);
+	if (!is_own(c))
+		return FOREIGN;
+	return CONFIG.role == EDGE ? edge_from_softwire(c, action) : session_gateway_from_softwire(c, action);
+}
+
+INLINE int dispatch(context *c, bool translates, int *action)
 {
 	struct ethhdr *eth = at(c, 0, L2);
 
 	if (!eth || !is_ours_to_take(c))
 		return FOREIGN;
 	if (eth->h_proto == bpf_htons(ETH_P_IP))
-		return from_native(c, action);
+		return translates ? translate_native(c, action) : from_native(c, action);
 	if (eth->h_proto == bpf_htons(ETH_P_IPV6))
-		return from_domain(c, action);
+		return translates ? translate_domain(c, action) : from_domain(c, action);
 	return FOREIGN;
 }
 
-HOOK int forward(context *c)
+INLINE int handle(context *c, bool translates)
 {
 	__u32 octets = length(c);
 	int action = ACTION_PASS, verdict;
 
 	make_linear(c);
-	verdict = dispatch(c, &action);
+	verdict = dispatch(c, translates, &action);
 	if (verdict == FOREIGN) {
 		if (CONFIG.next_service)
 			bpf_tail_call(c, &chain, CONFIG.next_service);
@@ -113,4 +122,14 @@ HOOK int forward(context *c)
 	}
 	count(verdict, octets);
 	return action;
+}
+
+HOOK int forward(context *c)
+{
+	return handle(c, false);
+}
+
+HOOK int forward_sessions(context *c)
+{
+	return handle(c, true);
 }

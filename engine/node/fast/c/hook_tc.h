@@ -23,12 +23,12 @@ typedef struct __sk_buff context;
 
 INLINE void *data(context *c)
 {
-	return pointer(c->data);
+	return LOAD_POINTER(c, data);
 }
 
 INLINE void *data_end(context *c)
 {
-	return pointer(c->data_end);
+	return LOAD_POINTER(c, data_end);
 }
 
 INLINE __u32 length(context *c)

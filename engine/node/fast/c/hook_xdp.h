@@ -16,17 +16,17 @@ typedef struct xdp_md context;
 
 INLINE void *data(context *c)
 {
-	return pointer(c->data);
+	return LOAD_POINTER(c, data);
 }
 
 INLINE void *data_end(context *c)
 {
-	return pointer(c->data_end);
+	return LOAD_POINTER(c, data_end);
 }
 
 INLINE __u32 length(context *c)
 {
-	return c->data_end - c->data;
+	return data_end(c) - data(c);
 }
 
 INLINE __u32 segment_size(context *c)
@@ -99,43 +99,46 @@ struct {
 	__type(value, __u8);
 } xdp_devices SEC(".maps");
 
-INLINE int look_up(context *c, struct bpf_fib_lookup *fib, struct next_hop *found)
+/* A function of its own: what it asks with would lie on the stack of every way a packet goes. */
+static __noinline int look_up(context *c, const address6 *address6, __be32 address4, struct next_hop *found)
 {
-	fib->ifindex = c->ingress_ifindex;
-	if (bpf_fib_lookup(c, fib, sizeof(*fib), 0) != BPF_FIB_LKUP_RET_SUCCESS)
+	struct bpf_fib_lookup fib = { .family = address6 ? 10 : 2, .ifindex = c->ingress_ifindex };
+
+	if (address6)
+		__builtin_memcpy(fib.ipv6_dst, address6, sizeof(*address6));
+	else
+		fib.ipv4_dst = address4;
+	if (bpf_fib_lookup(c, &fib, sizeof(fib), 0) != BPF_FIB_LKUP_RET_SUCCESS)
 		return punt_no_route;
-	if (CONFIG.only_xdp_devices && !bpf_map_lookup_elem(&xdp_devices, &fib->ifindex))
+	if (CONFIG.only_xdp_devices && !bpf_map_lookup_elem(&xdp_devices, &fib.ifindex))
 		return punt_no_route;
-	found->device = fib->ifindex;
-	found->mtu = 65535;	/* fib->mtu_result: the look-up has checked it */
-	__builtin_memcpy(found->destination, fib->dmac, ETH_ALEN);
-	__builtin_memcpy(found->source, fib->smac, ETH_ALEN);
+	found->device = fib.ifindex;
+	found->mtu = 65535;	/* fib.mtu_result: the look-up has checked it */
+	__builtin_memcpy(found->destination, fib.dmac, ETH_ALEN);
+	__builtin_memcpy(found->source, fib.smac, ETH_ALEN);
 	return GO_ON;
 }
 
 INLINE int hop4(context *c, __be32 address, struct next_hop *found)
 {
 	const struct next_hop *hop = next_hop4(address);
-	struct bpf_fib_lookup fib = { .family = 2, .ipv4_dst = address };
 
 	if (LIKELY(hop)) {
 		*found = *hop;
 		return GO_ON;
 	}
-	return look_up(c, &fib, found);
+	return look_up(c, NULL, address, found);
 }
 
 INLINE int hop6(context *c, const address6 *address, struct next_hop *found)
 {
 	const struct next_hop *hop = next_hop6(address);
-	struct bpf_fib_lookup fib = { .family = 10 };
 
 	if (LIKELY(hop)) {
 		*found = *hop;
 		return GO_ON;
 	}
-	__builtin_memcpy(fib.ipv6_dst, address, sizeof(*address));
-	return look_up(c, &fib, found);
+	return look_up(c, address, 0, found);
 }
 
 INLINE int leave(context *c, const struct next_hop *hop)

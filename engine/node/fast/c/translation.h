@@ -14,27 +14,8 @@ struct ends6 {
 
 enum { GROWTH = HEADER6 - HEADER4 };
 enum { LARGEST_WITHOUT_DF = 1260 };	/* octets of an IPv4 packet (RFC 7915 section 5.1) */
-enum { ECHO_REQUEST = 8, ECHO_REPLY = 0, ECHO_REQUEST6 = 128, ECHO_REPLY6 = 129 };
+enum { ECHO_REQUEST6 = 128, ECHO_REPLY6 = 129 };
 enum { LONGEST_ECHO = 1500 };		/* octets of an ICMPv6 message whose checksum is looked at */
-
-/* Identifications of IPv4 packets that may be cut (RFC 6864 section 4.3): per CPU, in turn. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, __u32);
-} identifications SEC(".maps");
-
-INLINE __be16 next_identification(__u32 packets)
-{
-	__u32 zero = 0, *last = bpf_map_lookup_elem(&identifications, &zero);
-
-	if (!last)
-		return 0;
-	*last += packets;
-	/* The CPUs begin far apart. */
-	return bpf_htons(*last - packets + (bpf_get_smp_processor_id() << 12));
-}
 
 /* Whether the ICMPv6 message behind an IPv6 header has the checksum that the core asks for. */
 INLINE bool is_sealed(context *c, const struct ends6 *ends)

@@ -1,0 +1,322 @@
+/* Copyright: (c) 2026, ipv4aas.fleet contributors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ * What Python runs on the tables of a NAPT: questions of the core (sessions.py), and the end of what is over.
+ */
+#include "config.h"
+#include "napt.h"
+
+/* Ports and empty blocks that wait before they are given again (RFC 6888 REQ-8), the oldest first. */
+struct held {
+	__u64 until;		/* ns */
+	address6 subscriber;
+	__u32 address;		/* index in the pool */
+	__u32 emptied;		/* of a block: what it was then; another number says that it was used again */
+	__u32 port;		/* or number of the block */
+	__u32 kind;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, 1);
+	__type(value, struct held);
+} held SEC(".maps");
+
+/* What an ended binding, or the walk, has closed. */
+struct walk {
+	__u64 now;
+	__u32 closed;		/* sessions */
+	__u32 left;		/* what has to wait for room in the log */
+};
+
+struct question {
+	struct flow flow;
+	struct walk walk;
+	__u32 outbound;
+	__u32 verdict;
+};
+
+/* Its time has come: a port for everybody; a block, unless it was used again. */
+__noinline int ripen(struct held *item)
+{
+	struct subscriber *subscriber;
+	struct record *record = NULL;
+	struct block *block;
+	__u32 index, slot;
+
+	if (!item)
+		return 0;
+	subscriber = bpf_map_lookup_elem(&subscribers, &item->subscriber);
+	if (item->kind == PORT_BLOCKS) {
+		index = block_index(item->address, item->port);
+		block = bpf_map_lookup_elem(&blocks, &index);
+		if (!block || block->emptied != item->emptied)
+			return 1;
+		if (NAPT.logs) {
+			record = new_record();
+			if (!record)
+				return 0;
+		}
+		if (!may_end(&block->used)) {
+			if (record)
+				bpf_ringbuf_discard(record, 0);
+			return 1;
+		}
+		for (slot = 0; subscriber && slot < MOST_BLOCKS; slot++)
+			if (subscriber->blocks[slot] == item->port + 1)
+				subscriber->blocks[slot] = 0;
+		if (record) {
+			__u32 first = NAPT.first_port + item->port * NAPT.block_size;
+
+			send_record(record, BLOCK_RELEASED, &item->subscriber, pool_address(item->address), 0, first,
+				    first + NAPT.block_size - 1, napt_now());
+		}
+	}
+	free_port(ports_of(item->address, item->kind), item->port);
+	if (subscriber)
+		let_go(&subscriber->holders);
+	return 1;
+}
+
+INLINE void wait_for(struct held *item)
+{
+	struct tally *all = tally();
+	struct held oldest;
+
+	if (!all)
+		return;
+	if (bpf_map_push_elem(&held, item, 0)) {
+		/* Full: the oldest gives way. */
+		if (bpf_map_pop_elem(&held, &oldest))
+			return;
+		ripen(&oldest);
+		bpf_map_push_elem(&held, item, 0);
+		return;
+	}
+	__sync_fetch_and_add(&all->held, 1);
+}
+
+/* The port of a binding that has ended; its subscriber may have it again at once where it is only his. */
+INLINE void give_back(const struct outside *outside, struct subscriber *subscriber, const address6 *owner, __u64 now)
+{
+	__u32 port = bpf_ntohs(outside->port), kind = kind_of(outside->protocol), index;
+	struct held item = { .subscriber = *owner, .port = port, .kind = kind, .until = now + NAPT.hold_down };
+	__s32 address = pool_index(outside->address);
+	struct block *block;
+
+	if (address < 0)
+		return;
+	item.address = address;
+	if (subscriber)
+		__sync_fetch_and_add(&subscriber->ports, -1);
+	if (is_told(port)) {
+		wait_for(&item);
+		return;
+	}
+	free_port(ports_of(address, kind), port);
+	if (NAPT.supply == BLOCKS) {
+		item.port = (port - NAPT.first_port) / (NAPT.block_size ?: 1);
+		item.kind = PORT_BLOCKS;
+		index = block_index(address, item.port);
+		block = bpf_map_lookup_elem(&blocks, &index);
+		if (block && __sync_fetch_and_add(&block->used, -1) == 1) {
+			item.emptied = __sync_fetch_and_add(&block->emptied, 1) + 1;
+			wait_for(&item);
+		}
+	}
+	if (subscriber)
+		let_go(&subscriber->holders);
+}
+
+/* End a binding without further sessions: false where it has to live on. */
+INLINE bool end_binding(const struct outside *key, struct binding *binding, struct subscriber *subscriber,
+			const address6 *owner, struct walk *walk)
+{
+	struct outside outside = *key;
+	struct inside inside = binding->inside;
+	struct record *record = NULL;
+	struct way_out *way;
+
+	if (NAPT.logs && is_told(bpf_ntohs(outside.port))) {
+		record = new_record();
+		if (!record) {
+			walk->left++;
+			return false;
+		}
+	}
+	if (!may_end(&binding->others)) {
+		if (record)
+			bpf_ringbuf_discard(record, 0);
+		return false;
+	}
+	if (record)
+		send_record(record, PORT_RELEASED, &inside.realm, outside.address, outside.protocol,
+			    bpf_ntohs(outside.port), bpf_ntohs(outside.port), walk->now);
+	way = bpf_map_lookup_elem(&ways_out, &inside);
+	if (way && way->outside.address == outside.address && way->outside.port == outside.port)
+		bpf_map_delete_elem(&ways_out, &inside);
+	bpf_map_delete_elem(&napt_bindings, &outside);
+	give_back(&outside, subscriber, owner, walk->now);
+	return true;
+}
+
+/* A binding's own session that is over, if it is, and the binding where it was the last one. */
+__noinline int end_first(struct outside *key, struct walk *walk)
+{
+	struct subscriber *subscriber;
+	struct binding *binding;
+	struct way_out *way;
+	struct inside inside;
+	address6 owner;
+	bool is_first;
+
+	if (!key || !walk)
+		return 0;
+	binding = bpf_map_lookup_elem(&napt_bindings, key);
+	if (!binding)
+		return 0;
+	inside = binding->inside;
+	way = bpf_map_lookup_elem(&ways_out, &inside);
+	is_first = binding->session.state != NO_SESSION;
+	if (is_first && !is_over(&binding->session, way ? &way->session : NULL, walk->now)) {
+		/* Next time one look is enough. */
+		if (way && binding->session.expires < way->session.expires)
+			binding->session.expires = way->session.expires;
+		return 0;
+	}
+	owner = subscriber_of(&inside.realm);
+	subscriber = bpf_map_lookup_elem(&subscribers, &owner);
+	if (!binding->others && !binding->is_static) {
+		if (!end_binding(key, binding, subscriber, &owner, walk))
+			return 0;
+	} else if (is_first) {
+		*word_of(&binding->session) = 0;
+		if (way)
+			*word_of(&way->session) = 0;
+	}
+	if (is_first) {
+		uncount_session(subscriber);
+		walk->closed++;
+	}
+	return 0;
+}
+
+/* A further session that is over, if it is. */
+__noinline int end_further(struct further *key, struct walk *walk)
+{
+	struct subscriber *subscriber;
+	struct session *session;
+	struct binding *binding;
+	struct inside inside;
+	struct peer peer = {};
+	address6 owner;
+
+	if (!key || !walk)
+		return 0;
+	session = bpf_map_lookup_elem(&further_sessions, key);
+	if (!session || session->expires > walk->now)
+		return 0;
+	binding = bpf_map_lookup_elem(&napt_bindings, &key->outside);
+	if (!binding)
+		return 0;
+	inside = binding->inside;
+	owner = subscriber_of(&inside.realm);
+	subscriber = bpf_map_lookup_elem(&subscribers, &owner);
+	if (bpf_map_delete_elem(&further_sessions, key))
+		return 0;
+	peer.outside = key->outside;
+	peer.remote = key->remote;
+	remove_peer(&peer);
+	uncount_session(subscriber);
+	walk->closed++;
+	if (__sync_fetch_and_add(&binding->others, -1) == 1 && !binding->session.state && !binding->is_static)
+		end_binding(&key->outside, binding, subscriber, &owner, walk);
+	return 0;
+}
+
+static long each_binding(void *map, const struct outside *key, const struct binding *binding, struct walk *walk)
+{
+	struct outside outside = *key;
+
+	if (binding->session.state ? binding->session.expires <= walk->now : !binding->others && !binding->is_static)
+		end_first(&outside, walk);
+	return 0;
+}
+
+static long each_further(void *map, const struct further *key, const struct session *session, struct walk *walk)
+{
+	struct further further = *key;
+
+	if (session->expires <= walk->now)
+		end_further(&further, walk);
+	return 0;
+}
+
+static long each_subscriber(void *map, const address6 *key, struct subscriber *subscriber, void *nothing)
+{
+	address6 subscriber_key = *key;
+
+	if (!subscriber->holders && may_end(&subscriber->holders))
+		bpf_map_delete_elem(&subscribers, &subscriber_key);
+	return 0;
+}
+
+static long each_held(__u32 n, struct walk *walk)
+{
+	struct tally *all = tally();
+	struct held item;
+
+	if (!all || bpf_map_peek_elem(&held, &item))
+		return 1;
+	if (item.until > walk->now && (!NAPT.most_held || all->held <= NAPT.most_held))
+		return 1;
+	if (!ripen(&item)) {
+		walk->left++;
+		return 1;
+	}
+	__sync_fetch_and_add(&all->held, -1);
+	bpf_map_pop_elem(&held, &item);
+	return 0;
+}
+
+/* What a packet of the core asks: the same as one of the programs, but what is over is ended first. */
+SEC("syscall")
+int ask(struct question *question)
+{
+	struct flow flow = question->flow;
+	struct walk walk = {};
+	struct further key;
+	int verdict = 0, tries;
+
+	walk.now = flow.now = napt_now();
+	for (tries = 0; tries < 3; tries++) {
+		verdict = question->outbound ? napt_from_inside(&flow) : napt_from_outside(&flow);
+		if (verdict != punt_expired)
+			break;
+		key = (struct further){
+			.outside = flow.outside, .remote = flow.remote, .remote_port = flow.remote_port,
+		};
+		end_further(&key, &walk);
+		end_first(&flow.outside, &walk);
+	}
+	question->flow = flow;
+	question->walk = walk;
+	question->verdict = verdict;
+	return 0;
+}
+
+/* End all that is over. */
+SEC("syscall")
+int expire(struct walk *asked)
+{
+	struct walk walk = {};
+
+	walk.now = napt_now();
+	bpf_for_each_map_elem(&further_sessions, each_further, &walk, 0);
+	bpf_for_each_map_elem(&napt_bindings, each_binding, &walk, 0);
+	bpf_loop(1 << 22, each_held, &walk, 0);
+	bpf_for_each_map_elem(&subscribers, each_subscriber, NULL, 0);
+	*asked = walk;
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";

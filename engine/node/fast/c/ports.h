@@ -1,0 +1,216 @@
+/* Copyright: (c) 2026, ipv4aas.fleet contributors
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ * Which ports of an outside address are free, for each protocol, and which blocks of them. As freeports.py.
+ *
+ * Bits are 1 where free; Python clears beforehand what is nobody's. A summary leads to words that are not empty,
+ * so that the last free port is found as quickly as the first.
+ */
+#pragma once
+
+#include "config.h"
+#include "sessions.h"
+
+#define EVEN 0x5555555555555555ull
+#define ODD (EVEN << 1)
+#define ANY_PARITY (~0ull)
+
+struct ports {
+	__u64 word[1024];
+	__u64 summary[32];	/* words that have an even one free, then those that have an odd one */
+	__u64 left;		/* those below 1024 not counted, see is_room() */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);	/* index of the address * PORT_KINDS + kind */
+	__type(value, struct ports);
+} free_ports SEC(".maps");
+
+INLINE __u32 ports_of(__u32 address, __u32 kind)
+{
+	return address * PORT_KINDS + kind;
+}
+
+enum { SYSTEM_PORTS = 1024 };	/* those below stay below, those above above (RFC 4787 REQ-3a) */
+
+/* Whether a port, or block, makes room for a new subscriber. */
+INLINE bool is_room(__u32 index, __u32 port)
+{
+	return index % PORT_KINDS == PORT_BLOCKS || port >= SYSTEM_PORTS;
+}
+
+INLINE __u32 kind_of(__u8 protocol)
+{
+	return protocol == TCP ? TCP_PORTS : protocol == UDP ? UDP_PORTS : ICMP_PORTS;
+}
+
+/* Number of the lowest 1; there must be one. By steps: clang 14 never ends over __builtin_ctzll() here. */
+INLINE __u32 lowest_bit(__u64 value)
+{
+	__u32 at = 0;
+
+	if (!(__u32)value) {
+		at = 32;
+		value >>= 32;
+	}
+	if (!(value & 0xffff)) {
+		at += 16;
+		value >>= 16;
+	}
+	if (!(value & 0xff)) {
+		at += 8;
+		value >>= 8;
+	}
+	if (!(value & 0xf)) {
+		at += 4;
+		value >>= 4;
+	}
+	if (!(value & 3)) {
+		at += 2;
+		value >>= 2;
+	}
+	return at + !(value & 1);
+}
+
+/* Take one bit; false: somebody else has it. */
+INLINE bool take_bit(struct ports *ports, __u32 index, __u32 port)
+{
+	__u32 at = port >> 6 & 1023, shift = port & 63;
+	__u64 bit = 1ull << shift, parity = shift & 1 ? ODD : EVEN;
+	__u64 old = __sync_fetch_and_and(&ports->word[at], ~bit);
+	__u64 *summary;
+
+	if (!(old & bit))
+		return false;
+	if (is_room(index, port))
+		__sync_fetch_and_add(&ports->left, -1);
+	if (!(old & ~bit & parity)) {
+		summary = &ports->summary[(shift & 1) << 4 | (at >> 6 & 15)];
+		__sync_fetch_and_and(summary, ~(1ull << (at & 63)));
+		/* Who gave one back meanwhile may have set it before. */
+		if (*(volatile __u64 *)&ports->word[at] & parity)
+			__sync_fetch_and_or(summary, 1ull << (at & 63));
+	}
+	return true;
+}
+
+INLINE bool take_port(__u32 index, __u32 port)
+{
+	struct ports *ports = bpf_map_lookup_elem(&free_ports, &index);
+
+	return ports && take_bit(ports, index, port);
+}
+
+INLINE void free_port(__u32 index, __u32 port)
+{
+	struct ports *ports = bpf_map_lookup_elem(&free_ports, &index);
+	__u32 at = port >> 6 & 1023, shift = port & 63;
+
+	if (!ports)
+		return;
+	__sync_fetch_and_or(&ports->word[at], 1ull << shift);
+	__sync_fetch_and_or(&ports->summary[(shift & 1) << 4 | (at >> 6 & 15)], 1ull << (at & 63));
+	if (is_room(index, port))
+		__sync_fetch_and_add(&ports->left, 1);
+}
+
+INLINE bool has_room(__u32 index)
+{
+	struct ports *ports = bpf_map_lookup_elem(&free_ports, &index);
+
+	return ports && ports->left;
+}
+
+/* Looks at one word or summary: 1 at the end. A function of its own, for the verifier to see it once only. */
+__noinline int search_step(struct search *s)
+{
+	__u32 at, word, last, turn;
+	__u64 words = 0, free;
+	struct ports *ports;
+
+	if (!s)
+		return 1;
+	ports = bpf_map_lookup_elem(&free_ports, &s->index);
+	if (!ports)
+		return 1;
+	at = s->at;
+	word = at >> 6 & 1023;
+	turn = s->dice & 63;
+	if (at >= s->to) {
+		bool wraps = !(s->turns & 1);
+
+		if (s->turns == 1) {
+			if (s->mask == ANY_PARITY)
+				return 1;
+			s->mask = ~s->mask;
+		}
+		if (s->turns == 3)
+			return 1;
+		s->turns++;
+		s->at = wraps ? s->first : s->start;
+		s->to = wraps ? s->start : s->end;
+		return 0;
+	}
+	if (s->mask & EVEN)
+		words |= ports->summary[word >> 6];
+	if (s->mask & ODD)
+		words |= ports->summary[16 | word >> 6];
+	words &= ~0ull << (word & 63);
+	if (!words) {
+		s->at = ((at >> 12) + 1) << 12;
+		return 0;
+	}
+	last = (word & ~63u) | lowest_bit(words);
+	if (last != word) {
+		word = last & 1023;
+		at = word << 6;
+		if (at >= s->to) {
+			s->at = at;
+			return 0;
+		}
+	}
+	free = ports->word[word] & s->mask & (~0ull << (at & 63));
+	if ((word + 1) << 6 > s->to)
+		free &= (1ull << (s->to & 63)) - 1;
+	if (!free) {
+		s->at = (word + 1) << 6;
+		return 0;
+	}
+	if (free & (~0ull << turn))	/* from a random place on; else the lowest one */
+		free &= ~0ull << turn;
+	last = word << 6 | lowest_bit(free);
+	if (!take_bit(ports, s->index, last))
+		return 0;
+	s->found = last;
+	return 1;
+}
+
+enum { MOST_STEPS = 4 * (16 + 4) + 32 };	/* of which the last are for races */
+
+/* Takes a random one of first..end-1, of the wanted parity while there is any; -1: all are taken. */
+__noinline int pick_port(__u32 index, __u32 first, __u32 end, __u64 mask)
+{
+	struct scratch *room = scratch();
+	struct search *s;
+	int steps;
+
+	if (!room || first >= end || end > 65536)
+		return -1;
+	s = &room->search;
+	s->mask = mask;
+	s->index = index;
+	s->first = first;
+	s->end = s->to = end;
+	s->turns = 0;
+	s->found = -1;
+	s->dice = bpf_get_prandom_u32();
+	s->start = first + (__u32)((__u64)(s->dice >> 8) * (end - first) >> 24);
+	if ((s->start & ~63u) > first)
+		s->start &= ~63u;
+	s->at = s->start;
+	for (steps = 0; steps < MOST_STEPS; steps++)
+		if (search_step(s))
+			break;
+	return s->found;
+}
