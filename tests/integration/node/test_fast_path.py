@@ -1,11 +1,12 @@
 # Copyright: (c) 2026, ipv4aas.fleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The fast path of a running node: tiers and their reasons, reloads, restarts, next hops, several services."""
+"""The fast path of a running node: tiers and reasons, reloads, restarts, next hops, several services."""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import signal
 import socket
@@ -20,6 +21,7 @@ from typing import Any
 import pytest
 import traffic
 from ansible_collections.ipv4aas.fleet.engine.mapping.rule import MapRule
+from ansible_collections.ipv4aas.fleet.engine.node.fast.libbpf import TCX_INGRESS, library
 from ansible_collections.ipv4aas.fleet.engine.techniques.service import NodeConfiguration
 from conftest import EDGE_SERVICE, GATEWAY_SERVICE, INTERNET, RULE, SHARED, Network, SoftwareNode, build
 from netns import Net
@@ -98,7 +100,7 @@ def fast(network: Network) -> dict[str, Any]:
 
 def carried(network: Network, name: str = "hall7") -> int:
     """Packets that the programs of a service took."""
-    return int(fast(network)["services"][name]["packets"])
+    return int(fast(network)["services"][name].get("packets", 0))
 
 
 def goes_fast(network: Network) -> bool:
@@ -148,8 +150,6 @@ def _capture(device: str, destination: int, offset: int) -> socket.socket:
     for n, word in enumerate(words):
         code += [(0x20, 0, 0, offset + 24 + 4 * n), (0x15, 0, 7 - 2 * n, word)]  # ld, jeq
     code += [(0x06, 0, 0, 64), (0x06, 0, 0, 0)]
-    import ctypes
-
     program = b"".join(struct.pack("HBBI", *line) for line in code)
     kept = ctypes.create_string_buffer(program)
     made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
@@ -227,7 +227,7 @@ class TestXdp:
         network.br.ok("stop")
         network.br.again("--fast-path", "xdp")
         found = fast(network)
-        peer = f"ethtool -K eth0 tx off (its peer of namespace {network.inet.name})"
+        peer = f"ethtool -K eth0 tx off gro on (its peer, of namespace {network.inet.name})"
         assert peer in found["devices"]["inet"]["why"]
         assert found["devices"]["inet"]["tier"] == "tc"
         near, far, _ = network.connected()
@@ -236,6 +236,7 @@ class TestXdp:
     def test_with_complete_checksums(self, network):
         for host, device in network.cables():
             host.offloads(device, False)
+            host.gro(device, True)
         network.br.ok("stop")
         network.br.again("--fast-path", "xdp")
         found = fast(network)
@@ -254,8 +255,8 @@ class TestXdp:
 class TestReload:
     def test_under_a_flood(self, network):
         """Every packet arrives, and at the right customer."""
-        flood = Flood(network, int(OWN.address))
         before = carried(network)
+        flood = Flood(network, int(OWN.address))
         for number in range(10):
             network.br.configure(
                 rules=(RULE, SECOND_RULE) if number % 2 else (RULE,), mss_clamp=1300 + number
@@ -335,11 +336,15 @@ class TestRestart:
 
 
 def attached(network: Network) -> list[str]:
-    """Devices of the gateway that have programs."""
-    import json
+    """Devices of the gateway that have programs at TCX."""
 
-    done = network.br_host.run("bpftool", "--json", "net")
-    return sorted(one["devname"] for one in json.loads(done.stdout)[0]["tc"])
+    def programs(name: str) -> int:
+        count = ctypes.c_uint32(0)
+        index = socket.if_nametoindex(name)
+        assert not library().bpf_prog_query(index, TCX_INGRESS, 0, None, None, ctypes.byref(count))
+        return count.value
+
+    return network.br_host.inside(lambda: [name for name in ("inet", "wan") if programs(name)])
 
 
 class TestNextHops:
