@@ -301,10 +301,14 @@ class Daemon:
         port = self._ports[namespace] = Port(device, namespace, self._folder)
         self._selector.register(port, selectors.EVENT_READ, lambda mask: self._on_port(port))
 
-    def _drop(self, port: Port) -> None:
-        """Withdraw the routes, serve what is on the way, and give the device back."""
+    def _drop(self, port: Port, *, keep: bool = False) -> None:
+        """Withdraw the routes, serve what is on the way, and give the device back.
+
+        With `keep` all but the device and its routes stays as it is, as after a kill: forwarding above all.
+        """
         try:
-            port.withdraw()
+            if not keep:
+                port.withdraw()
         except (kernel.KernelError, NamespaceError) as error:
             _log(f"not all is taken back: {error}")
         self._selector.unregister(port)
@@ -322,7 +326,7 @@ class Daemon:
             self._selector.unregister(self._fast.routing)
         self._fast.close(keep=self._keep_forwarding)
         for port in list(self._ports.values()):
-            self._drop(port)
+            self._drop(port, keep=self._keep_forwarding)
         self._services.stop()
         self._session_logs.close()
         # In this order: who waits for the end of this node may start the next one at once.

@@ -1,12 +1,12 @@
 # Copyright: (c) 2026, ipv4aas.fleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The demonstration's lines: ``lines.py start | record NAME VERDICT | planned | checks | faults | table``.
+"""The demonstration's lines: ``lines.py COMMAND``.
 
-``record`` takes what was seen from standard input; ``checks`` and ``faults`` take verdicts of the
-verify role as JSON, of the network as planned and of one with a fault; ``planned`` looks at the plan
-and the configurations that were written. ``table`` prints everything and ends with 1 where a line
-failed or was not reached.
+``start``; ``record NAME VERDICT`` takes what was seen from standard input; ``checks`` and ``faults`` take
+verdicts of the verify role as JSON, of the network as planned and of one with a fault; ``planned`` looks at
+the plan and the configurations that were written; ``tiers`` takes what nodes say of themselves. ``table``
+prints everything and ends with 1 where a line failed or was not reached.
 """
 
 from __future__ import annotations
@@ -99,6 +99,8 @@ def main(argv: list[str]) -> int:
         if command == "checks":
             record(of_checks({host: found for host, found in asked.items() if found["service"] == FIRST}))
         note(command, asked)
+    elif command == "tiers":
+        _write(json.loads(RESULTS.read_text()) | {"tiers": tiers_of(json.load(sys.stdin))})
     else:
         return table()
     return 0
@@ -130,6 +132,15 @@ def note(kind: str, asked: dict[str, dict[str, Any]]) -> None:
             check = verdict.get("check", "?")
             row[check] = max(row.get(check, cell), cell, key=lambda one: WORSE.index(one["verdict"]))
     _write(document)
+
+
+def tiers_of(status: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Host -> service -> tier, why not a better one, packets that the programs took."""
+    return {
+        host: node["fast_path"]["services"]
+        or {name: {"why": node["fast_path"]["why"]} for name in node["services"]}
+        for host, node in status.items()
+    }
 
 
 def _write(document: dict[str, Any]) -> None:
@@ -228,6 +239,7 @@ def table() -> int:
     wrong, notes = _print_checks(console, document.get("checks", {}), document.get("faults", {}))
     for text in notes:
         console.print(text, highlight=False)
+    _print_tiers(console, document.get("tiers", {}))
     done = sum(line["verdict"] == PASS for line in document["lines"].values())
     cells = len(SERVICES) * len(CHECKS)
     console.print(
@@ -280,6 +292,21 @@ def _print_checks(console: Any, checks: dict[str, Any], faults: dict[str, Any]) 
         shown.add_row(title, *row)
     console.print(shown)
     return wrong, notes
+
+
+def _print_tiers(console: Any, tiers: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    shown = Table(title="Who forwards: eBPF programs (tc, xdp) or the core behind the TUN device")
+    for heading in ("node", "service", "tier"):
+        shown.add_column(heading)
+    shown.add_column("packets of the programs", justify="right")
+    shown.add_column("why", overflow="fold")
+    for host, services in tiers.items():
+        for name, found in services.items():
+            packets = f"{found['packets']:,}" if "packets" in found else ""
+            shown.add_row(host, name, found.get("tier", "tun"), packets, found["why"])
+    console.print(shown)
 
 
 def cell_of(planned: dict[str, Any] | None, faulty: dict[str, Any] | None) -> tuple[str, bool]:

@@ -13,7 +13,7 @@ import socket
 import struct
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -77,9 +77,15 @@ class Host:
 
     def offloads(self, device: str, on: bool) -> None:
         """Checksum, segmentation and receive offloads of a device; off makes it a plain wire."""
-        control = self.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        with control:
-            for command in _ETHTOOL_SET:
+        self._ethtool(device, _ETHTOOL_SET, on)
+
+    def gro(self, device: str, on: bool) -> None:
+        """Receive offload alone: with it a veth polls, and takes packets that its peer's XDP sends."""
+        self._ethtool(device, _ETHTOOL_SET[:1], on)
+
+    def _ethtool(self, device: str, commands: Iterable[int], on: bool) -> None:
+        with self.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+            for command in commands:
                 value = ctypes.create_string_buffer(struct.pack("II", command, on))
                 request = struct.pack("16sP8x", device.encode(), ctypes.addressof(value))
                 fcntl.ioctl(control, _SIOCETHTOOL, request)

@@ -239,6 +239,8 @@ class Lab:
             )
 
     def _sshd_config(self, node: Node) -> str:
+        # Nodes are started by ssh: FAST_PATH=off has to reach them.
+        fast_path = os.environ.get("FAST_PATH")
         # StrictModes: the checkout may lie where others can write. UsePAM: login must not wait for it.
         return (
             f"ListenAddress [{node.management}]:22\n"
@@ -247,7 +249,7 @@ class Lab:
             f"PidFile /run/sshd/{node.name}.pid\n"
             "PermitRootLogin prohibit-password\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n"
             "UsePAM no\nStrictModes no\nPrintMotd no\nUseDNS no\nMaxStartups 100\nMaxSessions 50\n"
-            "Subsystem sftp internal-sftp\n"
+            "Subsystem sftp internal-sftp\n" + (f"SetEnv FAST_PATH={fast_path}\n" if fast_path else "")
         )
 
     def _start_routing(self, node: Node) -> None:

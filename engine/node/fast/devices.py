@@ -17,7 +17,7 @@ from ..namespace import HOME, Namespace, NamespaceError
 from .rtnetlink import Link, Netlink, attribute, attributes
 
 _SIOCETHTOOL = 0x8946
-_GET_TX_CHECKSUMS = 0x16  # ETHTOOL_GTXCSUM
+_TX_CHECKSUMS, _GRO = 0x16, 0x2B  # ETHTOOL_GTXCSUM, ETHTOOL_GGRO
 _NAMESPACES = Path("/run/netns")
 _GETNSID, _NSA_NSID, _NSA_FD = 90, 1, 3  # linux/net_namespace.h
 _GENERIC = bytes(4)  # struct rtgenmsg, padded
@@ -41,32 +41,40 @@ def xdp_problem(device: int, links: Mapping[int, Link]) -> str:
         return f"{', '.join(above)} on it: the driver may take VLAN tags off before XDP sees them"
     if one.kind != "veth":
         return ""
-    # Packets of a veth's peer are never on a wire: checksums that it leaves to hardware are not there yet.
-    off = "XDP needs complete checksums"
+    return _veth_problem(one)
+
+
+def _veth_problem(one: Link) -> str:
+    """Packets between veths see no wire: checksums may be incomplete, and who receives may not poll."""
+    needs = "XDP needs complete checksums and a receiver that polls"
     place = HOME if one.elsewhere < 0 else _namespace_of(one.elsewhere)
     if place is None:
-        return f"its peer is in a network namespace without a name, and {off}"
-    where = f" of namespace {place}" if place else ""
+        return f"its peer is in a network namespace without a name: {needs}"
+    where = f"its peer, of namespace {place}" if place else "its peer"
     try:
-        name, on = _peer(place, one.below)
+        name, leaves_checksums, polls = _peer(place, one.below)
     except (OSError, NamespaceError) as error:
-        return f"its peer{where} cannot be asked ({error}), and {off}"
-    return f"{off}; first: ethtool -K {name} tx off (its peer{where})" if on else ""
+        return f"{where}, cannot be asked ({error}): {needs}"
+    wanted = (["tx off"] if leaves_checksums else []) + ([] if polls else ["gro on"])
+    return f"{needs}; first: ethtool -K {name} {' '.join(wanted)} ({where})" if wanted else ""
 
 
-def _peer(place: str, index: int) -> tuple[str, bool]:
-    """Name of a device of a namespace, and whether it leaves checksums to hardware."""
+def _peer(place: str, index: int) -> tuple[str, bool, bool]:
+    """Name of a device of a namespace, whether it leaves checksums to hardware, and whether it does GRO."""
     namespace = Namespace(place)
     try:
         with namespace.entered():
             name = socket.if_indextoname(index)
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-                value = ctypes.create_string_buffer(struct.pack("II", _GET_TX_CHECKSUMS, 0), 8)
-                ask = struct.pack("16sP8x", name.encode(), ctypes.addressof(value))
-                fcntl.ioctl(control, _SIOCETHTOOL, ask)
-        return name, bool(struct.unpack("II", value.raw)[1])
+            return name, _feature(name, _TX_CHECKSUMS), _feature(name, _GRO)
     finally:
         namespace.close()
+
+
+def _feature(device: str, command: int) -> bool:
+    value = ctypes.create_string_buffer(struct.pack("II", command, 0), 8)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        fcntl.ioctl(control, _SIOCETHTOOL, struct.pack("16sP8x", device.encode(), ctypes.addressof(value)))
+    return bool(struct.unpack("II", value.raw)[1])
 
 
 def _namespace_of(identifier: int) -> str | None:

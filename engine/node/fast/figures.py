@@ -31,6 +31,15 @@ def events(tc: Counts, xdp: Counts) -> Counter[str]:
     )
 
 
+_TAKEN = ("encapsulated", "decapsulated", "prefix_rewritten")
+
+
+def carried(tc: Counts, xdp: Counts) -> int:
+    """Packets that programs took all the way; one that turns back to a customer is in both of the first."""
+    done = sum(counts.get(name, _NOTHING)[0] for counts in (tc, xdp) for name in _TAKEN)
+    return done - sum(counts.get("hairpinned", _NOTHING)[0] for counts in (tc, xdp))
+
+
 def traffic(service: Service, counts: Counts) -> dict[str, dict[str, int]]:
     """Packets and octets that programs carried, as services.Side.view() has them for the core.
 

@@ -274,7 +274,7 @@ class FastPath:
             why = chain.attachments.faults.get(device, "") or why
         return {"tier": TUN, "hook": "", "why": why or "no service is on the fast path"}
 
-    def _service(self, service: Service, devices: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    def _service(self, service: Service, devices: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
         assert self._active is not None
         reason = self._active.reasons.get(service.name, "")
         if reason:
@@ -305,6 +305,8 @@ class FastPath:
         counted = {
             s.name: (s, tc.get(s.name, {}), xdp.get(s.name, {})) for s in services if s.name in {*tc, *xdp}
         }
+        for name, (_, by_tc, by_xdp) in counted.items():
+            found["services"][name]["packets"] = figures.carried(by_tc, by_xdp)
         gone: Counter[str] = Counter()
         for chain in self._chains.values():
             gone += chain.retired
