@@ -231,11 +231,8 @@ def _tables(old: ServiceProgram | None, service: Service) -> ServiceProgram | No
     """Whose tables are right for a service; None: they have to be made."""
     if old is None:
         return None
-    before = old.service
-    same = (before.technique, before.role, before.interface_identifier, before.rules, before.bindings) == (
-        *(service.technique, service.role, service.interface_identifier),
-        *(service.rules, service.bindings),
-    )
+    shown = ("technique", "role", "interface_identifier", "rules", "bindings", "eam")
+    same = all(getattr(old.service, name) == getattr(service, name) for name in shown)
     return old if same else None
 
 
