@@ -22,7 +22,7 @@ from ansible_collections.ipv4aas.fleet.engine.mapping.rfc6052 import WELL_KNOWN,
 from ansible_collections.ipv4aas.fleet.engine.mapping.rule import MapRule
 from ansible_collections.ipv4aas.fleet.engine.node.core import Link
 from ansible_collections.ipv4aas.fleet.engine.node.fast.program import TC, XDP, ServiceProgram
-from ansible_collections.ipv4aas.fleet.engine.techniques.service import EDGE, Service
+from ansible_collections.ipv4aas.fleet.engine.techniques.service import COMPUTE, DROP, EDGE, FORWARD, Service
 from fuzz_seats import DMR6, OTHER6, OWN6, at_96, clat
 from fuzz_traffic import as_text
 from pair import Pair
@@ -141,6 +141,41 @@ def random_service(rng: Random, iid_format: str) -> Service:
         strict_iid=rng.random() < 0.5,
         translation_prefix=IPv6Network("2001:db9::/96"),
     )
+
+
+@pytest.mark.parametrize("how", HOOKS)
+@pytest.mark.parametrize("rule", [COMPUTE, FORWARD, DROP])
+def test_udp_without_checksum(how: str, rule: str) -> None:
+    """Only where the service says so it crosses as it is (RFC 7915 section 4.5); to IPv4 always."""
+    hook, redirect = HOOKS[how]
+    service, ways = SEATS["map-t gateway"]
+    pair = Pair(replace(service, udp_zero_checksum=rule), hook, redirect=redirect)
+    for way in ways:
+        packet = next(packets(Random(0), way, 20))
+        at = 46 if way.outer else 26
+        pair.send(packet[:at] + bytes(2) + packet[at + 2 :], Link.SOFTWIRE if way.outer else Link.NATIVE)
+    assert pair.seen["redirect" if redirect else "stack"] == (4 if rule == FORWARD else 1)
+    pair.close()
+
+
+def test_a_ping_of_the_node_itself() -> None:
+    """The gateway answers for its own address, also where that is one of the Internet's."""
+    address = IPv6Address(DMR6(SERVER))
+    pair = Pair(replace(MAP_T, gateway_address=address), TC)
+    request = kit6.icmp6(OWN6, str(address), 128, 0, kit.OWN_PORT << 16, b"ping")
+    assert kit.outer(pair.send(request, Link.SOFTWIRE)[0][0]) == (str(address), OWN6)
+    assert pair.seen == {"pass": 1}
+    pair.close()
+
+
+def test_a_damaged_ping() -> None:
+    """Of ICMPv6 messages the core looks at the checksum: so do the programs, at every octet."""
+    pair = Pair(SEATS["map-t gateway"][0], TC)
+    request = kit6.icmp6(OWN6, DMR6(SERVER), 128, 0, kit.OWN_PORT << 16, b"pings")
+    for at in range(40, len(request)):
+        assert pair.send(request[:at] + bytes([request[at] ^ 1]) + request[at + 1 :], Link.SOFTWIRE) == []
+    assert pair.seen == {"pass": len(request) - 40}
+    pair.close()
 
 
 def super_packet(gso_size: int) -> bytes:

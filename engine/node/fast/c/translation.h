@@ -151,7 +151,7 @@ INLINE int to6(context *c, const struct packet4 *p, const struct ends *to, const
 		return punt_driver;
 	write_ethernet(eth, &hop, bpf_htons(ETH_P_IPV6));
 	write6(ip6, p->tos, payload, next, p->ttl - (hop.device ? 1 : 0), &onward->source, &onward->destination);
-	account(c, fold(sum_header6(ip6)));
+	account(c, sum_header6(ip6));
 	pseudo = sum6(&onward->source) + sum6(&onward->destination);
 	if (p->protocol == ICMP)
 		pseudo = change(0, pseudo + bpf_htons(payload) + bpf_htons(ICMPV6));
