@@ -18,17 +18,35 @@ INLINE bool clat_to6(const volatile struct embedding *place, __be32 ipv4, addres
 	return may_carry(place, ipv4);
 }
 
-/* Whether an IPv6 address is an inside host's. */
-INLINE bool clat_owns(const address6 *ipv6, __be32 *ipv4)
+/* Whether an IPv6 address is one that the edge has for its own hosts. */
+INLINE bool clat_owns(const address6 *ipv6)
 {
 	const struct network *found;
+	__be32 ipv4;
+
+	if (holds(&CONFIG.inside, ipv6))
+		return true;
+	if (!explicit_to4(ipv6, &ipv4))
+		return false;
+	found = network_of(ipv4);
+	return found && found->inside;
+}
+
+/* Whether a packet is for an inside host. Other addresses of the prefix may be those of native IPv6 hosts: octet u
+ * and suffix have to be 0 as the edge itself writes them. */
+INLINE bool clat_serves(const address6 *ipv6, __be32 *ipv4)
+{
+	const struct network *found;
+	address6 written;
 
 	if (!explicit_to4(ipv6, ipv4)) {
 		*ipv4 = extract(&CONFIG.inside, ipv6);
-		return holds(&CONFIG.inside, ipv6);
+		written = embed(&CONFIG.inside, *ipv4);
+		if (!same6(&written, ipv6))
+			return false;
 	}
 	found = network_of(*ipv4);
-	return holds(&CONFIG.inside, ipv6) || (found && found->inside);
+	return found && found->may_be_inside;
 }
 
 /* From an inside host into the domain. */
@@ -62,21 +80,19 @@ INLINE int clat_from_domain(context *c, int *action)
 	struct ends6 from;
 	struct packet4 p = {};
 	struct ends to;
-	__be32 own;
 	int verdict;
 
 	if (!ip6)
 		return FOREIGN;
 	__builtin_memcpy(&from.destination, &ip6->daddr, sizeof(from.destination));
-	if (!clat_owns(&from.destination, &own))
+	if (!clat_serves(&from.destination, &to.destination))
 		return FOREIGN;
 	verdict = read_ipv6(c, &from, &p);
 	if (verdict)
 		return verdict;
 	if (asks_node(&p, &from.destination, &CONFIG.own))
 		return punt_protocol;
-	to = p.ends;
-	if (clat_owns(&from.source, &to.source))
+	if (clat_owns(&from.source))
 		return punt_source;
 	if (!explicit_to4(&from.source, &to.source)) {
 		if (!holds(&CONFIG.outside, &from.source))
@@ -85,10 +101,8 @@ INLINE int clat_from_domain(context *c, int *action)
 		if (!may_carry(&CONFIG.outside, to.source))
 			return punt_martian;
 	}
-	to.destination = own;
-	found = network_of(to.destination);
-	if (!found || !found->may_be_inside)
-		return punt_unknown;
+	to.source_port = p.ends.source_port;
+	to.destination_port = p.ends.destination_port;
 	found = network_of(to.source);
 	if (found && found->inside)
 		return punt_source;
