@@ -178,6 +178,15 @@ def test_a_damaged_ping() -> None:
     pair.close()
 
 
+def test_native_hosts_of_a_clat() -> None:
+    """Their addresses are in its prefix too: such packets are not even counted."""
+    pair = Pair(SEATS["464xlat edge"][0], TC)
+    for host in ("2001:db8:12:34c0:ffa8:105::", "2001:db8:12:34c0:a8:105::1", "2001:db8:12:3401::1"):
+        pair.send(kit6.udp6(at_96(PREF64)(SERVER), 443, host, 4000), Link.SOFTWIRE)
+    assert pair.seen == {"pass": 3} and not pair.fast.counters()
+    pair.close()
+
+
 def super_packet(gso_size: int) -> bytes:
     """A struct __sk_buff (linux/bpf.h) that says so, for a test run."""
     return bytes(176) + struct.pack("=I", gso_size) + bytes(12)
