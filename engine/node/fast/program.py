@@ -29,7 +29,7 @@ TC, XDP = "tc", "xdp"
 # Maps that outlive a program: those of all programs at a hook, those of one service however often it is
 # reloaded (sessions belong here), and tables, which a program of the same mapping can take over.
 COMMON = ("chain", "routes4", "routes6", "hops_until", "xdp_devices")
-LASTING = ("counters", "punts")
+LASTING = ("counters", "punts", "identifications")
 TABLES = ("rules", "rules6", "bindings", "ends", "explicit4", "explicit6")
 
 _MAPPINGS: Mapping[str, str] = MappingProxyType(
