@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ipv4aas.fleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A session gateway in the core and as a program: what the program chose is checked, and the core chooses the same.
+"""A session gateway in the core and as a program: what the program chose is checked, the core chooses alike.
 
 A packet that the program leaves to the core asks the kernel's tables, as the core does where both run: so
 both have the same sessions, and each answer is compared with what the core's own tables say.

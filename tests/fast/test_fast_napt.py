@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ipv4aas.fleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Few hosts that talk much, through session gateways in the core and as programs: states, filters, ports, quotas."""
+"""Few hosts that talk much, through session gateways in the core and as programs: states, ports, quotas."""
 
 from __future__ import annotations
 

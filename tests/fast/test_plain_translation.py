@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,12 +16,13 @@ from random import Random
 from typing import Any, NamedTuple
 
 import pytest
+from ansible_collections.ipv4aas.fleet.engine.mapping.eam import Eam
 from ansible_collections.ipv4aas.fleet.engine.mapping.iid import FORMATS
 from ansible_collections.ipv4aas.fleet.engine.mapping.rfc6052 import WELL_KNOWN, non_global
 from ansible_collections.ipv4aas.fleet.engine.mapping.rule import MapRule
 from ansible_collections.ipv4aas.fleet.engine.node.core import Link
-from ansible_collections.ipv4aas.fleet.engine.node.fast.program import TC, XDP
-from ansible_collections.ipv4aas.fleet.engine.techniques.service import EDGE, Service
+from ansible_collections.ipv4aas.fleet.engine.node.fast.program import TC, XDP, ServiceProgram
+from ansible_collections.ipv4aas.fleet.engine.techniques.service import COMPUTE, DROP, EDGE, FORWARD, Service
 from fuzz_seats import DMR6, OTHER6, OWN6, at_96, clat
 from fuzz_traffic import as_text
 from pair import Pair
@@ -142,6 +144,83 @@ def random_service(rng: Random, iid_format: str) -> Service:
 
 
 @pytest.mark.parametrize("how", HOOKS)
+@pytest.mark.parametrize("rule", [COMPUTE, FORWARD, DROP])
+def test_udp_without_checksum(how: str, rule: str) -> None:
+    """Only where the service says so it crosses as it is (RFC 7915 section 4.5); to IPv4 always."""
+    hook, redirect = HOOKS[how]
+    service, ways = SEATS["map-t gateway"]
+    pair = Pair(replace(service, udp_zero_checksum=rule), hook, redirect=redirect)
+    for way in ways:
+        packet = next(packets(Random(0), way, 20))
+        at = 46 if way.outer else 26
+        pair.send(packet[:at] + bytes(2) + packet[at + 2 :], Link.SOFTWIRE if way.outer else Link.NATIVE)
+    assert pair.seen["redirect" if redirect else "stack"] == (4 if rule == FORWARD else 1)
+    pair.close()
+
+
+def test_a_ping_of_the_node_itself() -> None:
+    """The gateway answers for its own address, also where that is one of the Internet's."""
+    address = IPv6Address(DMR6(SERVER))
+    pair = Pair(replace(MAP_T, gateway_address=address), TC)
+    request = kit6.icmp6(OWN6, str(address), 128, 0, kit.OWN_PORT << 16, b"ping")
+    assert kit.outer(pair.send(request, Link.SOFTWIRE)[0][0]) == (str(address), OWN6)
+    assert pair.seen == {"pass": 1}
+    pair.close()
+
+
+def test_a_damaged_ping() -> None:
+    """Of ICMPv6 messages the core looks at the checksum: so do the programs, at every octet."""
+    pair = Pair(SEATS["map-t gateway"][0], TC)
+    request = kit6.icmp6(OWN6, DMR6(SERVER), 128, 0, kit.OWN_PORT << 16, b"pings")
+    for at in range(40, len(request)):
+        assert pair.send(request[:at] + bytes([request[at] ^ 1]) + request[at + 1 :], Link.SOFTWIRE) == []
+    assert pair.seen == {"pass": len(request) - 40}
+    pair.close()
+
+
+def test_native_hosts_of_a_clat() -> None:
+    """Their addresses are in its prefix too: such packets are not even counted."""
+    pair = Pair(SEATS["464xlat edge"][0], TC)
+    for host in ("2001:db8:12:34c0:ffa8:105::", "2001:db8:12:34c0:a8:105::1", "2001:db8:12:3401::1"):
+        pair.send(kit6.udp6(at_96(PREF64)(SERVER), 443, host, 4000), Link.SOFTWIRE)
+    assert pair.seen == {"pass": 3} and not pair.fast.counters()
+    pair.close()
+
+
+def super_packet(gso_size: int) -> bytes:
+    """A struct __sk_buff (linux/bpf.h) that says so, for a test run."""
+    return bytes(176) + struct.pack("=I", gso_size) + bytes(12)
+
+
+@pytest.mark.parametrize(
+    ("df", "gso_size", "wire"), [(True, 1440, 1500), (True, 1441, 0), (False, 1220, 1280), (False, 1221, 0)]
+)
+def test_super_packets_of_ipv4(df: bool, gso_size: int, wire: int) -> None:
+    """One stays whole where its pieces fit."""
+    program = ServiceProgram(SEATS["map-t gateway"][0], TC, redirect=False)
+    frame = bytes(12) + b"\x08\0" + kit.tcp(SERVER, 443, *OWN, 16, bytes(2500), df=df)
+    result, out, _ = program.program.run(frame, context=super_packet(gso_size))
+    assert (len(out) - len(frame), result) == ((20, 0) if wire else (0, 0xFFFFFFFF)), program.counters()
+    program.close()
+
+
+@pytest.mark.parametrize(("gso_size", "df"), [(1220, False), (1221, True)])
+def test_super_packets_of_ipv6(gso_size: int, df: bool) -> None:
+    """DF says how large the pieces are (RFC 7915 section 5.1), and each has an Identification of its own."""
+    program = ServiceProgram(SEATS["map-t gateway"][0], TC, redirect=False)
+    frame = bytes(12) + b"\x86\xdd" + kit6.tcp6(OWN6, kit.OWN_PORT, DMR6(SERVER), 443, bytes(2500))
+    identifications = []
+    for _ in range(2):
+        _, out, _ = program.program.run(frame, context=super_packet(gso_size))
+        assert out[14] == 0x45 and kit.slow_sum(out[14:34]) == 0xFFFF
+        assert out[20:22] == (b"\x40\0" if df else bytes(2))
+        identifications += struct.unpack_from("!H", out, 18)
+    pieces = -(-2500 // gso_size)
+    assert df or (identifications[1] - identifications[0] & 0xFFFF) >= pieces
+    program.close()
+
+
+@pytest.mark.parametrize("how", HOOKS)
 @pytest.mark.parametrize("iid_format", FORMATS)
 def test_rules_of_all_shapes(iid_format: str, how: str) -> None:
     """Whoever owns an address and port gets what is for it, and may send from it."""
@@ -194,3 +273,36 @@ def test_embedded_addresses(row: dict[str, Any], how: str) -> None:
         assert "ipv4" in expect or kit.outer(there[0][0])[1] == str(IPv6Address(ipv6))
         assert kit.field(back[0][0], "src") == ipv4
     pair.close()
+
+
+def random_mapping(rng: Random, number: int) -> Eam:
+    """One of any lengths, inside the LAN or outside, which overlaps no other number's."""
+    length = rng.choice((16, 20, 24, 30, 31, 32))
+    ipv4 = IPv4Network((rng.choice((192 << 8 | 168, 198 << 8 | 51)) << 16 | number << 8, max(length, 24)))
+    longest = 96 + ipv4.prefixlen
+    size = min(longest, rng.choice((32, 48, 64, 65, 96, 100, 128)))
+    ipv6 = IPv6Network((0x20010E00 + number << 96 | rng.getrandbits(96), size), strict=False)
+    return Eam(ipv4, ipv6)
+
+
+@pytest.mark.parametrize("how", HOOKS)
+def test_explicit_mappings(how: str) -> None:
+    """Addresses of hosts inside and outside that RFC 7757 says, in entries of all lengths."""
+    hook, redirect = HOOKS[how]
+    rng, seen = Random(7757), Counter[str]()
+    for _ in range(6):
+        eam = tuple(random_mapping(rng, number) for number in range(16))
+        pair = Pair(replace(SERVICES["464xlat", EDGE], eam=eam), hook, redirect=redirect)
+        for _ in range(100):
+            one, other = rng.choice(eam), rng.choice(eam)
+            hosts = [str(entry.ipv4[rng.randrange(entry.ipv4.num_addresses)]) for entry in (one, other)]
+            pair.send(kit.udp(hosts[0], 4000, rng.choice((hosts[1], SERVER)), 443), Link.NATIVE)
+            ends = [
+                as_text(int(entry.ipv6[rng.randrange(entry.ipv6.num_addresses)])) for entry in (one, other)
+            ]
+            ends[1] = rng.choice((ends[1], clat("192.168.1.5")))
+            ends[0] = rng.choice((ends[0], at_96(PREF64)(SERVER)))
+            pair.send(kit6.udp6(ends[0], 443, ends[1], 4000), Link.SOFTWIRE)
+        seen += pair.seen
+        pair.close()
+    assert seen["redirect" if redirect else "stack"] > 300 and seen["pass"] > 100, seen

@@ -21,7 +21,8 @@ from typing import Any, TypeVar
 _CLONE_NEWNET = 0x40000000
 _SIOCETHTOOL = 0x8946
 # linux/ethtool.h: GRO, GSO, TSO, transmit checksums; in this order, since the last needs the others off.
-_ETHTOOL_SET = (0x2C, 0x24, 0x1F, 0x17)
+_GRO = 0x2C
+_ETHTOOL_SET = (_GRO, 0x24, 0x1F, 0x17)
 _libc = ctypes.CDLL(None, use_errno=True)
 
 T = TypeVar("T")
@@ -75,13 +76,18 @@ class Host:
         """A socket of the namespace, for use anywhere in this process."""
         return self.inside(lambda: socket.socket(family, kind, protocol))
 
-    def offloads(self, device: str, on: bool) -> None:
-        """Checksum, segmentation and receive offloads of a device; off makes it a plain wire."""
+    def offloads(self, device: str, on: bool, *, receive: bool | None = None) -> None:
+        """Checksum, segmentation and receive offloads of a device; off makes it a plain wire.
+
+        `receive` says it otherwise for GRO: veth takes what XDP sends only where that is on.
+        """
         self._ethtool(device, _ETHTOOL_SET, on)
+        if receive is not None:
+            self.gro(device, receive)
 
     def gro(self, device: str, on: bool) -> None:
         """Receive offload alone: with it a veth polls, and takes packets that its peer's XDP sends."""
-        self._ethtool(device, _ETHTOOL_SET[:1], on)
+        self._ethtool(device, (_GRO,), on)
 
     def _ethtool(self, device: str, commands: Iterable[int], on: bool) -> None:
         with self.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from ipaddress import IPv4Network
+from typing import Any
 from urllib.parse import quote
 
 from ...techniques.reach import ipv4_networks
@@ -87,7 +88,7 @@ class Chain:
         return loaded
 
     def _load(
-        self, service: Service, place: int, like: ServiceProgram | None, settings: Mapping[str, int]
+        self, service: Service, place: int, like: ServiceProgram | None, settings: Mapping[str, Any]
     ) -> ServiceProgram:
         if place >= MOST - 1:
             raise Unsupported(f"more than {MOST - 1} services")
@@ -231,11 +232,8 @@ def _tables(old: ServiceProgram | None, service: Service) -> ServiceProgram | No
     """Whose tables are right for a service; None: they have to be made."""
     if old is None:
         return None
-    before = old.service
-    same = (before.technique, before.role, before.interface_identifier, before.rules, before.bindings) == (
-        *(service.technique, service.role, service.interface_identifier),
-        *(service.rules, service.bindings),
-    )
+    shown = ("technique", "role", "interface_identifier", "rules", "bindings", "eam")
+    same = all(getattr(old.service, name) == getattr(service, name) for name in shown)
     return old if same else None
 
 

@@ -10,9 +10,11 @@ from ipaddress import IPv4Network, IPv6Network
 from itertools import chain
 from typing import Any
 
+from ...mapping.eam import Eam
 from ...mapping.rfc6052 import DISCOVERY, NON_GLOBAL, WELL_KNOWN
-from ...techniques.service import EDGE, Service
+from ...techniques.service import Service
 from .layout import Layouts
+from .tables import Entry
 
 
 def embedding(prefix: IPv6Network | None) -> dict[str, Any]:
@@ -47,10 +49,21 @@ def _without(networks: Iterable[IPv4Network], addresses: Iterable[int]) -> list[
     return left
 
 
+def explicit(layouts: Layouts, entries: Iterable[Eam]) -> tuple[list[Entry], list[Entry]]:
+    """Entries of the maps `explicit4` and `explicit6`."""
+    key4, key6, value = map(layouts.struct, ("prefix4", "route6", "explicit"))
+    by_ipv4, by_ipv6 = [], []
+    for entry in entries:
+        ipv4, ipv6 = int(entry.ipv4.network_address), int(entry.ipv6.network_address)
+        shift = 96 + entry.ipv4.prefixlen - entry.ipv6.prefixlen
+        packed = value.pack(ipv4=ipv4, ipv6=ipv6, shift=shift)
+        by_ipv4.append((key4.pack(length=entry.ipv4.prefixlen, address=ipv4), packed))
+        by_ipv6.append((key6.pack(length=entry.ipv6.prefixlen, address=ipv6), packed))
+    return by_ipv4, by_ipv6
+
+
 def translation_problem(service: Service) -> str:
     """Why the programs cannot tell whose an IPv6 address is; empty where they can."""
-    if service.eam and service.role == EDGE:
-        return "explicit address mappings"
     prefix = service.translation_prefix
     for rule in service.rules:
         if prefix is not None and rule.ipv6_prefix.overlaps(prefix):

@@ -20,7 +20,7 @@ from ..edge import napt_addresses
 from ..plane import PATHS
 from .compiled import old_decapsulation, read_object
 from .edge import customer_settings, is_port_set_edge, peers_only
-from .embedding import embedding, not_global, translation_problem
+from .embedding import embedding, explicit, not_global, translation_problem
 from .layout import Layouts
 from .libbpf import Map, Object, Program, cpus
 from .networks import NetworkEntries
@@ -33,8 +33,8 @@ TC, XDP = "tc", "xdp"
 # Maps that outlive a program: those of all programs at a hook, those of one service however often it is
 # reloaded (sessions belong here), and tables, which a program of the same mapping can take over.
 COMMON = ("chain", "routes4", "routes6", "hops_until", "xdp_devices")
-LASTING = ("counters", "punts")
-TABLES = ("rules", "rules6", "bindings", "ends")
+LASTING = ("counters", "punts", "identifications")
+TABLES = ("rules", "rules6", "bindings", "ends", "explicit4", "explicit6")
 
 _MAPPINGS: Mapping[str, str] = MappingProxyType(
     {
@@ -183,17 +183,22 @@ class ServiceProgram:
     def _tables(self) -> dict[str, tuple[bytes, bytes]]:
         """Keys and values of each of TABLES."""
         service, entries = self.service, RuleEntries(self.layouts)
+        mapped4, mapped6 = explicit(self.layouts, service.eam)
         if is_port_set_edge(service):
             service = peers_only(service)
-        if service.bindings:
-            return {**entries.of_bindings(service.bindings), "rules6": (b"", b"")}
-        explicit = [rule for rule in service.rules if rule.explicit_psid_len]
-        return {
+        found = {
             "rules": joined(map(entries.of_rule, service.rules)),
             "rules6": joined(map(entries.of_prefix, service.rules)),
-            "bindings": joined(entries.of_explicit(r, service.interface_identifier) for r in explicit),
+            "bindings": joined(
+                entries.of_explicit(rule, service.interface_identifier)
+                for rule in service.rules
+                if rule.explicit_psid_len
+            ),
             "ends": (b"", b""),
+            "explicit4": joined(mapped4),
+            "explicit6": joined(mapped6),
         }
+        return {**found, **entries.of_bindings(service.bindings)} if service.bindings else found
 
     def _config(self) -> dict[str, Any]:
         service, row = self.service, TECHNIQUES[self.service.technique]
@@ -211,6 +216,7 @@ class ServiceProgram:
             "gateway": int(service.border_address if service.role == EDGE else service.gateway_address),
             "own": _own_address(service),
             "cut_to": min(service.lowest_ipv6_mtu, service.ipv6_mtu),
+            "explicit": bool(service.eam),
             "keep_no_checksum": service.udp_zero_checksum == FORWARD,
             "outside": embedding(service.translation_prefix),
             "inside": embedding(_own_prefix(service)),

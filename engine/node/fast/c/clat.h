@@ -5,8 +5,49 @@
 #pragma once
 
 #include "embedding.h"
+#include "explicit.h"
 #include "networks.h"
 #include "translation.h"
+
+/* Where an IPv4 address is: of an inside host, or of all others. False: the prefix must not carry it. */
+INLINE bool clat_to6(const volatile struct embedding *place, __be32 ipv4, address6 *ipv6)
+{
+	if (explicit_to6(ipv4, ipv6))
+		return true;
+	*ipv6 = embed(place, ipv4);
+	return may_carry(place, ipv4);
+}
+
+/* Whether an IPv6 address is one that the edge has for its own hosts. */
+INLINE bool clat_owns(const address6 *ipv6)
+{
+	const struct network *found;
+	__be32 ipv4;
+
+	if (holds(&CONFIG.inside, ipv6))
+		return true;
+	if (!explicit_to4(ipv6, &ipv4))
+		return false;
+	found = network_of(ipv4);
+	return found && found->inside;
+}
+
+/* Whether a packet is for an inside host. Other addresses of the prefix may be those of native IPv6 hosts: octet u
+ * and suffix have to be 0 as the edge itself writes them. */
+INLINE bool clat_serves(const address6 *ipv6, __be32 *ipv4)
+{
+	const struct network *found;
+	address6 written;
+
+	if (!explicit_to4(ipv6, ipv4)) {
+		*ipv4 = extract(&CONFIG.inside, ipv6);
+		written = embed(&CONFIG.inside, *ipv4);
+		if (!same6(&written, ipv6))
+			return false;
+	}
+	found = network_of(*ipv4);
+	return found && found->may_be_inside;
+}
 
 /* From an inside host into the domain. */
 INLINE int clat_from_native(context *c, int *action)
@@ -25,10 +66,9 @@ INLINE int clat_from_native(context *c, int *action)
 	verdict = read4(c, L2, length(c) - L2, &p);
 	if (verdict)
 		return verdict;
-	if (!may_carry(&CONFIG.outside, p.ends.destination))
+	if (!clat_to6(&CONFIG.inside, p.ends.source, &onward.source) ||
+	    !clat_to6(&CONFIG.outside, p.ends.destination, &onward.destination))
 		return punt_martian;
-	onward.source = embed(&CONFIG.inside, p.ends.source);
-	onward.destination = embed(&CONFIG.outside, p.ends.destination);
 	return to6(c, &p, &p.ends, &onward, action);
 }
 
@@ -45,23 +85,24 @@ INLINE int clat_from_domain(context *c, int *action)
 	if (!ip6)
 		return FOREIGN;
 	__builtin_memcpy(&from.destination, &ip6->daddr, sizeof(from.destination));
-	if (!holds(&CONFIG.inside, &from.destination))
+	if (!clat_serves(&from.destination, &to.destination))
 		return FOREIGN;
 	verdict = read_ipv6(c, &from, &p);
 	if (verdict)
 		return verdict;
 	if (asks_node(&p, &from.destination, &CONFIG.own))
 		return punt_protocol;
-	if (!holds(&CONFIG.outside, &from.source) || holds(&CONFIG.inside, &from.source))
+	if (clat_owns(&from.source))
 		return punt_source;
-	to = p.ends;
-	to.source = extract(&CONFIG.outside, &from.source);
-	if (!may_carry(&CONFIG.outside, to.source))
-		return punt_martian;
-	to.destination = extract(&CONFIG.inside, &from.destination);
-	found = network_of(to.destination);
-	if (!found || !found->may_be_inside)
-		return punt_unknown;
+	if (!explicit_to4(&from.source, &to.source)) {
+		if (!holds(&CONFIG.outside, &from.source))
+			return punt_source;
+		to.source = extract(&CONFIG.outside, &from.source);
+		if (!may_carry(&CONFIG.outside, to.source))
+			return punt_martian;
+	}
+	to.source_port = p.ends.source_port;
+	to.destination_port = p.ends.destination_port;
 	found = network_of(to.source);
 	if (found && found->inside)
 		return punt_source;

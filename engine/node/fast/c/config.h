@@ -43,6 +43,7 @@ struct config {
 	__u16 ipv6_mtu;
 	__u16 mss_clamp;	/* 0: off */
 	__u16 cut_to;		/* translation: octets that IPv6 packets made of IPv4 packets without DF may have */
+	__u8 explicit;		/* translation: there are explicit address mappings (explicit.h) */
 	__u8 keep_no_checksum;	/* translation: of UDP */
 	__u8 mesh;		/* edge: `rules` are those of its peers */
 	struct customer customer;

@@ -111,6 +111,7 @@ INLINE int encapsulate(context *c, const struct packet4 *p, const struct ends *t
 		return punt_driver;
 	write_ethernet(eth, &hop, bpf_htons(ETH_P_IPV6));
 	write6(ip6, p->tos, p->total, IPV4, HOP_LIMIT, &outer->source, &outer->destination);
+	account(c, sum_header6(ip6));
 	renumber(c, L2 + HEADER6, p, EDGE);
 	edit4(c, L2 + HEADER6, p, to, p->tos, hop.device ? 1 : 0);
 	clamp(c, L2 + HEADER6 + HEADER4, p);
@@ -156,6 +157,7 @@ INLINE int turn(context *c, const struct packet4 *p, const struct ends *to, cons
 	struct next_hop hop;
 	struct ethhdr *eth;
 	struct ipv6hdr *ip6;
+	__u64 before;
 	int verdict;
 
 	if (!CONFIG.hairpinning)
@@ -175,8 +177,10 @@ INLINE int turn(context *c, const struct packet4 *p, const struct ends *to, cons
 	ip6 = (void *)(eth + 1);
 	if ((void *)(ip6 + 1) > data_end(c))
 		return punt_driver;
+	before = sum_header6(ip6);
 	write_ethernet(eth, &hop, bpf_htons(ETH_P_IPV6));
 	write6(ip6, tos, p->total, IPV4, HOP_LIMIT, &onward->source, &onward->destination);
+	account(c, change(before, sum_header6(ip6)));
 	renumber(c, L2 + HEADER6, p, GATEWAY);
 	edit4(c, L2 + HEADER6, p, to, tos, hop.device ? 1 : 0);
 	clamp(c, L2 + HEADER6 + HEADER4, p);

@@ -42,10 +42,12 @@ INLINE __u32 segment_size(context *c)
 	return c->gso_size;
 }
 
-/* Packets that this one stands for. */
+/* Packets that this one stands for; not fewer where the kernel has not counted them. */
 INLINE __u32 segments(context *c)
 {
-	return c->gso_size ? c->gso_segs : 1;
+	if (!c->gso_size)
+		return 1;
+	return c->gso_segs ?: c->len / c->gso_size + 1;
 }
 
 INLINE bool is_ours_to_take(context *c)

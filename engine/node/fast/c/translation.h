@@ -14,6 +14,7 @@ struct ends6 {
 
 enum { GROWTH = HEADER6 - HEADER4 };
 enum { LARGEST_WITHOUT_DF = 1260 };	/* octets of an IPv4 packet (RFC 7915 section 5.1) */
+enum { HOP_BY_HOP = 0, ROUTING = 43, FRAGMENT = 44, DESTINATION = 60 };
 enum { ECHO_REQUEST6 = 128, ECHO_REPLY6 = 129 };
 enum { LONGEST_ECHO = 1500 };		/* octets of an ICMPv6 message whose checksum is looked at */
 
@@ -73,8 +74,20 @@ INLINE int read_ipv6(context *c, struct ends6 *ends, struct packet4 *p)
 	p->ttl = ip6->hop_limit;
 	if (p->ttl <= 1)
 		return punt_ttl;
-	if (ip6->nexthdr != TCP && ip6->nexthdr != UDP && ip6->nexthdr != ICMPV6)
+	switch (ip6->nexthdr) {
+	case TCP:
+	case UDP:
+	case ICMPV6:
+		break;
+	case FRAGMENT:
+		return punt_fragment;
+	case HOP_BY_HOP:
+	case ROUTING:
+	case DESTINATION:
 		return punt_extension_header;
+	default:
+		return punt_protocol;
+	}
 	verdict = read_transport(c, L2 + HEADER6, payload, p, ECHO_REQUEST6, ECHO_REPLY6);
 	if (verdict)
 		return verdict;
@@ -132,7 +145,7 @@ INLINE int to6(context *c, const struct packet4 *p, const struct ends *to, const
 		return punt_driver;
 	write_ethernet(eth, &hop, bpf_htons(ETH_P_IPV6));
 	write6(ip6, p->tos, payload, next, p->ttl - (hop.device ? 1 : 0), &onward->source, &onward->destination);
-	account(c, fold(sum_header6(ip6)));
+	account(c, sum_header6(ip6));
 	pseudo = sum6(&onward->source) + sum6(&onward->destination);
 	if (p->protocol == ICMP)
 		pseudo = change(0, pseudo + bpf_htons(payload) + bpf_htons(ICMPV6));
