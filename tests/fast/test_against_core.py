@@ -18,7 +18,7 @@ import pytest
 from ansible_collections.ipv4aas.fleet.engine.mapping.binding import Binding
 from ansible_collections.ipv4aas.fleet.engine.mapping.rule import MapRule
 from ansible_collections.ipv4aas.fleet.engine.node.core import Link
-from ansible_collections.ipv4aas.fleet.engine.node.fast.program import TC, XDP, problem
+from ansible_collections.ipv4aas.fleet.engine.node.fast.program import TC, XDP, needs_sessions, problem
 from ansible_collections.ipv4aas.fleet.engine.techniques.service import EDGE
 from fuzz_seats import DMR6, ODD, SEATS, SERVERS, Seat, Talk, translated, tunnels
 from fuzz_traffic import damaged
@@ -84,7 +84,7 @@ CASES = [
     (name, hook, redirect)
     for name, seat in ALL.items()
     for hook, redirect in ((TC, True), (TC, False), (XDP, True))
-    if not problem(seat.service, hook)
+    if not problem(seat.service, hook) and not needs_sessions(seat.service)
 ]
 
 
