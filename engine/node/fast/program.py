@@ -52,6 +52,7 @@ _SEATS = frozenset(
         ("rule", "translation", GATEWAY),
         ("binding", "encapsulation", GATEWAY),
         ("session", "encapsulation", GATEWAY),
+        ("session", "translation", GATEWAY),
         ("session", "encapsulation", EDGE),
         ("session", "translation", EDGE),
         ("plane", "encapsulation", GATEWAY),
@@ -72,7 +73,7 @@ def problem(service: Service, hook: str) -> str:
     if service.namespace:
         return f"its IPv4 side is in network namespace {service.namespace}: another kernel's hooks"
     if is_session_gateway(service):
-        return pool_problem(service.pool)
+        return "explicit address mappings" if service.eam else pool_problem(service.pool)
     return rule_problem(service.rules) or translation_problem(service)
 
 

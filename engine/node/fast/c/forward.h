@@ -4,11 +4,12 @@
  */
 #pragma once
 
+#include "aftr.h"
 #include "clat.h"
 #include "gateway.h"
+#include "nat64.h"
 #include "plain_edge.h"
 #include "plane.h"
-#include "session_gateway.h"
 
 /* Programs of the node's services, one behind the other. */
 struct {
@@ -86,12 +87,14 @@ INLINE int from_domain(context *c, int *action)
 /* Seats that keep sessions: a program of their own, as the stack has no room for all seats and a NAPT. */
 INLINE int translate_native(context *c, int *action)
 {
-	return session_gateway_from_native(again(c), action);
+	return CONFIG.carriage == TRANSLATION ? nat64_from_native(again(c), action) : aftr_from_native(again(c), action);
 }
 
 INLINE int translate_domain(context *c, int *action)
 {
-	return is_own(c) ? session_gateway_from_softwire(again(c), action) : FOREIGN;
+	if (CONFIG.carriage == TRANSLATION)
+		return nat64_from_domain(again(c), action);
+	return is_own(c) ? aftr_from_softwire(again(c), action) : FOREIGN;
 }
 
 INLINE int dispatch(context *c, bool translates, int *action)
