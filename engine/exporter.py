@@ -63,6 +63,7 @@ def metrics(status: Status) -> Iterator[Metric]:
     yield from _node(status)
     yield from _events(status)
     yield from _traffic(status)
+    yield from _fast_path(status)
     yield from _devices(status)
     yield from _sessions(status["services"])
     yield from _pools(status["services"])
@@ -87,18 +88,6 @@ def _node(status: Status) -> Iterator[Metric]:
     )
     yield _counter("session_log_faults", "Failures to write a session log.", [((), log["faults"])])
     yield _gauge("session_log_fault", "Whether records of sessions are lost now.", [((), "fault" in log)])
-    yield _gauge(
-        "service_info",
-        "A service; tier is what forwards it: tun (the core), tc or xdp (eBPF before it).",
-        [
-            (
-                (name, seat["technique"], seat["role"], seat["address"], seat.get("tier", status["tier"])),
-                1,
-            )
-            for name, seat in status["services"].items()
-        ],
-        *("service", "technique", "role", "address", "tier"),
-    )
 
 
 def _events(status: Status) -> Iterator[Metric]:
@@ -133,6 +122,42 @@ def _traffic(status: Status) -> Iterator[Metric]:
         "packets", "Packets across the device; a TCP super-packet is one.", rows("packets"), *labels
     )
     yield _counter("traffic_bytes", "Octets of IP packets across the device.", rows("octets"), *labels)
+
+
+def _fast_path(status: Status) -> Iterator[Metric]:
+    fast = status["fast_path"]
+    yield _gauge(
+        "service_info",
+        "A service; tier is what forwards it: tun (the core alone), tc or xdp (eBPF programs before it).",
+        [
+            ((name, seat["technique"], seat["role"], seat["address"], _tier(fast["services"], name)), 1)
+            for name, seat in status["services"].items()
+        ],
+        *("service", "technique", "role", "address", "tier"),
+    )
+    yield _counter(
+        "fast_path_packets",
+        "Packets that eBPF programs took all the way.",
+        [((name,), one["packets"]) for name, one in fast["services"].items() if "packets" in one],
+        "service",
+    )
+    yield _gauge(
+        "fast_path_device_info",
+        "A network device that programs are attached to; hook is how.",
+        [((name, one["tier"], one["hook"]), 1) for name, one in fast["devices"].items()],
+        *("device", "tier", "hook"),
+    )
+    yield _gauge(
+        "fast_path_survives_restart",
+        "Whether the programs are kept in bpffs, to forward on while the node restarts.",
+        [((), fast.get("survives_restart", False))],
+    )
+
+
+def _tier(services: Status, name: str) -> str:
+    """The programs' own word; where they have none, the core forwards."""
+    tier: str = services.get(name, {"tier": "tun"})["tier"]
+    return tier
 
 
 def _devices(status: Status) -> Iterator[Metric]:

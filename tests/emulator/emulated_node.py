@@ -39,7 +39,7 @@ class SoftwareNode:
             words.add_argument("--within", type=float)
             words.add_argument("--wait", type=float)
             try:
-                return 0, json.dumps(self._do(words.parse_args(argv[2:]), stdin)), ""
+                return 0, json.dumps(self._do(words.parse_args(argv[1:]), stdin)), ""
             except (StoreError, ValueError) as error:
                 return 1, "", json.dumps({"error": str(error)})
 

@@ -64,7 +64,7 @@ def status(services: Services, **changes: Any) -> dict[str, Any]:
     """As the daemon gives it."""
     said = {
         "version": "1.2.3",
-        "tier": "tun",
+        "fast_path": {"why": "", "services": {}, "devices": {}},
         "uptime": 12.5,
         "device": DEVICE,
         "namespaces": {},
@@ -166,11 +166,20 @@ def test_the_node_itself(services):
     assert get(found, "traffic_bytes_total", side="softwire", direction="in") == 4 * 73
 
 
-def test_a_service_says_its_own_tier(services):
-    said = status(services)
-    said["services"]["t"]["tier"] = "tc"
-    (info,) = (family for family in metrics(said) if family.name == "ipv4aas_service_info")
-    assert info.samples[0].labels["tier"] == "tc"
+def test_fast_path(services):
+    """As fast/path.py says it."""
+    fast = {
+        "why": "",
+        "services": {"t": {"tier": "tc", "why": "", "packets": 12}},
+        "devices": {"wan": {"tier": "tc", "hook": "tcx", "why": ""}},
+        "survives_restart": True,
+    }
+    found = series(scraped(Given(metrics(status(services, fast_path=fast)))))
+    labels = {"technique": "ds-lite", "role": "gateway", "address": AFTR6}
+    assert get(found, "service_info", service="t", **labels, tier="tc") == 1
+    assert get(found, "fast_path_packets_total", service="t") == 12
+    assert get(found, "fast_path_device_info", device="wan", tier="tc", hook="tcx") == 1
+    assert get(found, "fast_path_survives_restart") == 1
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -25,7 +26,7 @@ from ansible_collections.ipv4aas.fleet import engine
 from ansible_collections.ipv4aas.fleet.engine.codec import encode
 from ansible_collections.ipv4aas.fleet.engine.mapping.binding import Binding
 from ansible_collections.ipv4aas.fleet.engine.node.control import ControlError, ask
-from ansible_collections.ipv4aas.fleet.engine.techniques.service import NodeConfiguration
+from ansible_collections.ipv4aas.fleet.engine.techniques.service import NodeConfiguration, Service
 from conftest import GATEWAY_SERVICE, INTERNET, SHARED, SoftwareNode
 from netns import Net
 from prometheus_client.parser import text_string_to_metric_families
@@ -192,14 +193,23 @@ def test_status_only(node):
     assert ask(path, "status")["active"]
 
 
+def bindings(count: int) -> Service:
+    """An lwAFTR with many customers."""
+    first, pool = IPv6Address("2001:db8:1000::"), IPv4Address("198.18.0.0")
+    rows = tuple(Binding(first + (n << 64), pool + n // 64, 0, 6, n % 64) for n in range(count))
+    return replace(GATEWAY_SERVICE, technique="lw4o6", rules=(), bindings=rows)
+
+
+def propose(node: SoftwareNode, service: Service) -> float:
+    """Seconds that it took."""
+    document = json.dumps(encode(NodeConfiguration(node="br", services=(service,))))
+    begin = time.monotonic()
+    subprocess.run(node.command("propose"), input=document, text=True, check=True, capture_output=True)
+    return time.monotonic() - begin
+
+
 def test_status_beside_a_long_change(node):
     """While 100,000 bindings are read and compiled, the status is answered at once; commands wait."""
-    first, pool = IPv6Address("2001:db8:1000::"), IPv4Address("198.18.0.0")
-    rows = tuple(
-        Binding(first + (number << 64), pool + number // 64, 0, 6, number % 64) for number in range(100_000)
-    )
-    service = replace(GATEWAY_SERVICE, technique="lw4o6", rules=(), bindings=rows)
-    document = json.dumps(encode(NodeConfiguration(node="br", services=(service,))))
     answers: list[float] = []
     done = threading.Event()
 
@@ -211,13 +221,41 @@ def test_status_beside_a_long_change(node):
 
     watcher = threading.Thread(target=look)
     watcher.start()
-    begin = time.monotonic()
     try:
-        subprocess.run(node.command("propose"), input=document, text=True, check=True, capture_output=True)
+        took = propose(node, bindings(100_000))
     finally:
-        took = time.monotonic() - begin
         done.set()
         watcher.join()
     # Not how fast, but that none waited for the end of the command.
     assert len(answers) > 5
     assert max(answers) < took
+
+
+def test_signs_of_life(program, tmp_path):
+    """Ready once the services run; alive in every second, beside a long change too; and the end is told."""
+    with Net("monitor") as net, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(20)
+        made = SoftwareNode(net.host("br"), program, tmp_path / "br", GATEWAY_SERVICE)
+        environment = {**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify")}
+        process = made.host.start(*made.command("serve")[4:], env=environment, stderr=subprocess.DEVNULL)
+        assert manager.recv(100) == b"READY=1"
+        assert made.ok("health")["healthy"]
+        assert [manager.recv(100) for _ in range(3)] == [b"WATCHDOG=1"] * 3
+        said: list[tuple[float, bytes]] = []
+
+        def hear() -> None:
+            while not said or said[-1][1] != b"STOPPING=1":
+                word = manager.recv(100)
+                said.append((time.monotonic(), word))
+
+        listener = threading.Thread(target=hear)
+        listener.start()
+        begin = time.monotonic()
+        took = propose(made, bindings(100_000))
+        made.ok("stop")
+        listener.join(timeout=30)
+        assert process.wait(timeout=30) == 0
+        assert said[-1][1] == b"STOPPING=1"
+        during = [moment for moment, _ in said if begin < moment < begin + took]
+        assert len(during) >= int(took) // 3  # one a second, on a machine that may be busy

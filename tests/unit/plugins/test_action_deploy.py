@@ -27,7 +27,7 @@ class SoftwareNode:
         words = shlex.split(command)
         if words[0] == "test":
             return 0, "", ""
-        verb = words[2]
+        verb = words[1]
         self.commands.append(verb)
         if verb == self.dies_at:
             raise ConnectionError("the host is gone")

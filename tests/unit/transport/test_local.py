@@ -62,7 +62,7 @@ def test_owner_is_the_same_in_one_session_and_another_in_the_next():
         seen = set()
         host = Host()
         with LocalSession(
-            lambda argv, feed, h=host, s=seen: (s.add(tuple(argv[3:5])), h(argv, feed))[1]
+            lambda argv, feed, h=host, s=seen: (s.add(tuple(argv[2:4])), h(argv, feed))[1]
         ) as session:
             session.begin()
             session.propose(CHANGE)
