@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import socket
 import struct
@@ -34,6 +35,23 @@ def udp(host: Host, address: str = "", port: int = 0) -> socket.socket:
 def do_not_fragment(sock: socket.socket) -> None:
     """Set DF and keep what the path says of its MTU."""
     sock.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _IP_PMTUDISC_DO)
+
+
+def until_too_big(sock: socket.socket, data: bytes) -> None:
+    """Send until an ICMP error says that it is too big: the fast path hears of a new MTU by and by."""
+    deadline = time.monotonic() + PATIENCE
+    sock.settimeout(0.2)
+    while time.monotonic() < deadline:
+        try:
+            sock.send(data)
+            sock.recv(1)
+        except TimeoutError:
+            continue
+        except OSError as error:
+            if error.errno == errno.EMSGSIZE:
+                return
+            raise
+    raise AssertionError(f"nobody says that {len(data)} octets are too big")
 
 
 def path_mtu(sock: socket.socket) -> int:
