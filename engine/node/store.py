@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import json
 import os
 import re
+import typing
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,6 +153,9 @@ def text(configuration: NodeConfiguration) -> str:
 
 def _lines(value: Any, indent: str) -> Iterator[str]:
     """JSON of a dataclass tree, indented where it has something nested; encoded row by row."""
+    if _is_flat(value.__class__):
+        yield json.dumps(encode(value))
+        return
     deeper, members = indent + "  ", []
     if dataclasses.is_dataclass(value):
         opening, closing = "{", "}"
@@ -168,6 +173,18 @@ def _lines(value: Any, indent: str) -> Iterator[str]:
         yield deeper + name + lines[0]
         yield from lines[1:]
     yield indent + closing
+
+
+@functools.cache
+def _is_flat(cls: type) -> bool:
+    """Whether a class has nothing nested, whatever the values: a row of a table."""
+    if not dataclasses.is_dataclass(cls):
+        return False
+    hints = typing.get_type_hints(cls).values()
+    kinds = [kind for hint in hints for kind in (typing.get_args(hint) or (hint,))]
+    return not any(
+        typing.get_origin(hint) is tuple or dataclasses.is_dataclass(hint) for hint in (*hints, *kinds)
+    )
 
 
 def dissolve(document: Any) -> None:

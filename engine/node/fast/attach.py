@@ -245,5 +245,6 @@ def sweep(pins: Pins, *, but: frozenset[str] = frozenset()) -> None:
         if name in but or not device.isdigit():
             continue
         if kind == "clsact":
-            remove_filter(int(device))
+            with contextlib.suppress(BpfError):
+                remove_filter(int(device))
         pins.drop(name)

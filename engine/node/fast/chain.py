@@ -75,7 +75,7 @@ class Chain:
         for service in services:
             place = len(programs)
             old = there.get(service.name)
-            if old is not None and old.place == place and old.service == service:
+            if old is not None and old.service == service and old.is_as(next_service=place + 1, **settings):
                 programs.append(old)
                 continue
             try:
@@ -97,7 +97,6 @@ class Chain:
         program = ServiceProgram(
             service, self.hook, reuse=reuse, like=like, next_service=place + 1, **settings
         )
-        program.place = place
         if not self._common:
             self._common = {name: item.held() for name, item in program.maps.items() if name in COMMON}
         for name in LASTING:

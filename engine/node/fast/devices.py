@@ -18,6 +18,7 @@ from .rtnetlink import Link, Netlink, attribute, attributes
 
 _SIOCETHTOOL = 0x8946
 _TX_CHECKSUMS, _GRO = 0x16, 0x2B  # ETHTOOL_GTXCSUM, ETHTOOL_GGRO
+_IPV4 = Path("/proc/sys/net/ipv4/conf")
 _NAMESPACES = Path("/run/netns")
 _GETNSID, _NSA_NSID, _NSA_FD = 90, 1, 3  # linux/net_namespace.h
 _GENERIC = bytes(4)  # struct rtgenmsg, padded
@@ -31,6 +32,19 @@ def arrivals(links: Mapping[int, Link], only: Iterable[str] = ()) -> dict[int, s
         for index, one in links.items()
         if one.up and one.ethernet and not one.master and (not only or one.name in only)
     }
+
+
+def are_sources_checked(names: Iterable[str]) -> bool:
+    """Whether the kernel drops IPv4 packets whose way back is another device (rp_filter = 1, RFC 3704)."""
+    checks = [_rp_filter("all"), *map(_rp_filter, names)]
+    return any(max(checks[0], check) == 1 for check in checks)
+
+
+def _rp_filter(name: str) -> int:
+    try:
+        return int((_IPV4 / name / "rp_filter").read_text())
+    except (OSError, ValueError):
+        return 0
 
 
 def xdp_problem(device: int, links: Mapping[int, Link]) -> str:

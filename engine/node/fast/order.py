@@ -82,7 +82,7 @@ def _apart(here: list[Service]) -> dict[str, str]:
     if len(here) < 2:
         return reasons
     gateways = [service for service in here if service.role != EDGE]
-    edges = [service for service in here if service.role == EDGE]
+    edges = [service for service in here if service.role == EDGE and service.inside]
     for alike in (gateways, edges):
         known: list[tuple[str, Ranges]] = []
         for service in alike:

@@ -23,7 +23,7 @@ from . import figures
 from .attach import pin_name, sweep
 from .chain import Chain, Loaded
 from .compiled import read_object
-from .devices import arrivals, xdp_problem
+from .devices import are_sources_checked, arrivals, xdp_problem
 from .libbpf import BpfError, library
 from .order import Ranges, order
 from .pins import Pins, instance
@@ -34,6 +34,7 @@ from .tables import Unsupported
 AUTO, OFF = "auto", "off"
 MODES = (AUTO, TC, XDP, OFF)
 TUN = "tun"
+_INSIDE = "this host has addresses or routes of its own in its IPv4 networks"
 LEAST = (6, 3)  # of Linux: BPF_F_ADJ_ROOM_DECAP_L3_IPV4
 
 
@@ -44,6 +45,7 @@ class Ready:
     configuration: NodeConfiguration
     reasons: dict[str, str]  # service -> why it is not on the fast path
     loaded: dict[str, Loaded]  # by hook
+    strict: bool  # the kernel checks sources
 
 
 class FastPath:
@@ -61,7 +63,8 @@ class FastPath:
         self._active: Ready | None = None
         self._ready: Ready | None = None
         self._faults: dict[int, str] = {}  # device -> why no XDP there
-        self._native: frozenset[tuple[int, int]] = frozenset()
+        self._ranges: dict[str, tuple[Service, Ranges]] = {}  # by service
+        self._seen = 0  # version of the kernel's routes
         self.why = self._refusal(mode)
         if self.why:
             sweep(self._pins)
@@ -102,24 +105,27 @@ class FastPath:
         self._forget()
         found = order(configuration.services, lambda service: problem(service, TC) or self._inside(service))
         reasons, loaded = dict(found.reasons), {}
+        strict = are_sources_checked(self._arrivals()[TC].values())
         like: dict[str, ServiceProgram] = {}
         for hook, chain in self._chains.items():
-            settings = {"redirect": 1} if hook == TC else {"only_xdp_devices": 1}
+            settings = {"only_xdp_devices": 1} if hook == XDP else {"redirect": 1, "strict_sources": strict}
             services = [s for s in found.services if s.name not in reasons and not problem(s, hook)]
             loaded[hook] = chain.load(services, like, settings)
             if hook == TC:
                 reasons |= loaded[hook].reasons
                 like = {program.service.name: program for program in loaded[hook].programs}
-        self._ready = Ready(configuration, reasons, loaded)
+        self._ready = Ready(configuration, reasons, loaded, strict)
 
     def _inside(self, service: Service) -> str:
         """Whether this host has routes into what a gateway takes, which the longest match would prefer."""
         assert self.routing is not None
         if asks_routes(service):
             return ""
-        ranges = Ranges(ipv4_networks(service))
-        if any(ranges.hold(first, last) for first, last in self.routing.network.native()):
-            return "this host has addresses or routes of its own in its IPv4 networks"
+        known = self._ranges.get(service.name)
+        if known is None or known[0] is not service:
+            known = self._ranges[service.name] = service, Ranges(ipv4_networks(service))
+        if any(known[1].hold(first, last) for first, last in self.routing.network.native()):
+            return _INSIDE
         return ""
 
     def _forget(self) -> None:
@@ -153,6 +159,9 @@ class FastPath:
                 for device in chain.devices
             }
             sweep(self._pins, but=frozenset(there))
+            for name in self._pins.names():
+                if name.split("_")[0] in {TC, XDP} - self._chains.keys():
+                    self._pins.drop(name)
         for service in configuration.services:
             reason = self._active.reasons.get(service.name)
             if reason:
@@ -230,17 +239,20 @@ class FastPath:
         if self.routing is None or self._active is None:
             return
         self.routing.tick()
-        native = frozenset(self.routing.network.native())
-        if native != self._native:
-            self._native = native
-            if any(bool(self._inside(s)) != self._is_inside(s) for s in self._active.configuration.services):
-                configuration = self._active.configuration
+        if self._seen != self.routing.version:
+            self._seen = self.routing.version
+            configuration = self._active.configuration
+            strict = are_sources_checked(self._arrivals()[TC].values())
+            if strict != self._active.strict or any(map(self._is_misplaced, configuration.services)):
                 self.prepare(configuration)
                 self.run(configuration)
 
+    def _is_misplaced(self, service: Service) -> bool:
+        return (self._inside(service) == _INSIDE) != self._is_inside(service)
+
     def _is_inside(self, service: Service) -> bool:
         assert self._active is not None
-        return self._active.reasons.get(service.name, "").startswith("this host has")
+        return self._active.reasons.get(service.name) == _INSIDE
 
     # What is seen
 

@@ -142,7 +142,7 @@ class ServiceProgram:
         if needs_sessions(service) and sessions is None:
             raise Unsupported("its sessions are in the core")
         self.service, self.hook, self.sessions = service, hook, sessions
-        self.place = 0  # in a chain
+        self._settings = settings
         self.object = Object(read_object(hook), f"{hook} {service.name}")
         self.layouts = Layouts(self.object)
         self.verdicts = self.layouts.enum("verdict")
@@ -272,6 +272,10 @@ class ServiceProgram:
             if packets:
                 found[name] = packets, octets
         return found
+
+    def is_as(self, **settings: Any) -> bool:
+        """Whether it was loaded with these."""
+        return self._settings == settings
 
     def close(self) -> None:
         """Lets go of what is neither attached nor pinned."""

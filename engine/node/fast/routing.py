@@ -79,6 +79,7 @@ class Routing:
         self.tries: dict[str, Tries] = {}  # by hook
         self.filter = filter_of_forwarding()
         self._due, self._stale = 0.0, False
+        self.version = 0  # another one after each change
         self._ask()
 
     def fileno(self) -> int:
@@ -129,6 +130,7 @@ class Routing:
             return
         began = time.monotonic()
         self._stale, links = False, self.network.links
+        self.version += 1
         if self._again:
             self._ask()
         if self.network.links != links:

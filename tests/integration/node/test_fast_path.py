@@ -410,6 +410,20 @@ class TestNextHops:
         wait_until(lambda: goes_fast(network))
 
 
+class TestStrictSources:
+    def test_the_kernel_is_not_given_what_it_would_drop(self, network):
+        """With rp_filter = 1 a customer's address comes in by the wrong device, for the kernel."""
+        network.br.ok("stop")
+        for name in ("all", "wan", "inet"):
+            network.br_host.sysctl(**{f"net__ipv4__conf__{name}__rp_filter": 1})
+        network.br_host.ip("rule add from 192.0.2.0/24 lookup 100")  # no next hops
+        network.br.again()
+        with network.br.one_more("punt_no_route"):
+            assert answers(network)
+        network.br_host.ip("rule del from 192.0.2.0/24 lookup 100")
+        wait_until(lambda: goes_fast(network))
+
+
 class TestSeveral:
     def test_each_packet_is_its_services(self, network):
         network.br.ok("propose", feed=NodeConfiguration(node="br", services=(SECOND, GATEWAY_SERVICE)))

@@ -40,6 +40,7 @@ struct config {
 	__u8 redirect;		/* 1: to the next hop by ourselves; 0 (tc): through the kernel's routing */
 	__u8 old_decapsulation;	/* tc: the kernel takes an outer header off in two steps only (probe.bpf.c) */
 	__u8 only_xdp_devices;	/* XDP: to none but those in `xdp_devices` */
+	__u8 strict_sources;	/* tc: the kernel would drop what came out of the domain (rp_filter) */
 	__u16 ipv6_mtu;
 	__u16 mss_clamp;	/* 0: off */
 	__u16 cut_to;		/* translation: octets that IPv6 packets made of IPv4 packets without DF may have */

@@ -124,7 +124,8 @@ INLINE int shrink(context *c)
 	return bpf_skb_change_proto(c, bpf_htons(ETH_P_IP), 0);
 }
 
-/* Without a next hop the kernel routes the packet, finds the neighbour and counts the hop. */
+/* Without a next hop the kernel routes the packet, finds the neighbour and counts the hop. Where it checks that
+ * the way back to an IPv4 source is the device that the packet came in by, only the core can give it to it. */
 INLINE int find_hop(const struct next_hop *hop, struct next_hop *found)
 {
 	if (hop)
@@ -136,7 +137,9 @@ INLINE int find_hop(const struct next_hop *hop, struct next_hop *found)
 
 INLINE int hop4(context *c, __be32 address, struct next_hop *found)
 {
-	return find_hop(CONFIG.redirect ? next_hop4(address) : NULL, found);
+	const struct next_hop *hop = CONFIG.redirect ? next_hop4(address) : NULL;
+
+	return !hop && CONFIG.strict_sources ? punt_no_route : find_hop(hop, found);
 }
 
 INLINE int hop6(context *c, const address6 *address, struct next_hop *found)
