@@ -262,8 +262,10 @@ def _rounded(view: Any) -> tuple[Any, ...]:
     return tuple(round(value, 3) if name == "expires" else value for name, value in values.items())
 
 
-def _source(data: bytes) -> tuple[int, int] | None:
-    """Source address and port, or identifier, of what left, inside a tunnel too."""
+def _source(data: bytes) -> tuple[int, int]:
+    """Source address and port, or identifier, of what left; inside a tunnel, or of a /96, where it went on in IPv6."""
+    if data[0] >> 4 == 6 and data[6] != 4:
+        return int.from_bytes(data[20:24], "big"), int.from_bytes(data[40:42], "big")
     if data[0] >> 4 == 6:
         data = data[40:]
     at = 24 if data[9] == ICMP else 20

@@ -57,6 +57,7 @@ _SEATS = frozenset(
         ("binding", "encapsulation", GATEWAY),
         ("binding", "encapsulation", EDGE),
         ("session", "encapsulation", GATEWAY),
+        ("session", "translation", GATEWAY),
         ("session", "encapsulation", EDGE),
         ("session", "translation", EDGE),
         ("plane", "encapsulation", GATEWAY),
@@ -77,7 +78,7 @@ def problem(service: Service, hook: str) -> str:
     if service.namespace:
         return f"its IPv4 side is in network namespace {service.namespace}: another kernel's hooks"
     if is_session_gateway(service):
-        return pool_problem(service.pool)
+        return "explicit address mappings" if service.eam else pool_problem(service.pool)
     owners = peers_only(service) if is_port_set_edge(service) else service
     return rule_problem(owners.rules) or translation_problem(owners)
 

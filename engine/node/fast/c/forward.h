@@ -4,12 +4,13 @@
  */
 #pragma once
 
+#include "aftr.h"
 #include "clat.h"
 #include "edge.h"
 #include "gateway.h"
+#include "nat64.h"
 #include "plain_edge.h"
 #include "plane.h"
-#include "session_gateway.h"
 
 /* Programs of the node's services, one behind the other. */
 struct {
@@ -79,16 +80,18 @@ INLINE int from_domain(context *c, int *action)
 /* Seats that keep sessions: a program of their own, as the stack has no room for all seats and a NAPT. */
 INLINE int translate_native(context *c, int *action)
 {
-	return CONFIG.role == EDGE ? edge_from_native(c, action) : session_gateway_from_native(c, action);
+	if (CONFIG.role == EDGE)
+		return edge_from_native(c, action);
+	return CONFIG.carriage == TRANSLATION ? nat64_from_native(c, action) : aftr_from_native(c, action);
 }
 
 INLINE int translate_domain(context *c, int *action)
 {
-	if (CONFIG.role == EDGE && CONFIG.carriage == TRANSLATION)
-		return edge_from_domain(c, action);
+	if (CONFIG.carriage == TRANSLATION)
+		return CONFIG.role == EDGE ? edge_from_domain(c, action) : nat64_from_domain(c, action);
 	if (!is_own(c))
 		return FOREIGN;
-	return CONFIG.role == EDGE ? edge_from_softwire(c, action) : session_gateway_from_softwire(c, action);
+	return CONFIG.role == EDGE ? edge_from_softwire(c, action) : aftr_from_softwire(c, action);
 }
 
 INLINE int dispatch(context *c, bool translates, int *action)

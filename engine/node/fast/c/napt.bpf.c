@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later
  * What Python runs on the tables of a NAPT: questions of the core (sessions.py), and the end of what is over.
  */
+#define CLOCK bpf_ktime_get_ns		/* the other one is not for programs of this type */
 #include "config.h"
 #include "napt.h"
 

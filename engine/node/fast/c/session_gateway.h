@@ -1,19 +1,13 @@
 /* Copyright: (c) 2026, ipv4aas.fleet contributors
  * SPDX-License-Identifier: GPL-3.0-or-later
- * The carrier side where the gateway translates addresses: AFTR (RFC 6333 section 6). As session_gateway.py, aftr.py.
+ * The carrier side where the gateway translates addresses: who its subscribers are. As session_gateway.py.
  */
 #pragma once
 
-#include "encapsulation.h"
 #include "napt.h"
 
-/* Who may speak: subscribers, and in their softwires these IPv4 networks. */
+/* The prefix of all subscribers. */
 const volatile address6 CUSTOMERS = {}, CUSTOMERS_MASK = {};
-const volatile struct network4 INSIDE[MOST_NETWORKS] = {};
-const volatile __u32 INSIDE_NETWORKS = 0;
-
-enum { SOFTWIRE_ENDS = 0xc0000000, SOFTWIRE_ENDS_MASK = 0xfffffff8 };	/* 192.0.0.0/29 (RFC 6333 section 5.7) */
-
 INLINE bool is_unicast6(const address6 *address)
 {
 	__be64 one = bpf_cpu_to_be64(1);
@@ -31,76 +25,10 @@ INLINE bool is_customer(const address6 *address)
 		 ((address->part[1] ^ prefix.part[1]) & mask.part[1]));
 }
 
-INLINE bool is_inside(__be32 address)
-{
-	__u32 n;
-
-	for (n = 0; n < MOST_NETWORKS && n < INSIDE_NETWORKS; n++)
-		if ((address & INSIDE[n].mask) == INSIDE[n].address)
-			return true;
-	return false;
-}
-
-/* To the subscriber whose binding has destination address and port. */
-INLINE int session_gateway_from_native(context *c, int *action)
-{
-	struct iphdr *ip = at(c, L2, HEADER4);
-	struct outer outer = {};
-	struct packet4 p = {};
-	struct ends to;
-	int verdict;
-
-	if (!ip || !in_pool(ip->daddr))
-		return FOREIGN;
-	verdict = read4(c, L2, length(c) - L2, &p);
-	if (verdict)
-		return verdict;
-	/* Before a session is refreshed or made for a packet that cannot go. */
-	if (p.wire + HEADER6 > CONFIG.ipv6_mtu)
-		return punt_too_big;
-	verdict = napt_inbound(&p, &outer.destination, &to, false);
-	if (verdict)
-		return verdict;
-	outer.source = read6(&CONFIG.gateway);
-	return encapsulate(c, &p, &to, &outer, action);
-}
-
-/* From a subscriber, to the Internet or to another one, who sees its outside address (RFC 4787 REQ-9). */
-INLINE int session_gateway_from_softwire(context *c, int *action)
+/* Whether an IPv6 source can be a subscriber: no gateway is open to the world (RFC 6908). */
+INLINE bool may_speak(const address6 *source)
 {
 	address6 gateway = read6(&CONFIG.gateway);
-	struct outer outer, onward;
-	struct scratch *room = scratch();
-	struct packet4 p = {};
-	struct ends to;
-	int verdict;
 
-	verdict = read_outer(c, &outer, &p);
-	if (verdict)
-		return verdict;
-	if (!is_unicast6(&outer.source) || same6(&outer.source, &gateway) || !is_customer(&outer.source) ||
-	    !is_inside(p.ends.source))
-		return punt_source;
-	if ((p.ends.destination & bpf_htonl(SOFTWIRE_ENDS_MASK)) == bpf_htonl(SOFTWIRE_ENDS))
-		return punt_unknown;	/* a ping for ourselves, perhaps */
-	/* Before a session is made for a packet that cannot go. */
-	if (is_lost(&outer, p.tos))
-		return punt_congestion;
-	if (!in_pool(p.ends.destination)) {
-		verdict = napt_outbound(&p, &outer.source, &to);
-		return verdict ?: decapsulate(c, &p, &to, &outer, action);
-	}
-	if (!CONFIG.hairpinning)
-		return punt_hairpin;
-	if (!room || p.wire + HEADER6 > CONFIG.ipv6_mtu)
-		return punt_too_big;
-	room->seen = p;
-	verdict = napt_outbound(&p, &outer.source, &room->seen.ends);
-	if (verdict)
-		return verdict;
-	verdict = napt_inbound(&room->seen, &onward.destination, &to, true);
-	if (verdict)
-		return verdict;
-	onward.source = gateway;
-	return turn(c, &p, &to, &outer, &onward, action);
+	return is_unicast6(source) && !same6(source, &gateway) && is_customer(source);
 }

@@ -235,7 +235,7 @@ INLINE __u32 block_index(__u32 address, __u32 number)
 }
 
 /* A port of a block, which is held for it; -1: none. */
-__noinline int draw_of_block(__u32 address, __u32 number, __u32 kind, __u64 mask)
+INLINE int draw_of_block(__u32 address, __u32 number, __u32 kind, __u64 mask)
 {
 	__u32 index = block_index(address, number), first = NAPT.first_port + number * NAPT.block_size;
 	struct block *block = bpf_map_lookup_elem(&blocks, &index);
