@@ -12,7 +12,7 @@ from typing import NamedTuple
 from ..packet import flow
 from ..packet.buffer import Packet
 from ..packet.ipv4 import TCP
-from ..packet.napt import Napt, Session
+from ..packet.napt import Napt, Session, Translator
 from ..packet.translation import Translation
 from .work import Link, Outcome
 
@@ -38,7 +38,9 @@ class Flows:
     about a packet makes it take the long way: this one never drops and never answers.
     """
 
-    def __init__(self, napt: Napt, carriage: Translation, new_ident: Callable[[], int], *, hops: int) -> None:
+    def __init__(
+        self, napt: Translator, carriage: Translation, new_ident: Callable[[], int], *, hops: int
+    ) -> None:
         """`hops` come off the TTL. Nothing is known yet."""
         self._napt, self._new_ident, self._hops = napt, new_ident, hops
         self._mtus = carriage.ipv6_mtu, carriage.cut_to
@@ -63,7 +65,7 @@ class Flows:
         if sent is None:
             return None
         flags = data[(flow.HEADER4 if native else flow.HEADER6) + flow.FLAGS] if way.protocol == TCP else 0
-        self._napt.refresh(session, way.protocol, flags, now, outbound=not native)
+        Napt.refresh(session, way.protocol, flags, now, outbound=not native)
         return [(sent, departure)], [event]
 
     def learn(self, packet: Packet, arrival: Link, outcome: Outcome) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..packet.allocation import Allocator
-from ..packet.napt import PROTOCOLS, Napt, SessionView, StaticBinding
+from ..packet.napt import PROTOCOLS, Napt, SessionView, StaticBinding, Translator
 from ..techniques.service import Service
 from .base import Node
 
@@ -17,7 +17,7 @@ from .base import Node
 class NaptNode(Node):
     """An edge with a port set, or a gateway with a pool."""
 
-    _napt: Napt | None = None
+    _napt: Translator | None = None
 
     def take_over(
         self,
@@ -43,7 +43,7 @@ class NaptNode(Node):
         return []
 
     @property
-    def napt(self) -> Napt:
+    def napt(self) -> Translator:
         """The address translator."""
         assert self._napt is not None
         return self._napt

@@ -14,6 +14,7 @@ from __future__ import annotations
 import heapq
 import math
 import struct
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
@@ -199,7 +200,85 @@ class Timers:
         )
 
 
-class Napt:
+class Translator(ABC):
+    """What a node asks of its NAPT, wherever the sessions are. `remote` is address << 16 | port (0 for ICMP)."""
+
+    @abstractmethod
+    def configure(
+        self, allocator: Allocator, endpoint_independent_filtering: bool, static: Iterable[StaticBinding] = ()
+    ) -> int:
+        """Change the outside; returns how many sessions had to go. Raises ValueError."""
+
+    @abstractmethod
+    def outbound(self, d: Datagram, now: float, realm: int = 0) -> None:
+        """Rewrite the source of a packet from inside, making binding and session as needed."""
+
+    @abstractmethod
+    def inbound(self, d: Datagram, now: float, *, hairpin: bool = False) -> int:
+        """Rewrite the destination of a packet from outside; returns the realm it goes to."""
+
+    @abstractmethod
+    def outside_of(
+        self, protocol: int, realm: int, address: int, port: int, remote: int
+    ) -> tuple[int, int] | None:
+        """Outside address and port of a session, by its inside; its timer stays (RFC 5508 REQ-6)."""
+
+    @abstractmethod
+    def inside_of(self, protocol: int, address: int, port: int, remote: int) -> tuple[int, int, int] | None:
+        """Realm, inside address and port of a session, by its outside."""
+
+    @abstractmethod
+    def find(self, protocol: int, outside: int, remote: int) -> Session | None:
+        """A session that Napt.refresh() may be told of, by both its ends on the outside."""
+
+    @abstractmethod
+    def expire(self, now: float) -> int:
+        """Close sessions past their time and say how many; called before a packet may open one."""
+
+    @abstractmethod
+    def unanswered(self, now: float) -> list[bytes]:
+        """Unsolicited SYNs (IPv4 packets) that have waited 6 s: ICMP 3/3 is due (RFC 5382 REQ-4)."""
+
+    @abstractmethod
+    def sessions(self, limit: int | None = None) -> list[SessionView]:
+        """Sessions for display, at most `limit`."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """The translator ends: all ports are given back, which the log tells."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Sessions."""
+
+    def outbound_error(self, d: Datagram, realm: int = 0) -> None:
+        """An ICMP error from inside, about a packet that came in (RFC 5508 REQ-5)."""
+        inner = _checked(d)
+        remote = inner.source << 16 | (0 if inner.protocol == ICMP else inner.source_port)
+        found = self.outside_of(inner.protocol, realm, inner.destination, inner.destination_port, remote)
+        if found is None:
+            raise Drop("drop_no_session")
+        address, port = found
+        icmp.rewrite_embedded(d, inner, source=False, address=address, port=port)
+        # Also when a router behind us sends it: nothing else of ours is known outside.
+        d.set_source(address)
+
+    def inbound_error(self, d: Datagram) -> int:
+        """An ICMP error from outside, about a packet that went out (RFC 5508 REQ-4); returns the realm."""
+        inner = _checked(d)
+        if inner.source != d.destination:
+            raise Drop("drop_icmp_mismatch")
+        remote = inner.destination << 16 | (0 if inner.protocol == ICMP else inner.destination_port)
+        found = self.inside_of(inner.protocol, inner.source, inner.source_port, remote)
+        if found is None:
+            raise Drop("drop_no_session")
+        realm, address, port = found
+        icmp.rewrite_embedded(d, inner, source=True, address=address, port=port)
+        d.set_destination(address)
+        return realm
+
+
+class Napt(Translator):
     """The translator. Raises Drop for what it refuses; never evicts (RFC 6888 REQ-11).
 
     With `remembered_syns`, that many unsolicited SYNs wait for an answer: unanswered() (RFC 5382 REQ-4).
@@ -331,45 +410,24 @@ class Napt:
         d.set_destination(address, port)
         return binding.realm
 
+    def outside_of(
+        self, protocol: int, realm: int, address: int, port: int, remote: int
+    ) -> tuple[int, int] | None:
+        """As said above."""
+        binding = self._inside.get(_inner(realm, protocol, address, port))
+        return None if binding is None or binding.session(remote) is None else binding.outside
+
+    def inside_of(self, protocol: int, address: int, port: int, remote: int) -> tuple[int, int, int] | None:
+        """As said above."""
+        binding = self._outside.get(address << 24 | port << 8 | protocol)
+        if binding is None or binding.session(remote) is None:
+            return None
+        return binding.realm, *binding.inside
+
     def find(self, protocol: int, outside: int, remote: int) -> Session | None:
         """A session by both its ends on the outside, each address << 16 | port."""
         binding = self._outside.get(outside << 8 | protocol)
         return binding and binding.session(remote)
-
-    def outbound_error(self, d: Datagram, realm: int = 0) -> None:
-        """An ICMP error from inside, about a packet that came in (RFC 5508 REQ-5)."""
-        inner = self._checked(d)
-        binding = self._inside.get(_inner(realm, inner.protocol, inner.destination, inner.destination_port))
-        if binding is None or not _about(binding, inner.source, inner.source_port):
-            raise Drop("drop_no_session")
-        address, port = binding.outside
-        icmp.rewrite_embedded(d, inner, source=False, address=address, port=port)
-        # Also when a router behind us sends it: nothing else of ours is known outside.
-        d.set_source(address)
-
-    def inbound_error(self, d: Datagram) -> int:
-        """An ICMP error from outside, about a packet that went out (RFC 5508 REQ-4); returns the realm."""
-        inner = self._checked(d)
-        if inner.source != d.destination:
-            raise Drop("drop_icmp_mismatch")
-        binding = self._outside.get(inner.source << 24 | inner.source_port << 8 | inner.protocol)
-        if binding is None or not _about(binding, inner.destination, inner.destination_port):
-            raise Drop("drop_no_session")
-        address, port = binding.inside
-        icmp.rewrite_embedded(d, inner, source=True, address=address, port=port)
-        d.set_destination(address)
-        return binding.realm
-
-    def _checked(self, d: Datagram) -> icmp.Embedded:
-        if d.is_fragment:
-            raise Drop("drop_icmp_fragmented")
-        d.finish()
-        if not d.icmp_sum_valid():
-            raise Drop("drop_icmp_checksum")
-        inner = icmp.read_embedded(d.buf, d.header + 8)
-        if not icmp.embedded_sum_valid(d, inner):
-            raise Drop("drop_icmp_checksum")
-        return inner
 
     # Bindings and sessions
 
@@ -520,10 +578,16 @@ class Napt:
         self.allocator.give_back(binding.protocol, binding.realm, *binding.outside, self._now)
 
 
-def _about(binding: Binding, address: int, port: int) -> bool:
-    """Whether an embedded packet is of a session; an error never changes its timer (RFC 5508 REQ-6)."""
-    remote = address << 16 if binding.protocol == ICMP else address << 16 | port
-    return binding.session(remote) is not None
+def _checked(d: Datagram) -> icmp.Embedded:
+    if d.is_fragment:
+        raise Drop("drop_icmp_fragmented")
+    d.finish()
+    if not d.icmp_sum_valid():
+        raise Drop("drop_icmp_checksum")
+    inner = icmp.read_embedded(d.buf, d.header + 8)
+    if not icmp.embedded_sum_valid(d, inner):
+        raise Drop("drop_icmp_checksum")
+    return inner
 
 
 def check_forwards(forwards: list[StaticBinding], addresses: Sequence[int], ports: PortSet) -> None:

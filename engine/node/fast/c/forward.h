@@ -87,13 +87,11 @@ INLINE int translate_native(context *c, int *action)
 
 INLINE int translate_domain(context *c, int *action)
 {
-	if (CONFIG.role == EDGE && CONFIG.carriage == TRANSLATION)
-		return edge_from_domain(c, action);
-	if (CONFIG.role == EDGE)
-		return is_own(c) ? edge_from_softwire(c, action) : FOREIGN;
 	if (CONFIG.carriage == TRANSLATION)
-		return nat64_from_domain(c, action);
-	return is_own(c) ? aftr_from_softwire(c, action) : FOREIGN;
+		return CONFIG.role == EDGE ? edge_from_domain(c, action) : nat64_from_domain(c, action);
+	if (!is_own(c))
+		return FOREIGN;
+	return CONFIG.role == EDGE ? edge_from_softwire(c, action) : aftr_from_softwire(c, action);
 }
 
 INLINE int dispatch(context *c, bool translates, int *action)
