@@ -19,12 +19,13 @@ from types import MappingProxyType
 from measure import circumstances, options  # first: it makes the imports below work
 
 # isort: split
+from fast_latency import latency
 from fast_packets import packets, sessions, table
 from fast_rows import Bench, Row, Sample
 from lab import LabError
 
 GROUPS: Mapping[str, Callable[[Bench], list[Row]]] = MappingProxyType(
-    {"packets": packets, "table": table, "sessions": sessions}
+    {"packets": packets, "table": table, "sessions": sessions, "latency": latency}
 )
 
 

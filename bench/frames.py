@@ -66,6 +66,13 @@ class Frame:
         """Where the UDP header is."""
         return self.inner + (HEADER6 if self.carried6 else HEADER4)
 
+    def stamps(self, encapsulates: bool) -> tuple[int, int]:
+        """Where a stamp of 16 octets is: when the frame leaves, and when it arrives."""
+        arrives = L2 + (HEADER4 if self.arrives == IPV4 else HEADER6)
+        if self.arrives == IPV6 and not self.carried6 and encapsulates:
+            arrives += HEADER4
+        return self.transport + 8, arrives + 8
+
     @cached_property
     def places(self) -> dict[str, int]:
         """`struct places` of live.bpf.c."""

@@ -142,4 +142,54 @@ int sink(struct xdp_md *c)
 	return XDP_DROP;
 }
 
+/* Latency: the time of leaving, at the end of a frame, with its complement so that no checksum changes. */
+struct stamp {
+	__u64 left;
+	__u64 complement;
+};
+
+const volatile __u32 STAMP_AT = 0;	/* in the frame that leaves */
+const volatile __u32 STAMP_FOUND_AT = 0;	/* in the one that arrives */
+
+enum { DELAYS = 1 << 17 };
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, DELAYS);
+	__type(key, __u32);
+	__type(value, __u64);
+} delays SEC(".maps");
+
+SEC("tc")
+int stamp(struct __sk_buff *skb)
+{
+	struct stamp now = { .left = bpf_ktime_get_ns() };
+
+	now.complement = ~now.left;
+	bpf_skb_store_bytes(skb, STAMP_AT, &now, sizeof(now), 0);
+	return TC_ACT_UNSPEC;
+}
+
+SEC("xdp")
+int sink_stamped(struct xdp_md *c)
+{
+	struct stamp *then = (void *)(long)c->data + STAMP_FOUND_AT;
+	struct tally *count = tally();
+	__u64 now = bpf_ktime_get_ns(), *delay;
+	__u32 key;
+
+	if (!count || !is_expected(c))
+		return XDP_PASS;
+	if ((void *)(then + 1) > (void *)(long)c->data_end || then->left != ~then->complement) {
+		count->strange++;
+		return XDP_PASS;
+	}
+	key = count->arrived++ & (DELAYS - 1);
+	delay = bpf_map_lookup_elem(&delays, &key);
+	if (delay)
+		*delay = now - then->left;
+	return XDP_DROP;
+}
+
 char LICENSE[] SEC("license") = "GPL";

@@ -14,6 +14,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import struct
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -41,6 +42,7 @@ NEAR4, FAR4 = "192.0.2.1", "192.0.2.2"  # the relay and the customer's router
 NEAR6, FAR6 = "2001:db8:2::1", "2001:db8:2::2"
 OUT6, SERVER6 = "2001:db8:3::1", "2001:db8:3::2"
 _NEIGHBOURS = ((CUSTOMER, FAR4), (CUSTOMER, FAR6), (INTERNET, SERVER4), (INTERNET, SERVER6))
+TCX_EGRESS = 47  # enum bpf_attach_type
 _NEWNET = 0x40000000
 
 
@@ -181,8 +183,10 @@ def _ksoftirqd(cpu: int) -> str:
 class Traffic:
     """Frames of one kind on a wire: how to send them from one end, and who counts them at the other."""
 
-    def __init__(self, wire: Wire, frame: Frame, start: str, end: str) -> None:
-        """Raises BpfError."""
+    def __init__(
+        self, wire: Wire, frame: Frame, start: str, end: str, stamps: tuple[int, int] = (0, 0)
+    ) -> None:
+        """`stamps`: of frame.stamps(), where latency is measured. Raises BpfError."""
         self.wire, self.frame, self.start = wire, frame, start
         self.octets = frame.octets(wire.ports[RELAY, start].mac, wire.ports[start, RELAY].mac)
         self.object = Object(compiled(), f"live {frame.name}")
@@ -196,6 +200,8 @@ class Traffic:
                 "FLOWS_MASK": len(frame.flows) - 1,
                 "TO": wire.ports[start, RELAY].number,
                 "EXPECTED": frame.arrives,
+                "STAMP_AT": stamps[0],
+                "STAMP_FOUND_AT": stamps[1],
             },
         )
         self.object.resize("flows", len(frame.flows))
@@ -212,6 +218,25 @@ class Traffic:
     def sink(self) -> AbstractContextManager[None]:
         """Count and drop at the far end for as long as the block lasts."""
         return self.wire.attached(self.object.programs["sink"], self._end, RELAY)
+
+    @contextmanager
+    def stamped(self) -> Iterator[None]:
+        """Frames of a socket carry the time they left; the sink takes how long they took."""
+        programs, wire = self.object.programs, self.wire
+        with (
+            wire.attached(programs["stamp"], self.start, RELAY, TCX_EGRESS),
+            wire.attached(programs["sink_stamped"], self._end, RELAY),
+        ):
+            yield
+
+    def delays(self, count: int) -> list[int]:
+        """Of the first packets that arrived, in ns."""
+        with self.object.maps["delays"].mapped(8 * count) as memory:
+            return list(struct.unpack(f"={count}Q", memory[: 8 * count]))
+
+    def forget(self) -> None:
+        """Count from 0 again."""
+        self.object.maps["tallies"].update(bytes(4), bytes(self._tally.size * cpus()))
 
     def tally(self) -> dict[str, int]:
         """Over all CPUs."""
