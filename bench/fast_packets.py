@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from functools import partial
@@ -15,6 +14,7 @@ from fast_cases import ADDRESSES, CASES, DOWN, ENDS, FAR, MOST, PREFIX64, UP, Ca
 from fast_rows import WARM, Bench, Engine, Row, Taken, across
 from frames import IPV4, IPV6, Customer, Frame
 from live import INTERNET, RELAY, SERVER6, Count, Traffic, Wire
+from tayga import Tayga
 
 # isort: split
 from ansible_collections.ipv4aas.fleet.engine.mapping.pool import Pool
@@ -93,19 +93,7 @@ def _case(bench: Bench, wire: Wire, case: Case, kernel: Mapping[str, str], tayga
 
 def _tayga(bench: Bench, wire: Wire) -> list[Row]:
     """tayga of Debian as a NAT64, flooded by the same generator."""
-    conf = bench.folder / "tayga.conf"
-    conf.write_text(
-        f"tun-device nat64\nipv4-addr 192.168.255.1\nprefix {PREFIX64}\ndynamic-pool 192.168.255.0/24\n"
-        f"data-dir {bench.folder}\n"
-    )
-    lab = wire.lab
-    lab.on(RELAY, "tayga", "-c", str(conf), "--mktun")
-    lab.on(RELAY, "ip", "link", "set", "nat64", "up")
-    for prefix in (str(PREFIX64), "192.168.255.0/24"):
-        lab.on(RELAY, "ip", "route", "add", prefix, "dev", "nat64")
-    pid_file = bench.folder / "tayga.pid"
-    lab.on(RELAY, "tayga", "-c", str(conf), "--pidfile", str(pid_file))
-    bench.keep(_Process(int(pid_file.read_text())))
+    bench.keep(Tayga(wire.lab, RELAY, PREFIX64, IPv4Network("192.168.255.0/24")))
     case = CASES["nat64"]
     frame = replace(case.frame(UP, case.customers(1, 1)), name="tayga")
     traffic = bench.keep(Traffic(wire, frame, *ENDS[UP]))
@@ -126,16 +114,6 @@ def _tayga(bench: Bench, wire: Wire) -> list[Row]:
 def offer(traffic: Traffic, rate: int, bench: Bench) -> Count:
     """Packets at a rate from another process's socket (AF_PACKET), on the other CPU."""
     return traffic.pace(rate, max(0.2, bench.seconds / len(RATES)))
-
-
-class _Process:
-    """A daemon of ours, by its number."""
-
-    def __init__(self, number: int) -> None:
-        self._number = number
-
-    def close(self) -> None:
-        os.kill(self._number, 15)
 
 
 def table(bench: Bench) -> list[Row]:

@@ -22,10 +22,11 @@ from measure import circumstances, options  # first: it makes the imports below 
 from fast_latency import latency
 from fast_packets import packets, sessions, table
 from fast_rows import Bench, Row, Sample
+from fast_tcp import tcp
 from lab import LabError
 
 GROUPS: Mapping[str, Callable[[Bench], list[Row]]] = MappingProxyType(
-    {"packets": packets, "table": table, "sessions": sessions, "latency": latency}
+    {"packets": packets, "table": table, "sessions": sessions, "latency": latency, "tcp": tcp}
 )
 
 
