@@ -67,7 +67,7 @@ class Network:
         self.lab.down()
 
     def offloads(self, wanted: str) -> None:
-        """Super-packets across the cables, or what a network card would see; segments are joined either way."""
+        """Super-packets across the cables, or what a network card would see; GRO is on either way."""
         if wanted != self._offloads:
             for feature in FEATURES:
                 self._set(feature, on=wanted == ON)

@@ -232,8 +232,9 @@ class Program:
         return options.retval, out.raw[: options.data_size_out], options.duration
 
     def send(self, frame: bytes, count: int, device: int, batch: int = 64) -> None:
-        """Real frames through an XDP program, which does with them what it decides, as if a device had received
-        them; `batch` are under way at once. Raises BpfError.
+        """Real frames through an XDP program, whose verdict holds for them, as if a device had received them.
+
+        `batch` are under way at once. Raises BpfError.
 
         A frame's memory is used again as the last user left it: the program has to write what it counts on.
         """
