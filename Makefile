@@ -15,6 +15,7 @@ ENGINE := $(shell find engine -name '*.py')
 FAST := engine/node/fast
 PROGRAMS := $(patsubst $(FAST)/c/%.bpf.c,$(FAST)/objects/%.bpf.o,$(wildcard $(FAST)/c/*.bpf.c))
 CLANG ?= $(or $(shell command -v clang-14),clang)
+BPF_CC = $(CLANG) -O2 -g -Wall -Werror -fno-strict-aliasing -target bpf -mcpu=v3 -I/usr/include/$(shell uname -m)-linux-gnu
 LLVM_STRIP ?= $(or $(shell command -v llvm-strip-14),llvm-strip)
 
 export PATH := $(BIN):$(PATH)
@@ -49,8 +50,12 @@ fast-path: $(PROGRAMS) ## the eBPF programs of the software node
 # -g for the types that Python makes its packers of; the strip leaves those and takes the rest.
 $(FAST)/objects/%.bpf.o: $(FAST)/c/%.bpf.c $(wildcard $(FAST)/c/*.h)
 	@mkdir -p $(@D)
-	$(CLANG) -O2 -g -Wall -Werror -target bpf -mcpu=v3 -I/usr/include/$(shell uname -m)-linux-gnu -c $< -o $@
+	$(BPF_CC) -c $< -o $@
 	$(LLVM_STRIP) -g $@
+
+build/bench/%.bpf.o: bench/%.bpf.c # what bench loads beside them
+	@mkdir -p $(@D)
+	$(BPF_CC) -c $< -o $@
 
 zipapp: $(ZIPAPP) ## the software node as one file
 

@@ -75,14 +75,14 @@ def _put(octets: bytearray, base: int, field: Field, value: Any) -> None:
     if field.count:
         for n, item in enumerate(value):
             _put(octets, start + n * field.size, Field("", 0, field.size, field.network, field.fields), item)
-    elif field.fields and not field.network:
-        inner = {item.name: item for item in field.fields}
-        for name, item in value.items():
-            _put(octets, start, inner[name], item)
     elif isinstance(value, (bytes, bytearray)):
         if len(value) != field.size:
             raise ValueError(f"{field.name}: {len(value)} octets in place of {field.size}")
         octets[start : start + field.size] = value
+    elif field.fields and not field.network:
+        inner = {item.name: item for item in field.fields}
+        for name, item in value.items():
+            _put(octets, start, inner[name], item)
     else:
         order = "big" if field.network else sys.byteorder
         octets[start : start + field.size] = int(value).to_bytes(field.size, order)

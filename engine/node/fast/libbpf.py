@@ -20,6 +20,7 @@ from typing import Any
 
 XDP, TCX_INGRESS = 37, 46  # enum bpf_attach_type
 ANY, NOEXIST, EXIST = 0, 1, 2  # flags of an update
+_LIVE_FRAMES = 2  # BPF_F_TEST_XDP_LIVE_FRAMES
 
 _WARN = 0
 _LOG = 4096  # characters of what libbpf says that are kept
@@ -49,6 +50,19 @@ class _TestRun(ctypes.Structure):
         ("flags", ctypes.c_uint32),
         ("cpu", ctypes.c_uint32),
         ("batch_size", ctypes.c_uint32),
+    )
+
+
+class _XdpContext(ctypes.Structure):
+    """struct xdp_md."""
+
+    _fields_ = (
+        ("data", ctypes.c_uint32),
+        ("data_end", ctypes.c_uint32),
+        ("data_meta", ctypes.c_uint32),
+        ("ingress_ifindex", ctypes.c_uint32),
+        ("rx_queue_index", ctypes.c_uint32),
+        ("egress_ifindex", ctypes.c_uint32),
     )
 
 
@@ -216,6 +230,26 @@ class Program:
             options.ctx_in, options.ctx_size_in = _pointer(context), len(context)
         _checked(library().bpf_prog_test_run_opts(self.descriptor, ctypes.byref(options)), self.name)
         return options.retval, out.raw[: options.data_size_out], options.duration
+
+    def send(self, frame: bytes, count: int, device: int, batch: int = 64) -> None:
+        """Real frames through an XDP program, whose verdict holds for them, as if a device had received them.
+
+        `batch` are under way at once. Raises BpfError.
+
+        A frame's memory is used again as the last user left it: the program has to write what it counts on.
+        """
+        context = _XdpContext(data_end=len(frame), ingress_ifindex=device)
+        options = _TestRun(
+            sz=ctypes.sizeof(_TestRun),
+            data_in=_pointer(frame),
+            data_size_in=len(frame),
+            ctx_in=ctypes.addressof(context),
+            ctx_size_in=ctypes.sizeof(context),
+            repeat=count,
+            flags=_LIVE_FRAMES,
+            batch_size=batch,
+        )
+        _checked(library().bpf_prog_test_run_opts(self.descriptor, ctypes.byref(options)), self.name)
 
     def call(self, context: bytearray) -> int:
         """One run of a program of type syscall, which may change its context. Raises BpfError."""

@@ -32,9 +32,9 @@ TC, XDP = "tc", "xdp"
 
 # Maps that outlive a program: those of all programs at a hook, those of one service however often it is
 # reloaded (sessions belong here), and tables, which a program of the same mapping can take over.
-COMMON = ("chain", "routes4", "routes6", "hops_until", "xdp_devices")
+COMMON = ("chain", "routes4", "routes6", "few_routes", "hops_until", "xdp_devices")
 LASTING = ("counters", "punts", "identifications")
-TABLES = ("rules", "rules6", "bindings", "ends", "explicit4", "explicit6")
+TABLES = ("rules", "few_rules", "rules6", "owners", "bindings", "ends", "explicit4", "explicit6")
 
 _MAPPINGS: Mapping[str, str] = MappingProxyType(
     {
@@ -157,6 +157,7 @@ class ServiceProgram:
         if like is not None:
             reuse |= {name: like.maps[name] for name in TABLES}
         self.has_ends: bool = bool(tables["ends"][0]) if like is None else like.has_ends
+        self.has_few: bool = bool(tables["few_rules"][0]) if like is None else like.has_few
         for name, (keys, _) in tables.items():
             self.object.resize(name, len(keys) // self.object.key_size(name))
         if self.sessions is not None:
@@ -164,7 +165,7 @@ class ServiceProgram:
         for name, item in reuse.items():
             if self.object.has(name):
                 self.object.reuse(name, item)
-        config = {**self._config(), "more_ends": self.has_ends, **settings}
+        config = {**self._config(), "more_ends": self.has_ends, "few_rules": self.has_few, **settings}
         constants = {"CONFIG": config, "NOT_GLOBAL": not_global(self.layouts)}
         if self.sessions is not None:
             constants |= self.sessions.constants
@@ -190,6 +191,7 @@ class ServiceProgram:
         found = {
             "rules": joined(map(entries.of_rule, service.rules)),
             "rules6": joined(map(entries.of_prefix, service.rules)),
+            "owners": (b"", b""),
             "bindings": joined(
                 entries.of_explicit(rule, service.interface_identifier)
                 for rule in service.rules
@@ -199,7 +201,9 @@ class ServiceProgram:
             "explicit4": joined(mapped4),
             "explicit6": joined(mapped6),
         }
-        return {**found, **entries.of_bindings(service.bindings)} if service.bindings else found
+        if service.bindings:
+            found |= entries.of_bindings(service.bindings)
+        return {**found, "few_rules": entries.of_few(found["rules"])}
 
     def _config(self) -> dict[str, Any]:
         service, row = self.service, TECHNIQUES[self.service.technique]

@@ -10,6 +10,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from .filters import filter_of_forwarding
 from .layout import Layouts
@@ -31,7 +32,15 @@ BELIEVED = 5.0  # seconds that the copy may be used after the last look at it
 SHARE = 0.1  # of the time at most that is spent on it
 PROBES = 256  # neighbours a second that are asked whether they are there
 
+FEW_ROUTES = 8  # as in c/next_hop.h
 _VERSION: Mapping[int, int] = {socket.AF_INET: 4, socket.AF_INET6: 6}
+
+
+def _few(prefix: Prefix, hop: Hop) -> dict[str, Any]:
+    """An entry of few_routes."""
+    _, bits, address = prefix
+    width = 8 * len(address)
+    return {"address": address, "mask": (1 << width) - (1 << width - bits), "hop": hop._asdict()}
 
 
 class Tries:
@@ -43,6 +52,9 @@ class Tries:
         self._until = maps["hops_until"]
         self._keys = {family: layouts.struct(f"route{n}") for family, n in _VERSION.items()}
         self._hop = layouts.struct("next_hop")
+        self._few, self._few_routes = layouts.struct("few_routes"), maps["few_routes"]
+        self._sets: list[dict[str, Any]] = [{}, {}]
+        self._in_use = 0
         self._written: dict[Prefix, Hop] = {}
         self._sound = True
 
@@ -55,8 +67,21 @@ class Tries:
             for prefix, hop in hops.items():
                 if self._written.get(prefix) != hop:
                     self._maps[prefix[0]].update(self._key(prefix), self._hop.pack(**hop._asdict()))
+            self._write_few(hops)
             self._written, self._sound = hops, True
         self.believe()
+
+    def _write_few(self, hops: Mapping[Prefix, Hop]) -> None:
+        """The routes of a version where they are few; programs see the old set or the new one."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for family, name in ((socket.AF_INET, "four"), (socket.AF_INET6, "six")):
+            routes = sorted((p for p in hops if p[0] == family), key=lambda prefix: -prefix[1])
+            if len(routes) <= FEW_ROUTES:
+                found[name] = [_few(prefix, hops[prefix]) for prefix in routes]
+        self._sets[1 - self._in_use] = found
+        for in_use in (self._in_use, 1 - self._in_use):
+            self._few_routes.update(bytes(4), self._few.pack(in_use=in_use, sets=self._sets))
+        self._in_use = 1 - self._in_use
 
     def _key(self, prefix: Prefix) -> bytes:
         family, bits, address = prefix

@@ -97,6 +97,20 @@ INLINE bool same6(const address6 *a, const address6 *b)
 	return ((a->part[0] ^ b->part[0]) | (a->part[1] ^ b->part[1])) == 0;
 }
 
+/* Two steps: the compiler copies by octets where it does not know the alignment. */
+INLINE void write_address(void *to, const address6 *from)
+{
+	((__be64 *)to)[0] = from->part[0];
+	((__be64 *)to)[1] = from->part[1];
+}
+
+INLINE address6 read_address(const void *from)
+{
+	const __be64 *part = from;
+
+	return (address6){ .part = { part[0], part[1] } };
+}
+
 INLINE bool is_zero6(const address6 *a)
 {
 	return (a->part[0] | a->part[1]) == 0;

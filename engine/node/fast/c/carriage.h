@@ -12,21 +12,19 @@
 INLINE void write_ethernet(struct ethhdr *eth, const struct next_hop *hop, __be16 protocol)
 {
 	if (hop->device) {
-		__builtin_memcpy(eth->h_dest, hop->destination, ETH_ALEN);
-		__builtin_memcpy(eth->h_source, hop->source, ETH_ALEN);
+		*(__u64 *)eth = *(const __u64 *)hop->destination;	/* and the start of the source */
+		((__u32 *)eth)[2] = *(const __u32 *)(hop->source + 2);
 	}
-	eth->h_proto = protocol;
+	((__be16 *)eth)[6] = protocol;
 }
 
 INLINE void write6(struct ipv6hdr *ip6, __u8 traffic_class, __u16 payload, __u8 next, __u8 hops,
 		   const address6 *source, const address6 *destination)
 {
 	*(__be32 *)ip6 = bpf_htonl(6u << 28 | (__u32)traffic_class << 20);
-	ip6->payload_len = bpf_htons(payload);
-	ip6->nexthdr = next;
-	ip6->hop_limit = hops;
-	__builtin_memcpy(&ip6->saddr, source, sizeof(*source));
-	__builtin_memcpy(&ip6->daddr, destination, sizeof(*destination));
+	((__be32 *)ip6)[1] = bpf_htonl((__u32)payload << 16 | next << 8 | hops);
+	write_address(&ip6->saddr, source);
+	write_address(&ip6->daddr, destination);
 }
 
 /* RFC 4459 section 3.2: the sender of a SYN learns what fits. */

@@ -52,6 +52,14 @@ INLINE __u64 sum_header6(const struct ipv6hdr *ip6)
 	return sum;
 }
 
+/* A header's checksum after its TTL went down by one (RFC 1141). */
+INLINE __sum16 one_hop_less(__sum16 check)
+{
+	__u32 sum = (__u32)check + bpf_htons(0x0100);
+
+	return sum + (sum >= 0xffff);
+}
+
 /* Of a header of 20 octets; 0 where its own field is right. */
 INLINE __sum16 header_sum(const struct iphdr *ip)
 {

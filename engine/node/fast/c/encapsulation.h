@@ -22,8 +22,8 @@ INLINE int read_outer(context *c, struct outer *outer, struct packet4 *p)
 
 	if (!ip6)
 		return FOREIGN;
-	__builtin_memcpy(&outer->destination, &ip6->daddr, sizeof(outer->destination));
-	__builtin_memcpy(&outer->source, &ip6->saddr, sizeof(outer->source));
+	outer->destination = read_address(&ip6->daddr);
+	outer->source = read_address(&ip6->saddr);
 	outer->traffic_class = bpf_ntohl(*(__be32 *)ip6) >> 20;
 	payload = bpf_ntohs(ip6->payload_len);
 	if (ip6->nexthdr != IPV4 || payload > length(c) - L2 - HEADER6)
@@ -57,6 +57,13 @@ INLINE void edit4(context *c, __u32 offset, const struct packet4 *p, const struc
 
 	if (!ip)
 		return;
+	if (to == &p->ends && tos == p->tos) {	/* most packets where nothing is translated */
+		if (hops) {
+			ip->check = one_hop_less(ip->check);
+			ip->ttl = p->ttl - 1;
+		}
+		return;
+	}
 	addresses = change(sum4(p->ends.source) + sum4(p->ends.destination),
 			   sum4(to->source) + sum4(to->destination));
 	ip->check = changed(ip->check, addresses + change(bpf_htons(p->tos), bpf_htons(tos)) +

@@ -36,7 +36,7 @@ INLINE bool is_own(context *c)
 
 	if (!ip6)
 		return false;
-	__builtin_memcpy(&destination, &ip6->daddr, sizeof(destination));
+	destination = read_address(&ip6->daddr);
 	return same6(&destination, &own) || (CONFIG.more_ends && bpf_map_lookup_elem(&ends, &destination));
 }
 
@@ -96,13 +96,14 @@ INLINE int translate_domain(context *c, int *action)
 
 INLINE int dispatch(context *c, bool translates, int *action)
 {
-	struct ethhdr *eth = at(c, 0, L2);
+	__be16 *eth = at(c, 0, L2), protocol;
 
 	if (!eth || !is_ours_to_take(c))
 		return FOREIGN;
-	if (eth->h_proto == bpf_htons(ETH_P_IP))
+	protocol = eth[6];
+	if (protocol == bpf_htons(ETH_P_IP))
 		return translates ? translate_native(c, action) : from_native(c, action);
-	if (eth->h_proto == bpf_htons(ETH_P_IPV6))
+	if (protocol == bpf_htons(ETH_P_IPV6))
 		return translates ? translate_domain(c, action) : from_domain(c, action);
 	return FOREIGN;
 }

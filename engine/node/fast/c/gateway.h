@@ -12,7 +12,7 @@
 /* The subscriber's own gateway address, or that of the service. */
 INLINE address6 near_of(const struct owner *owner)
 {
-	return is_zero6(&owner->gateway) ? read6(&CONFIG.gateway) : owner->gateway;
+	return !CONFIG.more_ends || is_zero6(&owner->gateway) ? read6(&CONFIG.gateway) : owner->gateway;
 }
 
 /* To the customer, by either carriage. */

@@ -25,8 +25,31 @@ struct rule {
 	__u8 shares;		/* a port says who the owner is */
 	__u16 psid;		/* of the one customer, where it is explicit */
 	__be32 network;		/* the Rule IPv4 prefix */
-	__u8 pad[4];
+	__u32 first;		/* in `owners`, of the prefix's first address */
+	__u8 placed;		/* the owners are in `owners` */
+	__u8 pad[7];
 };
+
+/* The same as `rules` where they are few, the longest prefix first. What is not used matches no address: its
+ * mask is all ones, its address 0. */
+enum { FEW_RULES = 8 };
+
+struct few_rule {
+	__be32 address;
+	__be32 mask;
+	struct rule rule;
+};
+
+struct few_rules {
+	struct few_rule rule[FEW_RULES];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct few_rules);
+} few_rules SEC(".maps");
 
 struct prefix4 {
 	__u32 length;
@@ -56,7 +79,15 @@ struct {
 	__type(value, struct rule);
 } rules6 SEC(".maps");
 
-/* One address divided in more than one way has one binding for each, looked up in turn. */
+/* Softwires of addresses most of whose PSIDs are bound, by address and PSID: one step, one line of cache. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, address6);
+} owners SEC(".maps");
+
+/* All others, and those who have a gateway of their own. */
 struct owner_key {
 	__be32 address;
 	__u16 psid;
@@ -114,9 +145,21 @@ INLINE void map_address(const struct rule *rule, __be32 address, __u32 psid, add
 /* The rule of an IPv4 address; NULL: no customer's. */
 INLINE const struct rule *rule_of(__be32 address)
 {
-	struct prefix4 key = { .length = 32, .address = address };
+	const struct few_rules *few;
+	struct prefix4 key;
+	__u32 zero = 0;
+	int n;
 
-	return bpf_map_lookup_elem(&rules, &key);
+	if (!CONFIG.few_rules) {
+		key = (struct prefix4){ .length = 32, .address = address };
+		return bpf_map_lookup_elem(&rules, &key);
+	}
+	few = bpf_map_lookup_elem(&few_rules, &zero);
+#pragma unroll
+	for (n = 0; few && n < FEW_RULES; n++)
+		if ((address & few->rule[n].mask) == few->rule[n].address)
+			return &few->rule[n].rule;
+	return NULL;
 }
 
 /* Who owns (address, port): GO_ON, or punt_unknown where nobody has the port. */
@@ -133,6 +176,16 @@ INLINE int owner_of(const struct rule *rule, __be32 address, __be16 port, struct
 	}
 	if (CONFIG.mapping == BY_RULE && rule->embeds) {
 		map_address(rule, address, psid, &owner->softwire);
+		owner->gateway = (address6){};
+		return GO_ON;
+	}
+	if (CONFIG.mapping == BY_BINDING && rule->placed) {
+		__u32 place = rule->first + (bpf_ntohl(address & rule->host_mask) << (rule->psid_length & 31) | psid);
+		const address6 *softwire = bpf_map_lookup_elem(&owners, &place);
+
+		if (!softwire || is_zero6(softwire))
+			return punt_unknown;
+		owner->softwire = *softwire;
 		owner->gateway = (address6){};
 		return GO_ON;
 	}

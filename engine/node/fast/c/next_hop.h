@@ -13,7 +13,8 @@ struct next_hop {
 	__u32 mtu;		/* octets of a packet of layer 3 */
 	__u8 destination[ETH_ALEN];
 	__u8 source[ETH_ALEN];
-};
+	__u8 pad[4];
+} __attribute__((aligned(8)));
 
 struct route4 {
 	__u32 length;		/* bits of the prefix */
@@ -58,18 +59,96 @@ INLINE bool hops_are_fresh(void)
 	return until && (!*until || bpf_ktime_get_coarse_ns() < *until);
 }
 
+/* The same where they are few, the longest prefix first: the tries cost more than the rest of a packet's way.
+ * What is behind the last one is 0, so it matches everything and knows no device. */
+enum { FEW_ROUTES = 8 };
+
+struct few4 {
+	__be32 address;
+	__be32 mask;
+	struct next_hop hop;
+};
+
+struct few6 {
+	address6 address;
+	address6 mask;
+	struct next_hop hop;
+};
+
+struct few_set {
+	struct few4 four[FEW_ROUTES];
+	struct few6 six[FEW_ROUTES];
+};
+
+/* Two sets: what is not in use is written, then `in_use` turns. */
+struct few_routes {
+	__u32 in_use;
+	struct few_set sets[2];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct few_routes);
+} few_routes SEC(".maps");
+
+INLINE const struct few_set *few_in_use(void)
+{
+	__u32 zero = 0;
+	const struct few_routes *few = bpf_map_lookup_elem(&few_routes, &zero);
+
+	return few ? &few->sets[few->in_use & 1] : NULL;
+}
+
+INLINE const struct next_hop *few4(__be32 address)
+{
+	const struct few_set *few = few_in_use();
+	int n;
+
+#pragma unroll
+	for (n = 0; few && n < FEW_ROUTES; n++)
+		if ((address & few->four[n].mask) == few->four[n].address)
+			return &few->four[n].hop;
+	return NULL;
+}
+
+INLINE const struct next_hop *few6(const address6 *address)
+{
+	const struct few_set *few = few_in_use();
+	int n;
+
+#pragma unroll
+	for (n = 0; few && n < FEW_ROUTES; n++) {
+		const struct few6 *route = &few->six[n];
+
+		if ((address->part[0] & route->mask.part[0]) == route->address.part[0] &&
+		    (address->part[1] & route->mask.part[1]) == route->address.part[1])
+			return &route->hop;
+	}
+	return NULL;
+}
+
 INLINE const struct next_hop *next_hop4(__be32 address)
 {
-	struct route4 key = { .length = 32, .address = address };
-	const struct next_hop *found = bpf_map_lookup_elem(&routes4, &key);
+	const struct next_hop *found = few4(address);
+	struct route4 key;
 
+	if (UNLIKELY(!found || !found->device)) {
+		key = (struct route4){ .length = 32, .address = address };
+		found = bpf_map_lookup_elem(&routes4, &key);
+	}
 	return found && found->device && hops_are_fresh() ? found : NULL;
 }
 
 INLINE const struct next_hop *next_hop6(const address6 *address)
 {
-	struct route6 key = { .length = 128, .address = *address };
-	const struct next_hop *found = bpf_map_lookup_elem(&routes6, &key);
+	const struct next_hop *found = few6(address);
+	struct route6 key;
 
+	if (UNLIKELY(!found || !found->device)) {
+		key = (struct route6){ .length = 128, .address = *address };
+		found = bpf_map_lookup_elem(&routes6, &key);
+	}
 	return found && found->device && hops_are_fresh() ? found : NULL;
 }

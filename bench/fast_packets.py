@@ -1,0 +1,210 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Small packets on one core, tables of all sizes, and new sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
+from functools import partial
+from ipaddress import IPv4Address, IPv4Network, IPv6Address
+
+from fast_cases import ADDRESSES, CASES, DOWN, ENDS, FAR, MOST, PREFIX64, UP, Case, bound
+from fast_rows import WARM, Bench, Engine, Row, Taken, across
+from frames import IPV4, IPV6, Customer, Frame
+from live import INTERNET, RELAY, SERVER6, Count, Traffic, Wire
+from tayga import Tayga
+
+# isort: split
+from ansible_collections.ipv4aas.fleet.engine.mapping.pool import Pool
+from ansible_collections.ipv4aas.fleet.engine.node.fast.program import XDP
+from ansible_collections.ipv4aas.fleet.engine.techniques.service import Service
+
+SIZES = (1, 1024, MOST)
+KEPT = 1 << 16  # sessions that there is room for where they are not what is measured
+RATES = (100_000, 150_000, 200_000, 300_000)  # offered to tayga; its best counts
+MASQUERADED = 1 << 15
+MASQUERADE = f"""
+table ip bench {{
+  chain out {{
+    type nat hook postrouting priority srcnat;
+    oifname "{INTERNET}" masquerade
+  }}
+}}
+"""
+
+
+def flows_for(count: int) -> int:
+    """How many flows a generator has for so many customers."""
+    return min(MOST, 1 << max(0, (count - 1).bit_length()))
+
+
+def packets(bench: Bench) -> list[Row]:
+    """Small packets on one core."""
+    wire = bench.wire()
+    rows, kernel = [], _kernel(bench, wire)
+    rows += kernel.values()
+    tayga = _tayga(bench, wire)
+    rows += tayga
+    for case in CASES.values():
+        rows += _case(bench, wire, case, {d: row.name for d, row in kernel.items()}, tayga[0].name)
+    return rows
+
+
+def _kernel(bench: Bench, wire: Wire) -> dict[str, Row]:
+    """Plain forwarding of packets as long as those of the engine."""
+    own = [Customer(bound(0), ADDRESSES[1], 4000)]
+    up = Frame("kernel up", own, IPv6Address(SERVER6), True, arrives=IPV6, payload=38)
+    down = Frame("kernel down", own, FAR, False, arrives=IPV4)
+    found = {}
+    for direction, frame in ((UP, up), (DOWN, down)):
+        traffic = bench.keep(Traffic(wire, frame, *ENDS[direction]))
+        version = 6 if frame is up else 4
+        found[direction] = bench.row(f"kernel: IPv{version} {direction}", traffic, None)
+    return found
+
+
+def _case(bench: Bench, wire: Wire, case: Case, kernel: Mapping[str, str], tayga: str) -> Iterator[Row]:
+    service = case.service(case.technique, 1)
+    engine = bench.engine(service, XDP, across(wire), KEPT if case.keeps_sessions else 0)
+    if engine is None:
+        return
+    customers = case.customers(1, 1)
+    for direction in case.directions:
+        start, end = ENDS[direction]
+        frame = case.frame(direction, customers, carried=False)
+        limit = bench.row(
+            f"{case.technique}: bare redirect {direction}",
+            bench.keep(Traffic(wire, frame, start, end)),
+            bench.bare(wire, end),
+        )
+        yield limit
+        against: dict[str, float | None] = {limit.name: case.goal, kernel[direction]: None}
+        if case.keeps_sessions:
+            against[tayga] = 8.0
+        elif not case.translates:
+            against[kernel[direction]] = 2.0
+        traffic = bench.keep(Traffic(wire, case.frame(direction, customers), start, end))
+        yield bench.row(
+            f"{case.technique}: XDP gateway {direction}", traffic, engine.program, engine, against
+        )
+
+
+def _tayga(bench: Bench, wire: Wire) -> list[Row]:
+    """tayga of Debian as a NAT64, flooded by the same generator."""
+    bench.keep(Tayga(wire.lab, RELAY, PREFIX64, IPv4Network("192.168.255.0/24")))
+    case = CASES["nat64"]
+    frame = replace(case.frame(UP, case.customers(1, 1)), name="tayga")
+    traffic = bench.keep(Traffic(wire, frame, *ENDS[UP]))
+
+    def flooded() -> Taken:
+        with traffic.sink():
+            count = traffic.flood(max(WARM, int(2_000_000 * bench.seconds)))
+        return count.rate, 0, asdict(count)
+
+    def paced() -> Taken:
+        with traffic.sink():
+            best = max((offer(traffic, rate, bench) for rate in RATES), key=lambda count: count.rate)
+        return best.rate, 0, asdict(best)
+
+    return [Row("tayga: NAT64 up, flooded", "Mpps", flooded), Row("tayga: NAT64 up, paced", "Mpps", paced)]
+
+
+def offer(traffic: Traffic, rate: int, bench: Bench) -> Count:
+    """Packets at a rate from another process's socket (AF_PACKET), on the other CPU."""
+    return traffic.pace(rate, max(0.2, bench.seconds / len(RATES)))
+
+
+def table(bench: Bench) -> list[Row]:
+    """From one binding to a million, keys in no order."""
+    wire = bench.wire()
+    rows: list[Row] = []
+    for technique in ("lw4o6", "map-e"):
+        case = CASES[technique]
+        first: dict[str, str] = {}
+        for count in SIZES:
+            engine = bench.engine(case.service(technique, count), XDP, across(wire))
+            if engine is None:
+                break
+            customers = case.customers(count, flows_for(count))
+            for direction in case.directions:
+                traffic = bench.keep(Traffic(wire, case.frame(direction, customers), *ENDS[direction]))
+                name = f"{technique}: {count:,} customers {direction}"
+                against = {first[direction]: 0.75} if direction in first else {}
+                first.setdefault(direction, name)
+                rows.append(bench.row(name, traffic, engine.program, engine, against))
+    return rows
+
+
+def sessions(bench: Bench) -> list[Row]:
+    """First packets, each of a session of its own."""
+    wire = bench.wire()
+    rows = [_nftables(bench, wire)]
+    for case in CASES.values():
+        if not case.keeps_sessions:
+            continue
+        service = case.service(case.technique, MOST)
+        if bench.engine(service, XDP, across(wire), KEPT) is None:
+            continue
+        customers = case.customers(MOST, MOST)
+        traffic = bench.keep(Traffic(wire, case.frame(UP, customers), *ENDS[UP]))
+        rows.append(
+            Row(
+                f"{case.technique}: new sessions",
+                "M/s/core",
+                partial(_set_up, wire, service, traffic, len(customers)),
+                {rows[0].name: None},
+                at_least=0.8,
+            )
+        )
+        small = replace(service, pool=Pool(ipv4=(IPv4Network(ADDRESSES[0]),)))
+        ports = 65536 - small.pool.first_port
+        rows.append(
+            Row(
+                f"{case.technique}: taken of 99 % of a pool",
+                "part",
+                partial(_fill, wire, small, traffic, ports * 99 // 100),
+                at_least=1.0,
+            )
+        )
+    return rows
+
+
+def _set_up(wire: Wire, service: Service, traffic: Traffic, count: int) -> Taken:
+    engine = Engine(service, XDP, across(wire), limit=count + count // 8)
+    try:
+        with traffic.sink(), wire.attached(engine.program, RELAY, traffic.start):
+            engine.tries.believe()
+            found = traffic.flood(count)
+        counters = engine.service.counters()
+    finally:
+        engine.close()
+    return found.per_core, found.sent - found.arrived, {**asdict(found), "counters": counters}
+
+
+def _fill(wire: Wire, service: Service, traffic: Traffic, count: int) -> Taken:
+    _, lost, raw = _set_up(wire, service, traffic, count)
+    return 1 - lost / count, lost, raw
+
+
+def _nftables(bench: Bench, wire: Wire) -> Row:
+    """The kernel's own NAPT44, as many sessions as one address has room for."""
+    customers = [
+        Customer(bound(0), IPv4Address(int(IPv4Address("10.0.0.0")) + n % 65536), 1024 + n % 60000)
+        for n in range(MASQUERADED)
+    ]
+    traffic = bench.keep(Traffic(wire, Frame("nftables", customers, FAR, True), *ENDS[UP]))
+    lab = wire.lab
+
+    def take() -> Taken:
+        lab.on(RELAY, "nft", "-f", "-", feed=MASQUERADE)
+        try:
+            with traffic.sink():
+                found = traffic.flood(len(customers))
+        finally:
+            lab.on(RELAY, "nft", "delete", "table", "ip", "bench")
+            lab.on(RELAY, "conntrack", "-F")
+        return found.per_core, found.sent - found.arrived, asdict(found)
+
+    return Row("nftables: masquerade, new sessions", "M/s/core", take)
