@@ -173,7 +173,7 @@ class Bench:
     def run(
         self, traffic: Traffic, program: Program | None, engine: Engine | None = None
     ) -> tuple[Count, int]:
-        """Flood for as long as a run is to be, again where packets were lost: the last try, and its number."""
+        """Flood for as long as a run is to be, again where packets were lost: the last try, its number."""
         wire, name = traffic.wire, traffic.frame.name
         with ExitStack() as stack:
             stack.enter_context(traffic.sink())

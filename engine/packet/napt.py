@@ -201,7 +201,7 @@ class Timers:
 
 
 class Translator(ABC):
-    """What a node asks of its NAPT, wherever the sessions are. `remote` is address << 16 | port (0 for ICMP)."""
+    """What a node asks of its NAPT, wherever sessions are. `remote`: address << 16 | port (0 for ICMP)."""
 
     @abstractmethod
     def configure(
