@@ -153,12 +153,14 @@ def attached(stack: ExitStack, node: Host, service: Service, hook: str, redirect
     return program
 
 
-def next_hop(program: ServiceProgram, version: int, node: Host, device: str, peer: Host, far: str) -> None:
+def next_hop(
+    program: ServiceProgram, version: int, node: Host, device: str, peer: Host, far: str, mtu6: int = MTU
+) -> None:
     """All packets of a version go to one neighbour."""
     key = program.layouts.struct(f"route{version}").pack(length=0, address=0)
     program.maps[f"routes{version}"][key] = program.layouts.struct("next_hop").pack(
         device=node.inside(lambda: socket.if_nametoindex(device)),
-        mtu=MTU if version == 6 else 1500,
+        mtu=mtu6 if version == 6 else 1500,
         destination=mac(peer, far),
         source=mac(node, device),
     )
