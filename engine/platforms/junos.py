@@ -42,7 +42,7 @@ def read(text: str) -> list[Statement]:
     """Every ``set`` and ``deactivate`` line; others (comments, prompts) are left out."""
     found = []
     for number, line in enumerate(text.splitlines(), 1):
-        verb, *words = _WORD.findall(line) or [""]
+        verb, *words = (_WORD.findall(line) if '"' in line else line.split()) or [""]
         if verb in ("set", "deactivate") and words:
             found.append(Statement(tuple(words), verb, number))
     return found

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from types import MappingProxyType
 
 from . import junos, xml
@@ -50,7 +51,7 @@ def whatever(name: str) -> bool:
     return True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Schema:
     """The part of a device's model that services are made of."""
 
@@ -68,13 +69,27 @@ class Schema:
 
     def kind_of(self, words: Words) -> Kind | None:
         """The kind of the innermost entry that words are in."""
-        around = (kind for kind in self.kinds if len(words) > len(kind.path) and kind.begins(words))
-        return max(around, key=lambda kind: len(kind.path), default=None)
+        for kind in self._by_first.get(words[0], ()) if words else ():
+            if len(words) > len(kind.path) and kind.begins(words):
+                return kind
+        return None
+
+    @cached_property
+    def _by_first(self) -> dict[str, list[Kind]]:
+        """Kinds by the first word, the innermost first: a device has thousands of lines that are none of ours."""
+        found: dict[str, list[Kind]] = {}
+        for kind in sorted(self.kinds, key=lambda kind: -len(kind.path)):
+            found.setdefault(kind.path[0], []).append(kind)
+        return found
+
+    def thing_of(self, words: Words) -> Words | None:
+        """The words of the innermost entry that words are in."""
+        kind = self.kind_of(words)
+        return words[: len(kind.path) + 1] if kind else None
 
     def object_of(self, words: Words) -> Words:
-        """The words of the entry itself."""
-        kind = self.kind_of(words)
-        return words[: len(kind.path) + 1] if kind else words
+        """The words of the entry, or all where they are in none."""
+        return self.thing_of(words) or words
 
     def owns(self, words: Words, referred: frozenset[Words]) -> bool:
         """Whether words are in an entry of ours."""
@@ -86,7 +101,7 @@ class Schema:
 
     def things(self, statements: Iterable[Statement]) -> Iterator[str]:
         """The entries that statements are in."""
-        return (" ".join(self.object_of(item.words)) for item in statements if self.kind_of(item.words))
+        return (" ".join(thing) for item in statements if (thing := self.thing_of(item.words)))
 
     def rank(self, item: Statement) -> tuple[int, Words, list[tuple[int, str]], Statement]:
         """Where a statement stands among ours."""
@@ -114,10 +129,11 @@ class Cli:
 
     def statements(self, text: str) -> list[Statement]:
         """Our part as far as it is active."""
-        inactive = [item.words for item in junos.read(text) if item.verb == "deactivate"]
+        read = junos.read(text)
+        inactive = [item.words for item in read if item.verb == "deactivate"]
         return [
             item
-            for item in self._owned(text)
+            for item in self._ours(read)
             if item.verb == "set" and not any(item.starts(*path) for path in inactive)
         ]
 
@@ -136,15 +152,19 @@ class Cli:
         return self.schema.things(self._owned(text) if ours else junos.read(text))
 
     def _owned(self, text: str) -> list[Statement]:
+        return self._ours(junos.read(text))
+
+    def _ours(self, read: Iterable[Statement]) -> list[Statement]:
         schema = self.schema
-        found = [
-            junos.normal(part)
-            for item in junos.read(text)
-            if schema.kind_of(item.words)
-            for part in _apart(item, schema.joined)
-        ]
+        found = [item for item in read if schema.kind_of(item.words)]
         referred = schema.referred(item for item in found if schema.owns(item.words, frozenset()))
-        return sorted({item for item in found if schema.owns(item.words, referred)}, key=schema.rank)
+        ours = {
+            junos.normal(part)
+            for item in found
+            if schema.owns(item.words, referred)
+            for part in _apart(item, schema.joined)
+        }
+        return sorted(ours, key=schema.rank)
 
 
 def _apart(item: Statement, joined: Mapping[str, frozenset[str]]) -> Iterator[Statement]:

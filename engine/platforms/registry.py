@@ -42,6 +42,7 @@ CARRIABLE = (
 )
 
 
+@cache
 def platform_names() -> tuple[str, ...]:
     """Names of all platforms, sorted."""
     return tuple(sorted(path.parent.name for path in FOLDER.glob("*/features.yml")))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_interface
@@ -79,6 +80,7 @@ class Leaf:
         return prefix
 
 
+@functools.lru_cache(maxsize=1 << 14)
 def canonical(word: str) -> str:
     """One spelling for an address or prefix (RFC 5952, no host bits); any other word as it is."""
     if ":" not in word and not word[:1].isdigit():

@@ -83,7 +83,7 @@ class IosXr:
 
     @property
     def _configuring(self) -> bool:
-        return "(config" in self._terminal.prompt
+        return not self._terminal.fresh and "(config" in self._terminal.prompt
 
     def _commit(self, command: str) -> str:
         answer = self._terminal.run(command, f"{_LARGE}|{_OTHERS}")

@@ -84,7 +84,7 @@ class Junos:
 
     @property
     def _configuring(self) -> bool:
-        return self._terminal.prompt.endswith("#")
+        return not self._terminal.fresh and self._terminal.prompt.endswith("#")
 
     @property
     def _pending(self) -> bool:

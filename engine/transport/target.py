@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,21 +55,45 @@ class Target:
 
     def host_key(self) -> paramiko.PKey:
         """The key by which the device is known. Raises TransportError where there is none."""
-        place = self.host if self.port == 22 else f"[{self.host}]:{self.port}"
-        keys: dict[str, paramiko.PKey] = {}
-        if self.known_hosts_file.exists():
-            keys = dict(paramiko.HostKeys(str(self.known_hosts_file)).lookup(place) or {})
+        keys = self.host_keys()
         for kind in _KEY_TYPES:
             if kind in keys:
                 return keys[kind]
         raise TransportError(
             "connect",
-            f"the host key of {place} is not in {self.known_hosts_file}; add it there after comparing it",
+            f"the host key of {self.known_as} is not in {self.known_hosts_file}; add it there after comparing it",
             "unchanged",
         )
+
+    def host_keys(self) -> dict[str, paramiko.PKey]:
+        """All that are known of the device, by their types."""
+        known = known_keys(self.known_hosts_file)
+        return dict(known.lookup(self.known_as) or {}) if known is not None else {}
+
+    @property
+    def known_as(self) -> str:
+        """What a file of host keys calls it."""
+        return self.host if self.port == 22 else f"[{self.host}]:{self.port}"
 
     def without_secrets(self, text: str) -> str:
         """The text with the passwords blanked out, should a library or a device have put them there."""
         for secret in filter(None, (self.password, self.enable_password)):
             text = text.replace(secret, "********")
         return text
+
+
+def known_keys(path: Path) -> paramiko.HostKeys | None:
+    """The host keys of a file, None where there is no such file.
+
+    Read once for all devices: a thousand keys take paramiko a tenth of a second.
+    """
+    try:
+        there = path.stat()
+    except OSError:
+        return None
+    return _read_keys(path, (there.st_ino, there.st_mtime_ns, there.st_size))
+
+
+@functools.lru_cache(maxsize=4)
+def _read_keys(path: Path, _which: tuple[int, ...]) -> paramiko.HostKeys:
+    return paramiko.HostKeys(str(path))

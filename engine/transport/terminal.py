@@ -6,17 +6,19 @@
 from __future__ import annotations
 
 import codecs
+import functools
 import re
 from typing import Any
 
-from netmiko import BaseConnection, ConnectHandler
+import paramiko  # type: ignore[import-untyped]
+from netmiko import BaseConnection, log, ssh_dispatcher
 
 from .login import dial
 from .target import Target
 
 
 class Terminal:
-    """An interactive session. ``prompt`` is the last line the router showed: host and mode.
+    """An interactive session.
 
     ``shape`` is a pattern of prompts, with ``{name}`` for the router's name in it; ``banner`` one of a line
     above the prompt that belongs to it.
@@ -31,12 +33,13 @@ class Terminal:
         self._connection: BaseConnection | None = None
         self._prompt_pattern = ""
         self._asked = False  # whether the router waits for the answer to a question
-        self.prompt = ""
+        self._prompt = ""
 
     def open(self) -> None:
         """Raises netmiko's and paramiko's errors, and TransportError where nothing speaks SSH there."""
         target = self._target
-        self._connection = ConnectHandler(
+        self._connection = _connection_class(self._device_type)(
+            known=target,
             device_type=self._device_type,
             host=target.host,
             port=target.port,
@@ -48,9 +51,6 @@ class Terminal:
             key_file=target.key_file,
             allow_agent=target.use_own_keys,
             ssh_strict=target.verify_host_key,
-            system_host_keys=target.verify_host_key and target.known_hosts is None,
-            alt_host_keys=target.verify_host_key and target.known_hosts is not None,
-            alt_key_file=str(target.known_hosts_file),
             conn_timeout=target.timeout,
             banner_timeout=target.timeout,
             auth_timeout=target.timeout,
@@ -60,7 +60,6 @@ class Terminal:
             self._connection.enable()
         name = re.escape(self._connection.base_prompt)
         self._prompt_pattern = rf"(?:{self._shape.replace('{name}', name)})\s*$"
-        self.prompt = self._connection.find_prompt()
 
     def close(self) -> None:
         """Ends the connection without a word to the router."""
@@ -68,7 +67,21 @@ class Terminal:
             # netmiko's disconnect() would type commands that leave configuration mode.
             assert self._connection.remote_conn_pre is not None
             self._connection.remote_conn_pre.close()
+            # It would also drop this, which keeps the passwords of a session from netmiko's log.
+            log.removeFilter(self._connection._secrets_filter)
             self._connection = None
+
+    @property
+    def fresh(self) -> bool:
+        """Whether nothing was typed yet: the router is in the mode in which a session begins."""
+        return not self._prompt
+
+    @property
+    def prompt(self) -> str:
+        """The last line that the router showed: host and mode."""
+        if self.fresh:
+            self._prompt = self._open_connection().find_prompt()
+        return self._prompt
 
     def run(self, line: str, questions: str = "") -> str:
         """What the router says to a line, without the echo and the next prompt.
@@ -76,29 +89,32 @@ class Terminal:
         ``questions`` is a pattern of what it may ask instead of showing a prompt; the text then
         ends with the question. It is looked for at the end of the text, never in the echo.
         """
-        if self._connection is None:
-            raise EOFError("the session was closed")
-        self._connection.write_channel(f"{line}\n")
+        self._open_connection().write_channel(f"{line}\n")
         pattern = f"(?:{questions})\\s*$|{self._prompt_pattern}" if questions else self._prompt_pattern
         # Prompts of an earlier line may come late; what a question wants is not always echoed.
         echo = r"\A" if self._asked else rf"{re.escape(line)} *\n"
         lines = self._read_until(pattern, echo).rstrip().split("\n")
         self._asked = not re.search(self._prompt_pattern, lines[-1])
         if not self._asked:
-            self.prompt = lines.pop().strip()
+            self._prompt = lines.pop().strip()
             if self._banner and lines and re.fullmatch(self._banner, lines[-1].strip()):
-                self.prompt = f"{lines.pop().strip()} {self.prompt}"
+                self._prompt = f"{lines.pop().strip()} {self._prompt}"
         if lines and lines[0].strip().endswith(line):
             del lines[0]
         return "\n".join(lines).strip("\n")
+
+    def _open_connection(self) -> BaseConnection:
+        if self._connection is None:
+            raise EOFError("the session was closed")
+        return self._connection
 
     def _read_until(self, pattern: str, echo: str) -> str:
         """What comes after the echo, up to the pattern. Raises TimeoutError or EOFError.
 
         netmiko's own readers sleep between two looks, which a thousand lines would feel.
         """
-        assert self._connection is not None
-        channel: Any = self._connection.remote_conn
+        connection = self._open_connection()
+        channel: Any = connection.remote_conn
         channel.settimeout(self._target.timeout)
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         text = answer = ""
@@ -107,7 +123,26 @@ class Terminal:
             if not data:
                 raise EOFError("the router closed the session")
             text += decoder.decode(data).replace("\r", "")
-            if self._connection.ansi_escape_codes:
-                text = self._connection.strip_ansi_escape_codes(text)
+            if connection.ansi_escape_codes:
+                text = connection.strip_ansi_escape_codes(text)
             answer = text[found.end() :] if (found := re.search(echo, text)) else ""
         return answer
+
+
+@functools.cache
+def _connection_class(device_type: str) -> type[BaseConnection]:
+    """netmiko's own, with the host keys of the device alone: it would read a file of all devices' for each."""
+    kind = ssh_dispatcher(device_type)
+
+    def begin(self: Any, known: Target, **values: Any) -> None:
+        self.known = known
+        kind.__init__(self, **values)
+
+    def build(self: Any) -> paramiko.SSHClient:
+        client = kind._build_ssh_client(self)
+        if self.known.verify_host_key:
+            for name, key in self.known.host_keys().items():
+                client.get_host_keys().add(self.known.known_as, name, key)
+        return client
+
+    return type(kind.__name__, (kind,), {"__init__": begin, "_build_ssh_client": build})

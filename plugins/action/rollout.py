@@ -39,7 +39,14 @@ class ActionModule(FleetAction):
         self._ask(options)
         dest = options["dest"]
         run, targets = _planned(options)
-        answer = {"changed": False, "run": run.run, "order": list(run.order), "targets": targets}
+        answer = {
+            "changed": False,
+            "run": run.run,
+            "order": list(run.order),
+            "canary": list(run.canary),
+            "rest": [host for host in run.order if host not in run.canary],
+            "targets": targets,
+        }
         if self._task.check_mode:
             return answer
         # The parent of this worker is ansible-playbook: it lives as long as the run.
@@ -76,7 +83,7 @@ class ActionModule(FleetAction):
 def _planned(options: Mapping[str, Any]) -> tuple[rollout.Run, dict[str, str]]:
     """The run as it is to be; of a rollback, to before which run each host goes back."""
     dest, of, plan = options["dest"], options["of"] or "", Path(options["plan"])
-    digest = rollout.digest(plan.read_text("utf-8")) if plan.is_file() else ""
+    digest = plan_file.digest(options["plan"]) if plan.is_file() else ""
     stand: tuple[str, ...] = ()
     targets: dict[str, str] = {}
     if options["kind"] == rollout.ROLLBACK:

@@ -22,47 +22,8 @@ description:
     applied, so that it is true also where the controller dies.
   - In a run that M(ipv4aas.fleet.rollout) has opened, a host that fails keeps the others from beginning and
     from confirming. While another run holds the lock of the rollout, this fails.
-options:
-  confirm_within:
-    description: Seconds after which the device takes an unconfirmed change back.
-    type: int
-    default: 120
-  allow_weaker:
-    description:
-      - Also change a device that has no confirmed commit. A fault after the change can then leave it changed.
-    type: bool
-    default: false
-  post_check:
-    description:
-      - Command, as a list, that is run on the controller once the change is active. Where it ends with
-        another status than 0 the change is taken back.
-      - It finds the name of the host in the environment variable E(IPV4AAS_HOST), and has the time of
-        O(confirm_within).
-    type: list
-    elements: str
-  probes:
-    description:
-      - Checks of M(ipv4aas.fleet.verify) that have to succeed once the change is active, from every host of
-        the group C(ipv4aas_vantages) whose C(ipv4aas_vantage_of) is an edge with a service of this host, as
-        soon as that edge and (for a host that is no gateway) the gateways stand as planned by the journal.
-      - Where there is no such host, what the device itself says that it runs decides. Where there is one and
-        it cannot be asked, the change is taken back.
-      - Runs the playbook C(ipv4aas.fleet.verify) with the inventory, variables and vault files of this run.
-    type: list
-    elements: str
-    default: []
-    version_added: 0.3.0
-  run:
-    description:
-      - Name of the run in the journal, the same for all hosts of a run. Without it the time of the task.
-    type: str
-  to:
-    description:
-      - Name of an earlier run. What that run changed is put back as it was before, in place of what the
-        plan says.
-      - Hosts that the run did not change are skipped.
-    type: str
 extends_documentation_fragment:
+  - ipv4aas.fleet.options.deploy
   - ipv4aas.fleet.options.plan
   - ipv4aas.fleet.options.dest
   - ipv4aas.fleet.options.device

@@ -98,6 +98,18 @@ order:
   returned: O(state=open)
   type: list
   elements: str
+canary:
+  description: Those of them that go first.
+  returned: O(state=open)
+  type: list
+  elements: str
+  version_added: 0.4.0
+rest:
+  description: The others, in their order.
+  returned: O(state=open)
+  type: list
+  elements: str
+  version_added: 0.4.0
 targets:
   description: Of a rollback, the run to before which each host goes back.
   returned: O(state=open)

@@ -25,7 +25,7 @@ def argument_spec(*documents: str) -> dict[str, dict[str, Any]]:
     return {
         name: {word: option[word] for word in _WORDS if word in option}
         for document in documents
-        for name, option in yaml_load(document)["options"].items()
+        for name, option in yaml_load(document).get("options", {}).items()
     }
 
 

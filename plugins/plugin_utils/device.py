@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ipv4aas.fleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The session with the device of the current host, from Ansible's own variables.
+"""The session with the device of a host, from Ansible's own variables.
 
 Ansible imports an action once and forks for each host: what is imported here at the top is not
 imported a thousand times.
@@ -13,6 +13,7 @@ import contextlib
 import shlex
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -36,21 +37,71 @@ if TYPE_CHECKING:
     from ansible_collections.ipv4aas.fleet.engine.transport.target import Target
 
 FEATURES = all_features()
+# All that target() asks for.
+VARIABLES = (
+    "inventory_hostname",
+    "ansible_host",
+    "ansible_port",
+    "ansible_ssh_port",
+    "ansible_user",
+    "ansible_ssh_user",
+    "ansible_password",
+    "ansible_ssh_pass",
+    "ansible_ssh_password",
+    "ansible_httpapi_pass",
+    "ansible_become",
+    "ansible_become_method",
+    "ansible_become_password",
+    "ansible_become_pass",
+    "ansible_ssh_private_key_file",
+    "ansible_private_key_file",
+    "ansible_ssh_host_key_checking",
+    "ansible_host_key_checking",
+    "ansible_httpapi_ca_path",
+    "ansible_httpapi_use_ssl",
+    "ansible_httpapi_validate_certs",
+)
 LOCAL, FILE = "local", "file"
 DEFAULT_PORTS = {"netconf": 830, "ssh": 22, "https": 443}
 
 
-def session(
-    action: FleetAction, node: NodePlan, options: Mapping[str, Any], *, allow_weaker: bool = False
-) -> Session:
-    """A session, not yet open, in the language of the node's plan. Raises Failed or Refused."""
+Variable = Callable[..., Any]
+Runner = Callable[..., tuple[int, str, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """A host as an action meets it."""
+
+    name: str
+    variable: Variable  # the value of the first of some variables that it has, None where it has none
+    run: Runner | None  # a command over Ansible's own connection; None where there is no such connection
+
+    @classmethod
+    def current(cls, action: FleetAction) -> Host:
+        """That of the task."""
+        return cls(name=action.variable("inventory_hostname"), variable=action.variable, run=runner(action))
+
+
+class Elsewhere(Exception):
+    """The host is reached over Ansible's own connection, and there is none here."""
+
+
+def within_reach(host: Host, node: NodePlan) -> None:
+    """Raises Elsewhere for a host that has to have a task of its own."""
+    if host.run is None and FEATURES[node.platform].transports.get(node.dialect) in (LOCAL, FILE):
+        raise Elsewhere
+
+
+def session(host: Host, node: NodePlan, options: Mapping[str, Any], *, allow_weaker: bool = False) -> Session:
+    """A session, not yet open, in the language of the node's plan. Raises Failed, Refused or Elsewhere."""
     transport = FEATURES[node.platform].transports[node.dialect]
     if transport == LOCAL:
-        return LocalSession(runner(action))
+        return LocalSession(_runner_of(host))
     if transport == FILE:
-        return DaemonSession(runner(action), daemon_of(node.platform, node.dialect))
+        return DaemonSession(_runner_of(host), daemon_of(node.platform, node.dialect))
     try:
-        where = target(action.variable, options, DEFAULT_PORTS[transport])
+        where = target(host.variable, options, DEFAULT_PORTS[transport])
         return session_for(
             node.platform, node.dialect, where, allow_weaker=allow_weaker, options=node.options
         )
@@ -58,14 +109,20 @@ def session(
         raise Failed(f"{error}; install requirements.txt of the collection for {sys.executable}") from error
 
 
-def is_bare(action: FleetAction, node: NodePlan) -> bool:
-    """Whether the host is one for the software node and has none installed."""
+def is_bare(host: Host, node: NodePlan) -> bool:
+    """Whether the host is one for the software node and has none installed. Raises Elsewhere."""
     if FEATURES[node.platform].transports.get(node.dialect) != LOCAL:
         return False
-    return runner(action)(["test", "-e", COMMAND[-1]])[0] == 1
+    return _runner_of(host)(["test", "-e", COMMAND[-1]])[0] == 1
 
 
-def target(variable: Callable[..., Any], options: Mapping[str, Any], default_port: int) -> Target:
+def _runner_of(host: Host) -> Runner:
+    if host.run is None:
+        raise Elsewhere
+    return host.run
+
+
+def target(variable: Variable, options: Mapping[str, Any], default_port: int) -> Target:
     """Where the device is and who logs in; ``variable`` gives the first of some variables that is set."""
     from ansible_collections.ipv4aas.fleet.engine.transport.target import Target
 
@@ -98,7 +155,7 @@ def target(variable: Callable[..., Any], options: Mapping[str, Any], default_por
     )
 
 
-def runner(action: FleetAction) -> Callable[..., tuple[int, str, str]]:
+def runner(action: FleetAction) -> Runner:
     """Runs a command on the current host over Ansible's own connection, with its privileges."""
 
     def run(command: list[str], stdin: str = "") -> tuple[int, str, str]:

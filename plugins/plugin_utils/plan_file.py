@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import os
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from ansible_collections.ipv4aas.fleet.engine.codec import decode, encode
 from ansible_collections.ipv4aas.fleet.engine.plan.model import FleetPlan, NodePlan
 from ansible_collections.ipv4aas.fleet.engine.techniques.service import GATEWAY, Service
 
+from . import rollout
 from .action import Failed, Skipped
 
 NAME = "plan.json"
@@ -22,6 +25,11 @@ NAME = "plan.json"
 def to_text(plan: FleetPlan) -> str:
     """The content of the file."""
     return json.dumps(encode(plan), indent=2) + "\n"
+
+
+def digest(path: str) -> str:
+    """By which the plan is known again. Raises Failed without one."""
+    return _kept(path)[1]
 
 
 def load_plan(path: str) -> FleetPlan:
@@ -107,10 +115,23 @@ def _document(path: str) -> Any:
 
 
 def _text(path: str) -> str:
+    return _kept(path)[0]
+
+
+def _kept(path: str) -> tuple[str, str]:
+    """Text and digest of the file that is there now, read once for as many hosts as ask."""
     try:
-        return Path(path).read_text("utf-8")
+        there = os.stat(path)
+        # One that was written anew is another file: see files.replace().
+        return _read(path, (there.st_ino, there.st_mtime_ns, there.st_size))
     except FileNotFoundError:
         raise Failed(f"{path}: no plan there; run ipv4aas.fleet.plan first, or say where it is") from None
+
+
+@functools.lru_cache(maxsize=1)
+def _read(path: str, _which: tuple[int, ...]) -> tuple[str, str]:
+    text = Path(path).read_text("utf-8")
+    return text, rollout.digest(text)
 
 
 def _parsed(path: str, text: str) -> Any:

@@ -92,19 +92,21 @@ def command(host: str, words: Sequence[str], seconds: float) -> Check:
     return check
 
 
-def vantages(node: NodePlan, plan: str, variables: Mapping[str, Any], dest: str) -> list[str]:
-    """Hosts behind edges from which a packet's whole way stands as planned once this node does.
+def places(variables: Mapping[str, Any]) -> dict[str, str | None]:
+    """The hosts that probes can start from, and the edge that each is behind."""
+    return {
+        host: variables["hostvars"][host].get("ipv4aas_vantage_of")
+        for host in variables.get("groups", {}).get(VANTAGES, ())
+    }
+
+
+def vantages(node: NodePlan, plan: str, places: Mapping[str, str | None], dest: str) -> list[str]:
+    """Those of the places from which a packet's whole way stands as planned once this node does.
 
     The edge is the node, or carries a service of it where it is none itself. It and, where the node is no
     gateway, the service's gateways are as the plan says, by the journal: with an edge of the old plan a
     probe could not succeed.
     """
-    places = {
-        host: variables["hostvars"][host].get("ipv4aas_vantage_of")
-        for host in variables.get("groups", {}).get(VANTAGES, ())
-    }
-    if not places:
-        return []
     stands: dict[str, bool] = {node.name: True}
 
     def ready(names: Collection[str]) -> bool:

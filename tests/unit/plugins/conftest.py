@@ -57,7 +57,12 @@ def run_action(tmp_path, monkeypatch) -> RunAction:
         variables = {"inventory_hostname": "br1", **(variables or {})}
         loader = DataLoader()
         task = SimpleNamespace(
-            args=dict(args or {}), check_mode=check_mode, async_val=0, action=f"ipv4aas.fleet.{name}"
+            args=dict(args or {}),
+            check_mode=check_mode,
+            diff=False,
+            no_log=False,
+            async_val=0,
+            action=f"ipv4aas.fleet.{name}",
         )
         action = module.ActionModule(
             task,

@@ -44,7 +44,7 @@ def test_an_edge_is_asked_once_it_and_the_gateways_stand(planned):
     gateway, edge, other = planned("br1"), planned("ce42"), planned("br2")
 
     def asked(node, variables=VARIABLES):
-        return post_check.vantages(node, PLAN, variables, "build")
+        return post_check.vantages(node, PLAN, post_check.places(variables), "build")
 
     # At first nothing runs behind which one could ask.
     assert asked(gateway) == asked(edge) == []
