@@ -76,7 +76,7 @@ class Schema:
 
     @cached_property
     def _by_first(self) -> dict[str, list[Kind]]:
-        """Kinds by the first word, the innermost first: a device has thousands of lines that are none of ours."""
+        """Kinds by their first word, the innermost first: most of a device's lines are in none."""
         found: dict[str, list[Kind]] = {}
         for kind in sorted(self.kinds, key=lambda kind: -len(kind.path)):
             found.setdefault(kind.path[0], []).append(kind)

@@ -61,7 +61,8 @@ class Target:
                 return keys[kind]
         raise TransportError(
             "connect",
-            f"the host key of {self.known_as} is not in {self.known_hosts_file}; add it there after comparing it",
+            f"the host key of {self.known_as} is not in {self.known_hosts_file}; add it there after"
+            " comparing it",
             "unchanged",
         )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import functools
 import re
+from collections.abc import Callable
 from typing import Any
 
 import paramiko  # type: ignore[import-untyped]
@@ -130,8 +131,8 @@ class Terminal:
 
 
 @functools.cache
-def _connection_class(device_type: str) -> type[BaseConnection]:
-    """netmiko's own, with the host keys of the device alone: it would read a file of all devices' for each."""
+def _connection_class(device_type: str) -> Callable[..., BaseConnection]:
+    """netmiko's own, given the host keys of the device: it would read the file of all devices for each."""
     kind = ssh_dispatcher(device_type)
 
     def begin(self: Any, known: Target, **values: Any) -> None:

@@ -19,7 +19,13 @@ from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.post_check import pl
 class ActionModule(FleetAction):
     """deploy"""
 
-    DOCUMENTS = (DOCUMENTATION, ModuleDocFragment.PLAN, ModuleDocFragment.DEST, ModuleDocFragment.DEVICE)
+    DOCUMENTS = (
+        DOCUMENTATION,
+        ModuleDocFragment.DEPLOY,
+        ModuleDocFragment.PLAN,
+        ModuleDocFragment.DEST,
+        ModuleDocFragment.DEVICE,
+    )
 
     def work(self, options: dict[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
         return bring(Host.current(self), options, places(variables), self._task.check_mode)
