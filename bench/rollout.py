@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -44,13 +45,24 @@ SERVICES = {
 
 @dataclass(frozen=True)
 class Sample:
-    """One step by one way: seconds from start to end of the program, and the memory of its processes."""
+    """One step by one way: seconds from start to end of the program, and what its processes took."""
 
     round: int
     way: str
     step: str
     seconds: float
+    cpu: float  # seconds of CPU, user and system, of all its processes
     megabytes: float  # most that all processes of the way held at one moment, shared pages counted once
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a program took, and what it printed."""
+
+    seconds: float
+    cpu: float
+    megabytes: float
+    text: str
 
 
 @contextmanager
@@ -72,11 +84,11 @@ def fleet(folder: Path, devices: int) -> Iterator[Path]:
         server.wait(60)
 
 
-def timed(command: list[str], folder: Path) -> tuple[float, float, str]:
-    """Seconds, megabytes (proportional set size, looked at each half second), and what it printed."""
+def timed(command: list[str], folder: Path) -> Taken:
+    """Runs a program. Memory is its proportional set size, looked at each half second."""
     environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "build" / "collections")}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # byte code is kept, as it is where people work
-    began = time.monotonic()
+    began, spent = time.monotonic(), _spent()
     with tempfile.TemporaryFile("w+") as printed:
         work = subprocess.Popen(
             command,
@@ -95,7 +107,13 @@ def timed(command: list[str], folder: Path) -> tuple[float, float, str]:
         text = printed.read()
     if work.returncode:
         raise SystemExit(f"{' '.join(command)}: ended with {work.returncode}\n{text[-4000:]}")
-    return seconds, most, text
+    return Taken(seconds, _spent() - spent, most, text)
+
+
+def _spent() -> float:
+    """Seconds of CPU of all processes below this one that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _held(parent: int) -> float:
@@ -114,31 +132,29 @@ def _held(parent: int) -> float:
     return total / 1024
 
 
-def ours(hosts: Path, folder: Path, forks: int) -> Iterator[tuple[str, float, float]]:
+def ours(hosts: Path, folder: Path, forks: int) -> Iterator[tuple[str, Taken]]:
     """The playbooks; all routers in one batch, as the peer does it."""
     batch = json.dumps({"ipv4aas_batches": ["100%"], "ipv4aas_probes": []})
     play = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(hosts), "-f", str(forks)]
     for step in STEPS:
         playbook = "drift" if step == STEPS[2] else "deploy"
         order = [] if step == STEPS[2] else ["-e", batch]
-        seconds, megabytes, text = timed([*play, f"ipv4aas.fleet.{playbook}", *order], folder)
+        taken = timed([*play, f"ipv4aas.fleet.{playbook}", *order], folder)
         expected = {STEPS[0]: "changed=", STEPS[1]: "changed="}.get(step, "")
-        assert expected in text
-        yield step, seconds, megabytes
+        assert expected in taken.text
+        yield step, taken
 
 
-def plain(hosts: Path, folder: Path, forks: int) -> Iterator[tuple[str, float, float]]:
+def plain(hosts: Path, folder: Path, forks: int) -> Iterator[tuple[str, Taken]]:
     """nornir and netmiko, with the configurations that our playbooks have rendered."""
     program = [sys.executable, str(ROOT / "bench" / "plain.py")]
     for step in STEPS:
         what = "drift" if step == STEPS[2] else "rollout"
-        seconds, megabytes, text = timed(
-            [*program, what, str(hosts), str(folder / "wanted"), "--workers", str(forks)], folder
-        )
-        told = json.loads(text.splitlines()[-1])
+        taken = timed([*program, what, str(hosts), str(folder / "wanted"), "--workers", str(forks)], folder)
+        told = json.loads(taken.text.splitlines()[-1])
         if step != STEPS[2] and (told["changed"] > 0) != (step == STEPS[0]):
             raise SystemExit(f"plain: {step}: {told}")
-        yield step, seconds, megabytes
+        yield step, taken
 
 
 def measure(number: int, devices: int, forks: int) -> Iterator[Sample]:
@@ -151,9 +167,15 @@ def measure(number: int, devices: int, forks: int) -> Iterator[Sample]:
             if way == WAYS[1]:
                 _hand_over(top / WAYS[0] / "build" / "nodes", folder / "wanted")
             with fleet(folder / "routers", devices) as hosts:
-                for step, seconds, megabytes in work(hosts, folder, forks):
-                    yield Sample(number, way, step, round(seconds, 2), round(megabytes, 1))
-                    print(f"round {number}: {step:16}{way:8}{seconds:8.1f} s {megabytes:8.0f} MB", flush=True)
+                for step, taken in work(hosts, folder, forks):
+                    figures = round(taken.seconds, 2), round(taken.cpu, 2), round(taken.megabytes, 1)
+                    sample = Sample(number, way, step, *figures)
+                    print(
+                        f"round {number}: {step:16}{way:8}{sample.seconds:8.1f} s {sample.cpu:8.1f} s of CPU"
+                        f"{sample.megabytes:8.0f} MB",
+                        flush=True,
+                    )
+                    yield sample
 
 
 def _hand_over(nodes: Path, to: Path) -> None:
@@ -165,12 +187,13 @@ def _hand_over(nodes: Path, to: Path) -> None:
 
 def report(samples: list[Sample], devices: int) -> str:
     """Medians; the ratio is of the neighbours of a round, more than 1 where ours is faster."""
-    lines = [f"{'':18}{'way':8}{'seconds':>9}{'ms/device':>11}{'MB':>8}   ratio: min, median, max"]
+    lines = [f"{'':18}{'way':8}{'seconds':>9}{'ms/device':>11}{'CPU':>8}{'MB':>8}   ratio: min, median, max"]
     for step in STEPS:
         of = {way: [s for s in samples if (s.step, s.way) == (step, way)] for way in WAYS}
         ratios = [b.seconds / a.seconds for a, b in zip(*of.values(), strict=True)]
         for way in WAYS:
             seconds = statistics.median(one.seconds for one in of[way])
+            cpu = statistics.median(one.cpu for one in of[way])
             memory = max(one.megabytes for one in of[way])
             shown = (
                 f"{min(ratios):8.2f}{statistics.median(ratios):8.2f}{max(ratios):8.2f}"
@@ -178,7 +201,8 @@ def report(samples: list[Sample], devices: int) -> str:
                 else ""
             )
             lines.append(
-                f"{step:18}{way:8}{seconds:9.1f}{seconds * 1000 / devices:11.1f}{memory:8.0f}{shown}"
+                f"{step:18}{way:8}{seconds:9.1f}{seconds * 1000 / devices:11.1f}"
+                f"{cpu:8.1f}{memory:8.0f}{shown}"
             )
     return "\n".join(lines)
 
