@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from .reading import once
+
 # A banner ends where the character that follows its kind comes again; Control-C is shown as ^C.
 _BANNER = re.compile(r"banner (?:\S+ )?(?P<mark>\^C|\S)(?P<text>.*)")
 
@@ -30,6 +32,7 @@ class Block:
         return self.opens(start) and " " not in self.text.removeprefix(f"{start} ")
 
 
+@once
 def read(text: str) -> tuple[Block, ...]:
     """Blocks of a configuration. Comments (lines that start with !), banners and ``end`` are left out."""
     lines = [

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field, replace
 
+from .reading import once
 from .values import Leaf, canonical
 
 _WORD = re.compile(r'"(?:\\.|[^"\\])*"|\S+')
@@ -38,14 +39,15 @@ class Statement:
         return Leaf(self.words[-1], self.line, self.source or str(self))
 
 
-def read(text: str) -> list[Statement]:
+@once
+def read(text: str) -> tuple[Statement, ...]:
     """Every ``set`` and ``deactivate`` line; others (comments, prompts) are left out."""
     found = []
     for number, line in enumerate(text.splitlines(), 1):
         verb, *words = (_WORD.findall(line) if '"' in line else line.split()) or [""]
         if verb in ("set", "deactivate") and words:
             found.append(Statement(tuple(words), verb, number))
-    return found
+    return tuple(found)
 
 
 def normal(statement: Statement) -> Statement:

@@ -69,17 +69,20 @@ class Schema:
 
     def kind_of(self, words: Words) -> Kind | None:
         """The kind of the innermost entry that words are in."""
-        for kind in self._by_first.get(words[0], ()) if words else ():
-            if len(words) > len(kind.path) and kind.begins(words):
+        for size, last, kind in self._by_first.get(words[0], ()) if words else ():
+            if len(words) > size and words[size - 1] == last and kind.begins(words):
                 return kind
         return None
 
     @cached_property
-    def _by_first(self) -> dict[str, list[Kind]]:
-        """Kinds by their first word, the innermost first: most of a device's lines are in none."""
-        found: dict[str, list[Kind]] = {}
+    def _by_first(self) -> dict[str, list[tuple[int, str, Kind]]]:
+        """By the first word of a path its length, its last word, and the kind; the innermost kind first.
+
+        Most of a device's lines are in none, which is seen at a glance. Neither of these words is ANY.
+        """
+        found: dict[str, list[tuple[int, str, Kind]]] = {}
         for kind in sorted(self.kinds, key=lambda kind: -len(kind.path)):
-            found.setdefault(kind.path[0], []).append(kind)
+            found.setdefault(kind.path[0], []).append((len(kind.path), kind.path[-1], kind))
         return found
 
     def thing_of(self, words: Words) -> Words | None:
@@ -156,15 +159,12 @@ class Cli:
 
     def _ours(self, read: Iterable[Statement]) -> list[Statement]:
         schema = self.schema
-        found = [item for item in read if schema.kind_of(item.words)]
-        referred = schema.referred(item for item in found if schema.owns(item.words, frozenset()))
-        ours = {
-            junos.normal(part)
-            for item in found
-            if schema.owns(item.words, referred)
-            for part in _apart(item, schema.joined)
-        }
-        return sorted(ours, key=schema.rank)
+        found = [(item, thing) for item in read if (thing := schema.thing_of(item.words))]
+        named = [item for item, thing in found if schema.owns(thing, frozenset())]
+        referred = schema.referred(named)
+        ours = [*named, *(item for item, thing in found if thing in referred)]
+        parts = {junos.normal(part) for item in ours for part in _apart(item, schema.joined)}
+        return sorted(parts, key=schema.rank)
 
 
 def _apart(item: Statement, joined: Mapping[str, frozenset[str]]) -> Iterator[Statement]:

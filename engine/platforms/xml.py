@@ -18,6 +18,7 @@ from typing import Any
 from lxml import etree
 
 from .driver import ParseError
+from .reading import once
 from .values import Leaf, canonical
 
 NETCONF = "urn:ietf:params:xml:ns:netconf:base:1.0"
@@ -87,6 +88,7 @@ class Node:
         return Leaf(self.key, self.line, f"<{self.tag}> {self.key}")
 
 
+@once
 def read(text: str, *, plain_keys: bool = False) -> Node:
     """The configuration below one ``config`` element. Raises ParseError."""
     if not text.strip():

@@ -156,6 +156,8 @@ def change(running: str, wanted: str) -> Change:
     """Commands from what the device runs to what it should run, and back."""
     before = _owned(running)
     after = _in_the_form_of(before, _owned(wanted))
+    if before == after:
+        return Change("", "", "")
     frames = [frame for block in (*before, *after) if (frame := _frame(block)) is not None]
     flow = WorkflowRemediation(_tree(before, frames), _tree(after, frames))
     return Change(
