@@ -72,7 +72,7 @@ class BatchAction(FleetAction):
         own = OwnOptions(argument_spec(*self.DOCUMENTS), options)
         names = {*device.VARIABLES, *self.VARIABLES, *options["host_variables"].values()}
         for name in options["hosts"]:
-            variable = looked_up(hostvars[name], names)
+            variable = looked_up(name, hostvars[name], names)
             order: Mapping[str, Any] | Failed
             try:
                 order = own.of(variable)
@@ -131,9 +131,9 @@ class OwnOptions:
         return {**self._common, **{option: checked.validated_parameters[option] for option in given}}
 
 
-def looked_up(variables: Mapping[str, Any], names: Iterable[str]) -> Callable[..., Any]:
+def looked_up(host: str, variables: Mapping[str, Any], names: Iterable[str]) -> Callable[..., Any]:
     """As FleetAction.variable, of values that are looked up now; an error is raised when somebody asks."""
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = {"inventory_hostname": host}
     for name in names:
         if name in variables:
             try:

@@ -37,9 +37,8 @@ if TYPE_CHECKING:
     from ansible_collections.ipv4aas.fleet.engine.transport.target import Target
 
 FEATURES = all_features()
-# All that target() asks for.
+# All that target() asks for beside the name.
 VARIABLES = (
-    "inventory_hostname",
     "ansible_host",
     "ansible_port",
     "ansible_ssh_port",

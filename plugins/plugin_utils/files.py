@@ -5,10 +5,15 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar, cast
+
+T = TypeVar("T")
 
 
 class Files:
@@ -52,6 +57,18 @@ class Files:
         self.diff.append(
             {"before": before, "after": after, "before_header": str(path), "after_header": str(path)}
         )
+
+
+def read_as(path: Path, make: Callable[[str], T]) -> T:
+    """What ``make`` makes of the text of a file, once for as many hosts as ask. Raises what both raise."""
+    there = path.stat()
+    # One that was written anew is another file: see replace().
+    return cast(T, _made(path, make, (there.st_ino, there.st_mtime_ns, there.st_size)))
+
+
+@functools.lru_cache(maxsize=4)
+def _made(path: Path, make: Callable[[str], Any], _which: tuple[int, ...]) -> Any:
+    return make(path.read_text("utf-8"))
 
 
 def replace(path: Path, content: str) -> None:

@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-import functools
 import json
-import os
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from ansible_collections.ipv4aas.fleet.engine.techniques.service import GATEWAY,
 
 from . import rollout
 from .action import Failed, Skipped
+from .files import read_as
 
 NAME = "plan.json"
 
@@ -119,18 +118,14 @@ def _text(path: str) -> str:
 
 
 def _kept(path: str) -> tuple[str, str]:
-    """Text and digest of the file that is there now, read once for as many hosts as ask."""
+    """Text and digest."""
     try:
-        there = os.stat(path)
-        # One that was written anew is another file: see files.replace().
-        return _read(path, (there.st_ino, there.st_mtime_ns, there.st_size))
+        return read_as(Path(path), _known)
     except FileNotFoundError:
         raise Failed(f"{path}: no plan there; run ipv4aas.fleet.plan first, or say where it is") from None
 
 
-@functools.lru_cache(maxsize=1)
-def _read(path: str, _which: tuple[int, ...]) -> tuple[str, str]:
-    text = Path(path).read_text("utf-8")
+def _known(text: str) -> tuple[str, str]:
     return text, rollout.digest(text)
 
 

@@ -13,11 +13,11 @@ from dataclasses import replace as with_values
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.ipv4aas.fleet.engine.codec import decode, encode
+from ansible_collections.ipv4aas.fleet.engine.codec import CodecError, decode, encode
 
 from . import journal
 from .action import Failed
-from .files import replace
+from .files import read_as, replace
 from .table import some, table
 
 DEPLOY, ROLLBACK = "deploy", "rollback"
@@ -99,11 +99,17 @@ def read(dest: str, name: str) -> Run | None:
     """The document of a run; None where there is none. Raises Failed or CodecError."""
     path = _path(dest, name)
     try:
-        return decode(Run, json.loads(path.read_text("utf-8")), str(path))
+        return read_as(path, _run_of)
     except FileNotFoundError:
         return None
+    except CodecError as error:
+        raise CodecError(f"{path}: {error}") from error
     except ValueError as error:
         raise Failed(f"{path}: not a run: {error}") from error
+
+
+def _run_of(text: str) -> Run:
+    return decode(Run, json.loads(text))
 
 
 def new_name(dest: str, wanted: str | None) -> str:
