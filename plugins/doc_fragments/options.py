@@ -104,7 +104,8 @@ options:
   host_variables:
     description:
       - Options that each host may have its own value of, and the variable of the host that has it. Where a
-        host has none, or an empty string, the value of this task counts.
+        host has none, or an empty string, the value of this task counts, or the default where that is
+        another host's own.
     type: dict
     default: {}
   threads:

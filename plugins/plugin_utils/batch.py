@@ -14,13 +14,12 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any, ClassVar, TypeVar
 
 from ansible import constants
-from ansible.errors import AnsibleError
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.utils.display import Display
 
 from . import device
 from .action import Failed, FleetAction, Skipped, argument_spec
 from .device import Elsewhere, Host
+from .own_options import OwnOptions, looked_up
 
 T, R = TypeVar("T"), TypeVar("R")
 _COLORS = {
@@ -47,13 +46,10 @@ class BatchAction(FleetAction):
 
     def work(self, options: dict[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
         threads = options["threads"] or variables.get("ansible_forks") or constants.DEFAULT_FORKS
-        orders = self._orders(options, variables["hostvars"])
+        orders = self._orders(options, variables)
         results: dict[str, dict[str, Any]] = {}
-        elsewhere = []
         for name, result in side_by_side(lambda order: self._result(*order), orders, threads):
-            if result is None:
-                elsewhere.append(name)
-            else:
+            if result is not None:
                 results[name] = result
                 self._tell(name, result)
         in_order = {name: results[name] for name in options["hosts"] if name in results}
@@ -62,15 +58,18 @@ class BatchAction(FleetAction):
             "changed": any(result.get("changed") for result in in_order.values()),
             "hosts": in_order,
             "failed_hosts": failed,
-            "elsewhere": [name for name in options["hosts"] if name in elsewhere],
+            "elsewhere": [name for name in options["hosts"] if name not in results],
         }
 
     def _orders(
-        self, options: Mapping[str, Any], hostvars: Mapping[str, Any]
+        self, options: Mapping[str, Any], variables: Mapping[str, Any]
     ) -> Iterator[tuple[str, tuple[Host, Mapping[str, Any] | Failed]]]:
         """Each host, with its options or why there are none, when it is asked for."""
-        own = OwnOptions(argument_spec(*self.DOCUMENTS), options)
+        hostvars, current = variables["hostvars"], variables["inventory_hostname"]
         names = {*device.VARIABLES, *self.VARIABLES, *options["host_variables"].values()}
+        own = OwnOptions(
+            argument_spec(*self.DOCUMENTS), options, looked_up(current, hostvars[current], names)
+        )
         for name in options["hosts"]:
             variable = looked_up(name, hostvars[name], names)
             order: Mapping[str, Any] | Failed
@@ -108,56 +107,16 @@ class BatchAction(FleetAction):
         Display().display(f"{state}: [{name}]{why}", color=_COLORS[state])
 
 
-class OwnOptions:
-    """The options of each host: where the host has a variable for one, the value of that."""
-
-    def __init__(self, spec: Mapping[str, Mapping[str, Any]], options: Mapping[str, Any]) -> None:
-        self._common, self._variables = options, options["host_variables"]
-        unknown = sorted(self._variables.keys() - spec.keys())
-        if unknown:
-            raise Failed(f"host_variables: {', '.join(unknown)} is no option")
-        self._spec = {name: {**spec[name], "default": None} for name in self._variables}
-
-    def of(self, variable: Callable[[str], Any]) -> dict[str, Any]:
-        """Of the host whose variables these are. Raises Failed for a value that is none of the option."""
-        values = {option: variable(name) for option, name in self._variables.items()}
-        given = {option: value for option, value in values.items() if value not in (None, "")}
-        if not given:
-            return dict(self._common)
-        checked = ArgumentSpecValidator(self._spec).validate(given)
-        if checked.error_messages:
-            names = ", ".join(self._variables[option] for option in given)
-            raise Failed(f"{names}: {'; '.join(checked.error_messages)}")
-        return {**self._common, **{option: checked.validated_parameters[option] for option in given}}
-
-
-def looked_up(host: str, variables: Mapping[str, Any], names: Iterable[str]) -> Callable[..., Any]:
-    """As FleetAction.variable, of values that are looked up now; an error is raised when somebody asks."""
-    values: dict[str, Any] = {"inventory_hostname": host}
-    for name in names:
-        if name in variables:
-            try:
-                values[name] = variables[name]
-            except AnsibleError as error:
-                values[name] = Failed(f"{name}: {error}")
-
-    def variable(*names: str) -> Any:
-        for name in names:
-            value = values.get(name)
-            if isinstance(value, Failed):
-                raise value
-            if value is not None:
-                return value
-        return None
-
-    return variable
-
-
 def side_by_side(
     work: Callable[[T], R], orders: Iterable[tuple[str, T]], threads: int
 ) -> Iterator[tuple[str, R]]:
     """The result of each order by its name, the first that is ready first."""
     with ThreadPoolExecutor(max(1, threads)) as pool:
-        futures = {pool.submit(work, order): name for name, order in orders}
-        for future in as_completed(futures):
-            yield futures.pop(future), future.result()
+        try:
+            futures = {pool.submit(work, order): name for name, order in orders}
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        except BaseException:
+            # What has begun comes to its end; nothing else begins.
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from ansible.errors import AnsibleError
 from ansible_collections.ipv4aas.fleet.engine.transport.session import TransportError
-from ansible_collections.ipv4aas.fleet.plugins.plugin_utils import batch, device, journal, rollout
+from ansible_collections.ipv4aas.fleet.plugins.plugin_utils import device, journal, own_options, rollout
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.action import Failed
 
 ROUTERS = ["r1", "r2", "r3", "r4"]
@@ -122,10 +122,11 @@ def on_hosts(run_action, hostvars, devices):
     fleet = {**hostvars, **{name: dict(router) for name in ROUTERS}}
     assert not run_action("plan", {}, {"hostvars": fleet}).get("failed")
 
-    def run(name, args=None, variables=None, **more):
-        for host, own in (variables or {}).items():
-            fleet[host] = {**fleet[host], **own}
-        seen = {"hostvars": {host: Variables(values) for host, values in fleet.items()}, "ansible_forks": 4}
+    def run(name, args=None, variables=None, host="br1", **more):
+        for name_of_host, own in (variables or {}).items():
+            fleet[name_of_host] = {**fleet[name_of_host], **own}
+        hostvars = {each: Variables(values) for each, values in fleet.items()}
+        seen = {"hostvars": hostvars, "ansible_forks": 4, "inventory_hostname": host}
         return run_action(name, {"hosts": ROUTERS, **(args or {})}, seen, **more)
 
     return run
@@ -213,6 +214,12 @@ def test_a_host_may_have_options_of_its_own(on_hosts, devices):
     )
     assert {name: devices.targets[name].timeout for name in ("r1", "r2", "r3")} == {"r1": 5, "r2": 7, "r3": 7}
     assert [devices.targets[name].known_hosts for name in ("r1", "r2")] == [None, "/k"]
+
+    # The task is r1's: its option is r1's own value, unless it is given by more than a host's variables.
+    on_hosts("drift_batch_info", {**own, "timeout": 5}, host="r1")
+    assert [devices.targets[name].timeout for name in ("r1", "r2", "r3")] == [5, 60, 60]
+    on_hosts("drift_batch_info", {**own, "timeout": 9}, host="r1")
+    assert [devices.targets[name].timeout for name in ("r1", "r2", "r3")] == [9, 9, 9]
     told = on_hosts("drift_batch_info", {"host_variables": {"speed": "drift_speed"}})
     assert told["failed"] and told["msg"] == "host_variables: speed is no option"
 
@@ -237,7 +244,7 @@ def test_a_failure_of_the_program_in_a_thread_is_that_of_a_host(on_hosts, device
 
 def test_values_are_looked_up_before_they_are_asked_for():
     asked = Variables({"a": 1, "b": None, "c": AnsibleError("no value")})
-    variable = batch.looked_up("r1", asked, ["a", "b", "c", "d"])
+    variable = own_options.looked_up("r1", asked, ["a", "b", "c", "d"])
     asked.values_.clear()
     assert variable("inventory_hostname") == "r1"
     assert (variable("a"), variable("b"), variable("d", "a"), variable("d")) == (1, None, 1, None)
