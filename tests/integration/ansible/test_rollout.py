@@ -121,8 +121,11 @@ def network(play: Callable[..., Any], tmp_path: Path) -> Iterator[Network]:
 def test_a_rollout_says_what_stands_where_and_a_second_changes_nothing(network: Network) -> None:
     network.move(NEW)
     before = network.owned()
-    shown = network.run("deploy", ("--check",))
+    shown = network.run("deploy", ("--check", "--diff"))
     assert shown.code == 0, shown.out
+    for name in ALL:
+        _start, _name, difference = shown.out.partition(f"\n{name}:\n")
+        assert NEW in difference.partition(f"changed: [{name}]")[0]
     assert network.owned() == before
     assert len(network.documents()) == 1
     done = network.run("deploy")
@@ -137,6 +140,29 @@ def test_a_rollout_says_what_stands_where_and_a_second_changes_nothing(network: 
     assert not network.lock.exists()
     again = network.run("deploy")
     assert (again.code, again.count("changed")) == (0, 0), again.out
+
+
+def test_a_batch_of_devices_and_a_host_that_ansible_is_connected_to(network: Network) -> None:
+    """The host's software node is not installed; the devices of its batch were through before its turn."""
+    network.hosts["sw"] = {
+        "ansible_connection": "local",
+        "ansible_python_interpreter": sys.executable,
+        "ipv4aas_role": "gateway",
+        "ipv4aas_platform": "linux",
+    }
+    network.move(NEW)
+    stopped = network.run("deploy", ipv4aas_batches=["100%"])
+    assert stopped.code == 2, stopped.out
+    assert stopped.count("failed") == 1
+    assert [name for name in ALL if f"changed: [{name}]" in stopped.out] == ALL
+    assert network.carry(NEW) == ALL
+    assert network.states() == {**dict.fromkeys(ALL, KEPT), "sw": ("failed", "unchanged")}
+    assert not network.lock.exists()
+
+    assert network.run("drift").code == 2
+    report = json.loads((network.folder / "build/drift.json").read_text())
+    assert (report["verdict"], report["same"]) == ("unread", ALL)
+    assert [item["hosts"] for item in report["unread"]] == [["sw"]]
 
 
 def test_a_canary_that_fails_is_the_only_one_touched(network: Network) -> None:
