@@ -30,6 +30,7 @@ class Junos:
     def __init__(self, target: Target, read_command: str = "show configuration | display set") -> None:
         self.target = target
         self._terminal = Terminal(target, "juniper_junos")
+        self._begun = False  # before that the router is in no mode that it would have to be asked for
         self._read_command = f"{read_command} | no-more"
 
     def open(self) -> None:
@@ -43,6 +44,7 @@ class Junos:
             raise Rejected(
                 "a commit waits for its confirmation; run again when the device has rolled it back"
             )
+        self._begun = True
         answer = self._terminal.run("configure exclusive")
         if not self._configuring:
             raise Rejected(answer)
@@ -84,7 +86,7 @@ class Junos:
 
     @property
     def _configuring(self) -> bool:
-        return not self._terminal.fresh and self._terminal.prompt.endswith("#")
+        return self._begun and self._terminal.prompt.endswith("#")
 
     @property
     def _pending(self) -> bool:

@@ -73,14 +73,9 @@ class Terminal:
             self._connection = None
 
     @property
-    def fresh(self) -> bool:
-        """Whether nothing was typed yet: the router is in the mode in which a session begins."""
-        return not self._prompt
-
-    @property
     def prompt(self) -> str:
-        """The last line that the router showed: host and mode."""
-        if self.fresh:
+        """The last line that the router showed: host and mode. Before anything was typed, it is asked for."""
+        if not self._prompt:
             self._prompt = self._open_connection().find_prompt()
         return self._prompt
 

@@ -12,7 +12,7 @@ from ansible_collections.ipv4aas.fleet.engine.plan.model import NodePlan
 from ansible_collections.ipv4aas.fleet.engine.platforms import registry
 from ansible_collections.ipv4aas.fleet.engine.platforms.driver import ParseError
 from ansible_collections.ipv4aas.fleet.engine.platforms.registry import driver
-from ansible_collections.ipv4aas.fleet.plugins.action import drift_info
+from ansible_collections.ipv4aas.fleet.plugins.plugin_utils import host_drift
 from fleet_samples import GOLDEN
 from refused_cases import AREAS, REFUSED, expect_message, rows
 
@@ -48,15 +48,15 @@ def test_device(name, case, run_action, monkeypatch):
     services = driver(platform).parse(good, dialect, ())
     node = NodePlan(name="br1", role=services[0].role, platform=platform, dialect=dialect, services=services)
     text = good.replace(case["part"], case["shown"], 1)
-    if drift_info.device.FEATURES[platform].by_person(dialect):
+    if host_drift.device.FEATURES[platform].by_person(dialect):
         with pytest.raises(ParseError) as caught:
             driver(platform).parse(text, dialect, services)
         expect_message("device", name, caught.value)
         return
-    monkeypatch.setattr(drift_info.plan_file, "node_to_configure", lambda plan, host: node)
-    monkeypatch.setattr(drift_info.plan_file, "nodes", lambda plan, hosts: [node])
-    monkeypatch.setattr(drift_info, "render", lambda node, templates, dialect: good)
-    monkeypatch.setattr(drift_info.device, "session", lambda *_: contextlib.nullcontext(Shows(text)))
+    monkeypatch.setattr(host_drift.plan_file, "node_to_configure", lambda plan, host: node)
+    monkeypatch.setattr(host_drift.plan_file, "nodes", lambda plan, hosts: [node])
+    monkeypatch.setattr(host_drift, "render", lambda node, templates, dialect: good)
+    monkeypatch.setattr(host_drift.device, "session", lambda *_: contextlib.nullcontext(Shows(text)))
     result = run_action("drift_info")
     assert result.get("failed"), result["text"]
     expect_message("device", name, result["msg"])
@@ -70,8 +70,8 @@ def test_host(name, case, run_action, monkeypatch):
         return case["code"], "", case["said"]
 
     node = NodePlan(name="br1", role="gateway", platform="linux", dialect="json", services=())
-    monkeypatch.setattr(drift_info.plan_file, "node_to_configure", lambda plan, host: node)
-    monkeypatch.setattr(drift_info.plan_file, "nodes", lambda plan, hosts: [node])
+    monkeypatch.setattr(host_drift.plan_file, "node_to_configure", lambda plan, host: node)
+    monkeypatch.setattr(host_drift.plan_file, "nodes", lambda plan, hosts: [node])
     result = run_action("drift_info", answer=answer)
     assert result.get("failed")
     expect_message("host", name, result["msg"])
@@ -122,6 +122,6 @@ def _secrets(case):
     return [value for name, value in variables.items() if "password" in name and value]
 
 
-@pytest.mark.parametrize("platform", [name for name, box in drift_info.device.FEATURES.items() if read(box)])
+@pytest.mark.parametrize("platform", [name for name, box in host_drift.device.FEATURES.items() if read(box)])
 def test_each_platform_that_is_read_has_two_damaged_configurations(platform):
     assert len([name for name, case in rows("device") if case["platform"] == platform]) >= 2
