@@ -38,8 +38,7 @@ class IosXr:
 
     def __init__(self, target: Target, read_command: str = "show running-config") -> None:
         self.target = target
-        self._terminal = Terminal(target, "cisco_xr")
-        self._begun = False  # before that the router is in no mode that it would have to be asked for
+        self._terminal = Terminal(target, "cisco_xr", begins_outside=True)
         self._read_command = read_command
 
     def open(self) -> None:
@@ -49,7 +48,6 @@ class IosXr:
         self._terminal.close()
 
     def begin(self) -> None:
-        self._begun = True
         answer = self._terminal.run("configure exclusive")
         if not self._configuring:
             raise Rejected(answer)
@@ -85,7 +83,7 @@ class IosXr:
 
     @property
     def _configuring(self) -> bool:
-        return self._begun and "(config" in self._terminal.prompt
+        return "(config" in self._terminal.prompt
 
     def _commit(self, command: str) -> str:
         answer = self._terminal.run(command, f"{_LARGE}|{_OTHERS}")

@@ -29,8 +29,7 @@ class Junos:
 
     def __init__(self, target: Target, read_command: str = "show configuration | display set") -> None:
         self.target = target
-        self._terminal = Terminal(target, "juniper_junos")
-        self._begun = False  # before that the router is in no mode that it would have to be asked for
+        self._terminal = Terminal(target, "juniper_junos", begins_outside=True)
         self._read_command = f"{read_command} | no-more"
 
     def open(self) -> None:
@@ -44,7 +43,6 @@ class Junos:
             raise Rejected(
                 "a commit waits for its confirmation; run again when the device has rolled it back"
             )
-        self._begun = True
         answer = self._terminal.run("configure exclusive")
         if not self._configuring:
             raise Rejected(answer)
@@ -86,7 +84,7 @@ class Junos:
 
     @property
     def _configuring(self) -> bool:
-        return self._begun and self._terminal.prompt.endswith("#")
+        return self._terminal.prompt.endswith("#")
 
     @property
     def _pending(self) -> bool:

@@ -22,13 +22,20 @@ class Terminal:
     """An interactive session.
 
     ``shape`` is a pattern of prompts, with ``{name}`` for the router's name in it; ``banner`` one of a line
-    above the prompt that belongs to it.
+    above the prompt that belongs to it. Where a session ``begins_outside`` of any mode that a prompt tells,
+    the first prompt is not asked for.
     """
 
     def __init__(
-        self, target: Target, device_type: str, shape: str = r"{name}[^\r\n]*[>#]", banner: str = ""
+        self,
+        target: Target,
+        device_type: str,
+        shape: str = r"{name}[^\r\n]*[>#]",
+        banner: str = "",
+        *,
+        begins_outside: bool = False,
     ) -> None:
-        self._shape, self._banner = shape, banner
+        self._shape, self._banner, self._begins_outside = shape, banner, begins_outside
         self._target = target
         self._device_type = device_type
         self._connection: BaseConnection | None = None
@@ -74,9 +81,10 @@ class Terminal:
 
     @property
     def prompt(self) -> str:
-        """The last line that the router showed: host and mode. Before anything was typed, it is asked for."""
+        """The last line that the router showed: host and mode."""
         if not self._prompt:
-            self._prompt = self._open_connection().find_prompt()
+            connection = self._open_connection()
+            self._prompt = connection.base_prompt if self._begins_outside else connection.find_prompt()
         return self._prompt
 
     def run(self, line: str, questions: str = "") -> str:
