@@ -144,8 +144,10 @@ def _dataclass_decoder(cls: Any) -> _Decoder:
             raise _Wrong(f"unknown {', '.join(sorted(names - known))}")
         if not required <= names:
             raise _Wrong(f"missing {', '.join(name for name in needed if name not in value)}")
+        nonlocal decoders
         if not decoders:
-            decoders.update((name, _decoder(hint)) for name, hint in hints.items())
+            # All of them at once: threads decode side by side.
+            decoders = {name: _decoder(hint) for name, hint in hints.items()}
         items, at = {}, ""
         try:
             for at, item in value.items():

@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import sys
+import threading
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -53,3 +56,32 @@ def test_an_impossible_rule_is_named_with_its_place() -> None:
     document["rules"][0]["ea_len"] = 49
     with pytest.raises(CodecError, match=r"Service.rules\[0\]: EA-bits length 49 is outside"):
         decode(Service, document)
+
+
+def test_threads_decode_side_by_side() -> None:
+    """A type that nobody has decoded yet, by several threads at once: each round has a new one."""
+    names = [f"field{number}" for number in range(40)]
+    document = dict.fromkeys(names, 1)
+    failed: list[Exception] = []
+
+    def meet(cls: type[Any], together: threading.Barrier) -> None:
+        together.wait(10)
+        try:
+            assert decode(cls, document) == cls(**document)
+        except Exception as error:
+            failed.append(error)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _round in range(50):
+            cls = dataclasses.make_dataclass("Made", [(name, int) for name in names])
+            together = threading.Barrier(4)
+            threads = [threading.Thread(target=meet, args=(cls, together)) for _thread in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert failed == []
