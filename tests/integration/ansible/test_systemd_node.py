@@ -189,10 +189,12 @@ def test_installed_upgraded_and_taken_back(machine):
         "stat", "-c", "%U %a", "/var/lib/ipv4aas", "/run/ipv4aas", "/sys/fs/bpf/ipv4aas"
     ).stdout == ("ipv4aas 700\nipv4aas 750\nipv4aas 700\n")
 
-    # It works: TUN device, routes, sysctls, packets.
+    # It works: TUN device, routes, sysctls, eBPF programs that outlive it, packets.
     deployed = machine.play("ipv4aas.fleet.deploy")
     assert deployed.code == 0, deployed.out
     machine.forwards()
+    said = host.node("status")
+    assert (said["tier"], said["fast_path"]["survives_restart"]) == ("tc", True), said["fast_path"]
     assert host.run("cat", "/proc/sys/net/ipv6/conf/all/forwarding").stdout == "1\n"
 
     # The second time changes nothing, and check mode says so.
