@@ -3,15 +3,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The units of the software node: what systemd thinks of them, and what their grants are good for.
 
-systemd is not process 1 here: stand_in_systemctl.py says what it stands for.
+On a host that systemd has booted (node_host.py).
 """
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Address, IPv6Network
@@ -23,7 +23,7 @@ import yaml
 from ansible_collections.ipv4aas.fleet.engine.codec import encode
 from ansible_collections.ipv4aas.fleet.engine.mapping.rule import MapRule
 from ansible_collections.ipv4aas.fleet.engine.techniques.service import GATEWAY, NodeConfiguration, Service
-from node_host import MEMORY, SERVICE_MOUNTS, TESTS, Host
+from node_host import TESTS, SystemdHost
 
 pytestmark = pytest.mark.root
 
@@ -77,11 +77,11 @@ def unit(name: str, **variables: object) -> str:
     return environment.from_string(template).render(ansible_managed="managed", **given)
 
 
-class ServiceHost(Host):
+class ServiceHost(SystemdHost):
     """A host with the node's user, and the zipapp in place of a release."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder, mounts=SERVICE_MOUNTS)
+        super().__init__(folder)
         program = folder / "ipv4aas-node"
         builder = ROOT / "plugins" / "plugin_utils" / "bundle.py"
         subprocess.run([sys.executable, str(builder), "node", str(program)], check=True, capture_output=True)
@@ -89,9 +89,13 @@ class ServiceHost(Host):
         for name in ("ipv4aas-node", "ipv4aas-exporter"):  # the latter for systemd-analyze to find
             self.run("install", "-m", "755", str(program), f"/opt/ipv4aas/current/bin/{name}")
         self.run("useradd", "--system", "--user-group", "--shell", "/usr/sbin/nologin", "ipv4aas")
+        places = (ROLE / "templates" / "ipv4aas.tmpfiles.j2").read_text()
+        self.run("tee", "/etc/tmpfiles.d/ipv4aas.conf", feed=places)
+        self.run("systemd-tmpfiles", "--create", "/etc/tmpfiles.d/ipv4aas.conf")
 
     def describe(self, text: str, name: str = NODE) -> None:
         self.run("tee", str(UNITS / name), feed=text)
+        self.run("systemctl", "daemon-reload")
 
     def systemctl(self, *words: str) -> str:
         """What it complains of."""
@@ -108,7 +112,6 @@ class ServiceHost(Host):
 def host(tmp_path: Path) -> Iterator[ServiceHost]:
     made = ServiceHost(tmp_path)
     yield made
-    made.systemctl("stop", NODE)
     made.end()
 
 
@@ -201,8 +204,10 @@ def test_without_the_capability(host):
     assert host.configure(SERVICE) == ""
     host.systemctl("stop", NODE)
     host.describe(text)
-    failed = host.systemctl("start", NODE)
-    assert "the main process ended" in failed and said in failed
+    host.describe(text.replace("Restart=on-failure", "Restart=no"))
+    assert "failed" in host.systemctl("start", NODE)
+    assert host.show(NODE, "ActiveState", "Result") == ["failed", "exit-code"]
+    assert said in host.journal(NODE)
 
 
 def test_without_the_device(host):
@@ -212,16 +217,29 @@ def test_without_the_device(host):
     assert "/dev/net/tun: Permission denied; the node's user may not open it" in host.configure(SERVICE)
 
 
-@pytest.fixture
-def plane() -> Iterator[str]:
-    name = f"units{os.getpid()}"
-    subprocess.run(["ip", "netns", "add", name], check=True)
-    yield name
-    subprocess.run(["ip", "netns", "del", name], check=True)
+def test_it_comes_back(host):
+    """After a kill, and where it gives no sign of life, with what it ran; not after a stop."""
+    host.describe(unit(NODE).replace("WatchdogSec=60", "WatchdogSec=3"))
+    assert host.systemctl("start", NODE) == ""
+    assert host.configure(SERVICE) == ""
+    for number, signal in enumerate(("KILL", "STOP"), 1):
+        before = host.show(NODE, "MainPID")[0]
+        host.run("kill", f"-{signal}", before)
+        deadline = time.monotonic() + 60
+        while host.show(NODE, "NRestarts", "ActiveState") != [str(number), "active"]:
+            assert time.monotonic() < deadline, host.journal(NODE)
+            time.sleep(0.2)
+        assert host.show(NODE, "MainPID")[0] != before
+        assert host.node("health")["services"] == ["hall7"]
+    host.node("stop")
+    time.sleep(2)
+    assert host.show(NODE, "ActiveState", "Result") == ["inactive", "success"]
 
 
-def test_services_in_namespaces(plane, host):
-    """Only where the variable says so. (The plane is made first: mounts do not spread to this host.)"""
+def test_services_in_namespaces(host):
+    """Only where the variable says so; also in one that was made after the start."""
+    plane = "plane"
+    host.run("ip", "netns", "add", plane)
     service = replace(SERVICE, namespace=plane)
     host.describe(unit(NODE))
     assert host.systemctl("start", NODE) == ""
@@ -229,29 +247,29 @@ def test_services_in_namespaces(plane, host):
     assert refused in host.configure(service)
     host.describe(unit(NODE, software_node_namespaces=True))
     assert host.systemctl("restart", NODE) == ""
-    assert host.configure(service) == ""
-    assert host.node("health")["services"] == ["hall7"]
-    routes = subprocess.run(["ip", "-n", plane, "route"], capture_output=True, text=True, check=True).stdout
-    assert "130.129.255.92/30 dev ipv4aas0 proto 46" in routes
-    forwarding = ["ip", "netns", "exec", plane, "cat", "/proc/sys/net/ipv4/ip_forward"]
-    assert subprocess.run(forwarding, capture_output=True, text=True, check=True).stdout == "1\n"
+    for name in (plane, "later"):
+        host.run("ip", "netns", "add", "later", check=False)
+        assert host.configure(replace(service, namespace=name)) == ""
+        assert host.node("health")["services"] == ["hall7"]
+        routes = host.run("ip", "-n", name, "route").stdout
+        assert "130.129.255.92/30 dev ipv4aas0 proto 46" in routes
+        forwarding = host.run("ip", "netns", "exec", name, "cat", "/proc/sys/net/ipv4/ip_forward").stdout
+        assert forwarding == "1\n"
 
 
 @pytest.mark.parametrize("fast", [True, False])
 def test_programs_in_the_kernel(host, fast):
     """Loaded and pinned by the user of the node, with what the unit grants; refused without."""
-    (host.folder / "ipv4aas.conf").write_text((ROLE / "templates" / "ipv4aas.tmpfiles.j2").read_text())
-    host.run("systemd-tmpfiles", "--create", str(host.folder / "ipv4aas.conf"))
-    host.run("tee", f"{MEMORY}/loader.py", feed=LOADER)
+    host.run("tee", "/opt/loader.py", feed=LOADER)
     text = unit(NODE, software_node_fast_path=fast)
-    lines = [line for line in text.splitlines() if not line.startswith(("ExecStart", "Type="))]
+    gone = "ExecStart", "Type=", "Restart", "WatchdogSec="
+    lines = [line for line in text.splitlines() if not line.startswith(gone)]
     where = lines.index("[Service]") + 1
-    lines[where:where] = ["Type=oneshot", f"ExecStart=/usr/bin/python3 {MEMORY}/loader.py"]
+    lines[where:where] = ["Type=oneshot", "ExecStart=/usr/bin/python3 /opt/loader.py"]
     host.describe("\n".join(lines))
     said = host.systemctl("start", NODE)
-    log = host.run("cat", f"{MEMORY}/{NODE}.log").stdout
-    pinned = host.run("ls", "/sys/fs/bpf/ipv4aas").stdout
+    log, pinned = host.journal(NODE), host.run("ls", "/sys/fs/bpf/ipv4aas").stdout
     if fast:
-        assert (said, log, pinned) == ("", "loaded and pinned\n", "program\n")
+        assert (said, "loaded and pinned" in log, pinned) == ("", True, "program\n")
     else:
-        assert ("bpf command 5: error 1" in said, pinned) == (True, "")
+        assert ("failed" in said, "bpf command 5: error 1" in log, pinned) == (True, True, "")
