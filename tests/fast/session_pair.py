@@ -227,7 +227,8 @@ class SessionPair:
             return f"{seen}; {data[:120].hex()}, {len(data)} octets"
 
         if verdict == "pass":
-            plain = is_plain(data) and len(sent) == 1 and set(events) <= DONE | {"session_expired"}
+            whole = len(sent) == 1 and is_plain(data) and is_plain(sent[0][0])
+            plain = whole and set(events) <= DONE | {"session_expired"}
             assert not plain or self._was_expired(), told()
             return
         assert verdict != "drop", told()

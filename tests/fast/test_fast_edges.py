@@ -9,6 +9,7 @@ import os
 import struct
 from collections import deque
 from dataclasses import replace
+from ipaddress import IPv4Network
 from random import Random
 from typing import Any
 
@@ -20,10 +21,11 @@ from ansible_collections.ipv4aas.fleet.engine.packet.allocation import PortSetAl
 from ansible_collections.ipv4aas.fleet.engine.packet.ipv4 import ICMP
 from ansible_collections.ipv4aas.fleet.engine.packet.napt import StaticBinding
 from ansible_collections.ipv4aas.fleet.engine.techniques.service import EDGE, Service
-from fuzz_seats import DMR6, SEATS
+from fuzz_seats import DMR6, HOSTS, SEATS, SERVERS, Seat, Talk
 from fuzz_traffic import damaged, flow4, flow6
 from session_pair import SessionPair
-from technique_samples import SERVICES
+from technique_samples import LAN, SERVICES
+from test_against_core import ALL
 from test_fuzz import talk
 from unit.packet import packetkit as kit
 from unit.packet import translationkit as kit6
@@ -74,12 +76,26 @@ class EdgePair(SessionPair):
         return super()._source(data)
 
 
+def _in_part(technique: str) -> Seat:
+    """An edge some of whose hosts have public addresses; the others share the rest (RFC 7597 section 5.2)."""
+    seat = ALL[f"{technique} whole addresses"]
+    inside = (IPv4Network("192.0.2.16/29"), *LAN)
+    native = [*seat.native, Talk(HOSTS, SERVERS), Talk(HOSTS, [("192.0.2.24", None), ("192.0.2.33", None)])]
+    return replace(seat, service=replace(seat.service, inside=inside), native=native)
+
+
+EDGES = {
+    **{technique: SEATS[technique, EDGE] for technique in TECHNIQUES},
+    **{f"{technique} in part": _in_part(technique) for technique in ("map-e", "map-t")},
+}
+
+
 @pytest.mark.parametrize("how", HOOKS)
 @pytest.mark.parametrize("filtering", ["address-dependent", "endpoint-independent"])
-@pytest.mark.parametrize("technique", TECHNIQUES)
-def test_same_as_the_core(technique: str, filtering: str, how: str) -> None:
+@pytest.mark.parametrize("name", EDGES)
+def test_same_as_the_core(name: str, filtering: str, how: str) -> None:
     hook, redirect = HOOKS[how]
-    seat, rng = SEATS[technique, EDGE], Random(f"{SEED}{technique}{hook}{filtering}")
+    seat, rng = EDGES[name], Random(f"{SEED}{name}{hook}{filtering}")
     pair = EdgePair(replace(seat.service, filtering=filtering), hook, redirect=redirect)
     seen: deque[tuple[bytes, Link]] = deque(maxlen=50)
     now, done = 0.0, 0

@@ -125,9 +125,13 @@ def test_other_routes_of_the_kernel_are_not_taken(technique: str, source: str, h
 
         aside, inside, way = IPv4Network("172.16.0.0/12"), IPv4Network("172.16.5.0/24"), verdict("8.8.8.8")
         assert verdict("172.16.0.1") == way
-        pair.fast.set_routes({aside: True, inside: False, IPv4Network("0.0.0.0/0"): False})
-        assert verdict("172.16.0.1") != way
-        assert verdict("172.16.5.1") == verdict("8.8.8.8") == way
+        routes = {aside: True, inside: False, IPv4Network("0.0.0.0/0"): False}
+        many = {IPv4Network(f"203.0.113.{n}/32"): True for n in range(100)}
+        for more in ({}, many, {}, many):  # looked through one by one, and in a trie
+            pair.fast.set_routes(routes | more)
+            assert verdict("172.16.0.1") != way
+            assert verdict("172.16.5.1") == verdict("8.8.8.8") == way
+            assert (verdict("203.0.113.99") == way) == (not more)
         pair.fast.set_routes({})
         assert verdict("172.16.0.1") == way
         assert not any(name.startswith("punt") for name in pair.fast.counters())

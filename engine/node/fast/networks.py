@@ -18,6 +18,7 @@ Facts = Mapping[str, Any]  # members of struct network
 
 EVERYTHING = IPv4Network("0.0.0.0/0")
 _B4 = IPv4Network(B4_ADDRESS)
+_NOBODY = {"address": 0xFFFFFFFF, "mask": 0xFFFFFFFF}
 
 
 class NetworkEntries:
@@ -25,6 +26,9 @@ class NetworkEntries:
 
     def __init__(self, layouts: Layouts, service: Service) -> None:
         self._key, self._value = layouts.struct("prefix4"), layouts.struct("network")
+        self._few, self._in_use = layouts.struct("few_networks"), 0
+        self._room = self._few.fields["networks"].count // 2
+        self._sets: list[dict[str, Any]] = [_NOBODY] * self._room * 2
         self._own = list(_said(service))
 
     def of(self, kernel: Mapping[IPv4Network, bool]) -> dict[bytes, bytes]:
@@ -34,6 +38,25 @@ class NetworkEntries:
             self._key.pack(length=length, address=address): self._value.pack(**facts)
             for address, length, facts in inherited([*self._own, *routes])
         }
+
+    def few(self, entries: Mapping[bytes, bytes]) -> tuple[bytes, bytes]:
+        """Values of `few_networks` to be written in turn: the new set, then that it is in use."""
+        before, self._in_use = self._in_use, 0
+        if len(entries) <= self._room:
+            self._in_use = 1 if before == 2 else 2
+            start = (self._in_use - 1) * self._room
+            self._sets[start : start + self._room] = self._set(entries)
+        written, turned = (self._few.pack(in_use=n, networks=self._sets) for n in (before, self._in_use))
+        return written, turned
+
+    def _set(self, entries: Mapping[bytes, bytes]) -> list[dict[str, Any]]:
+        """All entries, the longest prefix first, and nobody's behind them."""
+        each = [(self._key.unpack(key), self._value.unpack(value)) for key, value in entries.items()]
+        found: list[dict[str, Any]] = [
+            {"address": key["address"], "mask": (1 << 32) - (1 << 32 - key["length"]), "network": network}
+            for key, network in sorted(each, key=lambda item: -item[0]["length"])
+        ]
+        return found + [_NOBODY] * (self._room - len(found))
 
 
 def inherited(said: Iterable[tuple[IPv4Network, Facts]]) -> Iterator[tuple[int, int, dict[str, Any]]]:

@@ -35,7 +35,7 @@ AUTO, OFF = "auto", "off"
 MODES = (AUTO, TC, XDP, OFF)
 TUN = "tun"
 _INSIDE = "this host has addresses or routes of its own in its IPv4 networks"
-LEAST = (6, 3)  # of Linux: BPF_F_ADJ_ROOM_DECAP_L3_IPV4
+LEAST = (6, 1)  # of Linux; before 6.3 see compiled.old_decapsulation()
 
 
 @dataclass

@@ -181,6 +181,7 @@ class ServiceProgram:
         for name, (keys, values) in tables.items():
             self.maps[name].update_all(keys, values)
         fill(self.maps["networks"], self._filled.items())
+        self._write_few()
 
     def _tables(self) -> dict[str, tuple[bytes, bytes]]:
         """Keys and values of each of TABLES."""
@@ -238,8 +239,14 @@ class ServiceProgram:
         before, self._filled = self._filled, self._networks.of(routes)
         table = self.maps["networks"]
         fill(table, self._filled.items() - before.items())
+        if self._filled != before:
+            self._write_few()
         for key in before.keys() - self._filled.keys():
             table.delete(key)
+
+    def _write_few(self) -> None:
+        for value in self._networks.few(self._filled):
+            self.maps["few_networks"].update(bytes(4), value)
 
     def narrow(self, far: int, mtu: int, until: float) -> None:
         """What the path to an end of a plane carries, until when by the monotonic clock; 0: forget it."""
