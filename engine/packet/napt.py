@@ -21,7 +21,7 @@ from itertools import count, islice
 
 from ..mapping.portset import PortSet
 from . import icmp, tcp
-from .allocation import Allocator
+from .allocation import Allocator, Stock
 from .ipv4 import ICMP, ICMP_REQUESTS, OFFSET, TCP, UDP, Datagram
 from .verdict import Drop
 
@@ -251,6 +251,15 @@ class Translator(ABC):
     def __len__(self) -> int:
         """Sessions."""
 
+    @property
+    @abstractmethod
+    def ports(self) -> Mapping[int, int]:
+        """Outside ports that bindings have, by protocol."""
+
+    @abstractmethod
+    def stock(self) -> Stock:
+        """What there is to give, for display."""
+
     def outbound_error(self, d: Datagram, realm: int = 0) -> None:
         """An ICMP error from inside, about a packet that came in (RFC 5508 REQ-5)."""
         inner = _checked(d)
@@ -311,6 +320,10 @@ class Napt(Translator):
     def ports(self) -> Mapping[int, int]:
         """Outside ports that bindings have, by protocol."""
         return self._ports
+
+    def stock(self) -> Stock:
+        """What the allocator has."""
+        return self.allocator.stock()
 
     @property
     def allocator(self) -> Allocator:
