@@ -87,6 +87,8 @@ struct record {
 	__u8 zero[6];
 };
 
+const volatile struct record ANY_RECORD = {};	/* so that Python finds its layout */
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4096);
