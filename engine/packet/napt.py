@@ -203,6 +203,15 @@ class Timers:
 class Translator(ABC):
     """What a node asks of its NAPT, wherever sessions are. `remote`: address << 16 | port (0 for ICMP)."""
 
+    @property
+    @abstractmethod
+    def allocator(self) -> Allocator:
+        """The one in charge."""
+
+    @abstractmethod
+    def retire(self) -> None:
+        """Another translator is in charge from now on."""
+
     @abstractmethod
     def configure(
         self, allocator: Allocator, endpoint_independent_filtering: bool, static: Iterable[StaticBinding] = ()
@@ -571,6 +580,10 @@ class Napt(Translator):
         self.allocator.leave(binding.realm, len(ended))
         self._drop(binding)
         return len(ended)
+
+    def retire(self) -> None:
+        """Its sessions end."""
+        self.close()
 
     def close(self) -> None:
         """The translator ends: all ports are given back, which the log tells."""

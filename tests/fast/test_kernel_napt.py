@@ -21,7 +21,7 @@ from ansible_collections.ipv4aas.fleet.engine.node.session_gateway import Sessio
 pytestmark = pytest.mark.root
 
 MODULES = (dslite, nat64, requirements)
-# They reload a node with another pool, which takes new tables; or look at the core's memory, or know its dice.
+# They reload a node with another pool, which takes new tables; look at the core's memory; or know its dice.
 OTHER = {
     "test_impossible_static_binding_changes_nothing",
     "test_reload_keeps_sessions_of_pools_that_stay",

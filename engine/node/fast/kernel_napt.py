@@ -59,6 +59,11 @@ class KernelNapt(Translator):
         return len(self.kernel)
 
     @property
+    def allocator(self) -> Allocator:
+        """Who says what senders are told, and what an empty pool has."""
+        return self._allocator
+
+    @property
     def ports(self) -> Mapping[int, int]:
         """Outside ports that bindings have, by protocol."""
         return self.kernel.counts("ports")
@@ -114,8 +119,10 @@ class KernelNapt(Translator):
         self._tell_time(now)
         answer = ask()
         self._closed += answer.closed
+        if self._ring is not None:
+            self._ring.consume()
         reason = _reason(answer)
-        if answer.verdict == "punt_log_full" and self._ring is not None and self._ring.consume():
+        if answer.verdict == "punt_log_full":
             answer = ask()
         elif reason in _SCARCE and now - self._walked >= _LEAST:
             self._walk(now)

@@ -77,11 +77,10 @@ class SessionTables:
         for name in self._used.keys() - set(names):
             self._let_go(self._used.pop(name))
 
-    def forget(self) -> None:
-        """What was made is not wanted."""
-        for tables in self._made.values():
-            self._let_go(tables)
-        self._made = {}
+    def forget(self, names: Iterable[str] | None = None) -> None:
+        """What was made, for services of these names, is not wanted."""
+        for name in list(self._made if names is None else names):
+            self._let_go(self._made.pop(name, None))
 
     def close(self) -> None:
         """The end."""
