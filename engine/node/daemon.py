@@ -106,7 +106,7 @@ class Daemon:
         self._looked_at = control.Server(
             socket_path.with_name(STATUS_SOCKET), self._lookers, self._show, mode=0o660, largest=_QUESTION
         )
-        self._fast = FastPath(fast_path, state, _log, devices)
+        self._fast = FastPath(fast_path, state, _log, devices, self._services.nodes, self._services.note)
         if self._fast.routing is not None:
             self._selector.register(self._fast.routing, selectors.EVENT_READ, lambda mask: self._fast.read())
         try:

@@ -42,6 +42,10 @@ class NaptNode(Node):
         )
         return []
 
+    def exchange(self, napt: Translator) -> None:
+        """Another translator from the next packet on; what the one before has to end, its owner ends."""
+        self._napt = napt
+
     @property
     def napt(self) -> Translator:
         """The address translator."""
@@ -66,8 +70,8 @@ class NaptNode(Node):
         return super().expire(now) + ["session_expired"] * self.napt.expire(now)
 
 
-def _pool(napt: Napt) -> dict[str, Any]:
-    stock = napt.allocator.stock()
+def _pool(napt: Translator) -> dict[str, Any]:
+    stock = napt.stock()
     view: dict[str, Any] = {"addresses": stock.addresses, "ports": {}}
     for number, name in PROTOCOLS.items():
         assigned, waiting = napt.ports[number], stock.waiting.get(number, 0)

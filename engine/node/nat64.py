@@ -9,6 +9,7 @@ from ..mapping.eam import EamTable
 from ..packet import ipv6
 from ..packet.buffer import Packet
 from ..packet.ipv4 import OFFSET, UDP, Datagram
+from ..packet.napt import Translator
 from ..packet.translation import Translation
 from ..packet.verdict import Drop
 from ..techniques.reach import explicit_hosts
@@ -35,10 +36,17 @@ class Nat64(SessionGateway):
         outside, explicit = internet(service), EamTable(explicit_hosts(service))
         lost = super().apply(service)
         self._internet, self._explicit = outside, explicit
-        assert isinstance(self.carriage, Translation)
-        hops = 1 if self.decrement_ttl else 0
-        self._flows = Flows(self.napt, self.carriage, self.new_ident, hops=hops)
+        self._flows = self._new_flows()
         return lost
+
+    def exchange(self, napt: Translator) -> None:
+        """What is known of flows is of the sessions before."""
+        super().exchange(napt)
+        self._flows = self._new_flows()
+
+    def _new_flows(self) -> Flows:
+        assert isinstance(self.carriage, Translation)
+        return Flows(self.napt, self.carriage, self.new_ident, hops=1 if self.decrement_ttl else 0)
 
     def process(self, packet: Packet, arrival: Link, now: float) -> Outcome:
         """By the short way, where there is one."""

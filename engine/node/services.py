@@ -150,6 +150,10 @@ class Services:
         """By the names of their services."""
         return ((name, seat.node) for name, seat in self._seats.items())
 
+    def note(self, name: str, events: Iterable[str]) -> None:
+        """Count what happened to a service."""
+        self._seats[name].counters.update(events)
+
     def stop(self) -> None:
         """All services end."""
         for seat in self._seats.values():

@@ -23,6 +23,21 @@ PROTOCOL_UNREACHABLE = IcmpError(3, 2)
 PORT_UNREACHABLE6 = Icmp6Error(1, 4)  # RFC 6146 s3.5
 
 
+def static_bindings(service: Service) -> list[StaticBinding]:
+    """What the NAPT of a gateway has from the beginning."""
+    return [
+        StaticBinding(
+            NUMBERS[s.protocol],
+            s.outside_port,
+            B4_ADDRESS if s.inside_address is None else int(s.inside_address),
+            s.inside_port,
+            int(s.outside_address),
+            int(s.subscriber),
+        )
+        for s in service.static_bindings
+    ]
+
+
 class SessionGateway(NaptNode):
     """Subscribers share the addresses of a pool; what tells them apart is their IPv6 address.
 
@@ -52,17 +67,7 @@ class SessionGateway(NaptNode):
         Raises ValueError, with nothing changed, for a pool or static binding that cannot be.
         """
         allocator = self._allocator_of(service)
-        static = [
-            StaticBinding(
-                NUMBERS[s.protocol],
-                s.outside_port,
-                B4_ADDRESS if s.inside_address is None else int(s.inside_address),
-                s.inside_port,
-                int(s.outside_address),
-                int(s.subscriber),
-            )
-            for s in service.static_bindings
-        ]
+        static = static_bindings(service)
         lost = self.take_over(service, allocator, static, self.limits.unsolicited_syns)
         self._allocator = allocator
         self.pool = Networks(allocator.pool.ipv4)

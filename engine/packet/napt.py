@@ -21,7 +21,7 @@ from itertools import count, islice
 
 from ..mapping.portset import PortSet
 from . import icmp, tcp
-from .allocation import Allocator
+from .allocation import Allocator, Stock
 from .ipv4 import ICMP, ICMP_REQUESTS, OFFSET, TCP, UDP, Datagram
 from .verdict import Drop
 
@@ -203,6 +203,15 @@ class Timers:
 class Translator(ABC):
     """What a node asks of its NAPT, wherever sessions are. `remote`: address << 16 | port (0 for ICMP)."""
 
+    @property
+    @abstractmethod
+    def allocator(self) -> Allocator:
+        """The one in charge."""
+
+    @abstractmethod
+    def retire(self) -> None:
+        """Another translator is in charge from now on."""
+
     @abstractmethod
     def configure(
         self, allocator: Allocator, endpoint_independent_filtering: bool, static: Iterable[StaticBinding] = ()
@@ -250,6 +259,15 @@ class Translator(ABC):
     @abstractmethod
     def __len__(self) -> int:
         """Sessions."""
+
+    @property
+    @abstractmethod
+    def ports(self) -> Mapping[int, int]:
+        """Outside ports that bindings have, by protocol."""
+
+    @abstractmethod
+    def stock(self) -> Stock:
+        """What there is to give, for display."""
 
     def outbound_error(self, d: Datagram, realm: int = 0) -> None:
         """An ICMP error from inside, about a packet that came in (RFC 5508 REQ-5)."""
@@ -311,6 +329,10 @@ class Napt(Translator):
     def ports(self) -> Mapping[int, int]:
         """Outside ports that bindings have, by protocol."""
         return self._ports
+
+    def stock(self) -> Stock:
+        """What the allocator has."""
+        return self.allocator.stock()
 
     @property
     def allocator(self) -> Allocator:
@@ -558,6 +580,10 @@ class Napt(Translator):
         self.allocator.leave(binding.realm, len(ended))
         self._drop(binding)
         return len(ended)
+
+    def retire(self) -> None:
+        """Its sessions end."""
+        self.close()
 
     def close(self) -> None:
         """The translator ends: all ports are given back, which the log tells."""

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from ipaddress import IPv4Network
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -29,6 +30,7 @@ from .next_hops import Network
 from .pins import Pins
 from .program import COMMON, LASTING, ServiceProgram, asks_routes
 from .routing import Tries
+from .sessions import KernelSessions
 from .tables import Unsupported
 
 MOST = 64  # programs; as many as c/forward.h has places for
@@ -63,9 +65,10 @@ class Chain:
         self,
         services: Iterable[Service],
         like: Mapping[str, ServiceProgram],
-        settings: Mapping[str, int],
+        settings: Mapping[str, Any],
+        sessions: Mapping[str, KernelSessions] = MappingProxyType({}),
     ) -> Loaded:
-        """Programs of these services, in order. `like`: whose tables to take, by service.
+        """Programs of these services, in order. `like`: whose tables to take, by service; `sessions` too.
 
         What need not be loaded again is not.
         """
@@ -75,12 +78,18 @@ class Chain:
         for service in services:
             place = len(programs)
             old = there.get(service.name)
-            if old is not None and old.service == service and old.is_as(next_service=place + 1, **settings):
+            own = {**settings, "sessions": sessions.get(service.name)}
+            if (
+                old is not None
+                and old.service == service
+                and old.sessions is own["sessions"]
+                and old.is_as(next_service=place + 1, **settings)
+            ):
                 programs.append(old)
                 continue
             try:
                 programs.append(
-                    self._load(service, place, like.get(service.name) or _tables(old, service), settings)
+                    self._load(service, place, like.get(service.name) or _tables(old, service), own)
                 )
             except (BpfError, Unsupported) as error:
                 loaded.reasons[service.name] = told(error)

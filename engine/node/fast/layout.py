@@ -21,6 +21,7 @@ from .libbpf import Object, library
 _INT, _ARRAY, _STRUCT, _UNION, _ENUM, _TYPEDEF = 1, 3, 4, 5, 6, 8
 _VAR, _DATASEC, _ENUM64 = 14, 15, 19
 _MODIFIERS = (_TYPEDEF, 9, 10, 11)  # typedef, volatile, const, restrict
+_LETTERS = {1: "B", 2: "H", 4: "I", 8: "Q"}
 _TYPE = Struct("=III")
 _MEMBER, _VALUE, _DIMENSION, _SECTION = (Struct(f) for f in ("=III", "=Ii", "=III", "=III"))
 
@@ -55,12 +56,24 @@ class Layout:
         """Inverse."""
         return {name: _get(data, 0, field) for name, field in self.fields.items()}
 
+    def flat(self, *paths: str) -> Struct:
+        """These members, as "one.of.another", in the order that they have; of the network as octets."""
+        form, end = "=", 0
+        for path in paths:
+            at, field = 0, Field("", 0, 0, False, tuple(self.fields.values()))
+            for name in path.split("."):
+                field = next(inner for inner in field.fields if inner.name == name)
+                at += field.at
+            form += f"{at - end}x" + (f"{field.size}s" if field.network else _LETTERS[field.size])
+            end = at + field.size
+        return Struct(f"{form}{self.size - end}x")
+
     def packer(self, *names: str) -> Callable[..., bytes]:
         """A fast pack() of these members, in this order: numbers of the machine, or octets of the network."""
         form, order, end = "=", [], 0
         for position, field in sorted(enumerate(map(self.fields.__getitem__, names)), key=lambda x: x[1].at):
             form += f"{field.at - end}x" if field.at > end else ""
-            form += f"{field.size}s" if field.network else {1: "B", 2: "H", 4: "I", 8: "Q"}[field.size]
+            form += f"{field.size}s" if field.network else _LETTERS[field.size]
             end = field.at + field.size
             order.append(position)
         form += f"{self.size - end}x"

@@ -13,7 +13,7 @@ import ctypes.util
 import errno
 import mmap
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -81,8 +81,10 @@ _POINTERS = (
     "bpf_object__btf",
     "bpf_map__initial_value",
     "btf__type_by_id",
+    "ring_buffer__new",
 )
 _TEXTS = ("bpf_map__name", "bpf_program__name", "btf__name_by_offset")
+_TAKES = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
 _SAYS = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
 
 
@@ -205,6 +207,30 @@ class Map:
     def close(self) -> None:
         """For maps that belong to no object."""
         os.close(self.descriptor)
+
+
+class Ring:
+    """What programs tell through a map of the type ringbuf."""
+
+    def __init__(self, item: Map, hear: Callable[[bytes], None]) -> None:
+        """`hear` gets each record. Raises BpfError."""
+
+        def take(context: int, data: int, size: int) -> int:
+            hear(ctypes.string_at(data, size))
+            return 0
+
+        self._take = _TAKES(take)
+        self._handle = library().ring_buffer__new(item.descriptor, self._take, None, None)
+        if not self._handle:
+            _checked(-1, item.name)
+
+    def consume(self) -> int:
+        """All that is there; how many records. Raises BpfError."""
+        return _checked(library().ring_buffer__consume(ctypes.c_void_p(self._handle)), "ring buffer")
+
+    def close(self) -> None:
+        """No more."""
+        library().ring_buffer__free(ctypes.c_void_p(self._handle))
 
 
 class Program:

@@ -18,17 +18,20 @@ from typing import Any
 
 from ...techniques.reach import ipv4_networks
 from ...techniques.service import NodeConfiguration, Service
+from ..base import Node
 from ..kernel import PROTOCOL
 from . import figures
 from .attach import pin_name, sweep
-from .chain import Chain, Loaded
+from .chain import Chain, Loaded, told
 from .compiled import read_object
 from .devices import are_sources_checked, arrivals, xdp_problem
 from .libbpf import BpfError, library
 from .order import Ranges, order
 from .pins import Pins, instance
-from .program import TC, XDP, ServiceProgram, asks_routes, problem
+from .program import TC, XDP, ServiceProgram, asks_routes, needs_sessions, problem
 from .routing import Routing
+from .session_tables import SessionTables
+from .sessions import KernelSessions
 from .tables import Unsupported
 
 AUTO, OFF = "auto", "off"
@@ -52,9 +55,16 @@ class FastPath:
     """Chains of programs at the devices of the namespace that the thread is in."""
 
     def __init__(
-        self, mode: str, state: Path, log: Callable[[str], None], devices: Iterable[str] = ()
+        self,
+        mode: str,
+        state: Path,
+        log: Callable[[str], None],
+        devices: Iterable[str] = (),
+        nodes: Callable[[], Iterable[tuple[str, Node]]] = tuple,
+        note: Callable[[str, list[str]], None] = lambda name, events: None,
     ) -> None:
-        """`devices`: none but these."""
+        """`devices`: none but these. `nodes` of services share their sessions; `note` what that cost."""
+        self._nodes, self._note, self._sessions = nodes, note, SessionTables()
         self._log, self._devices = log, tuple(devices)
         self._said: set[str] = set()
         self._pins = Pins(instance(state), make=mode != OFF)
@@ -107,13 +117,21 @@ class FastPath:
         reasons, loaded = dict(found.reasons), {}
         strict = are_sources_checked(self._arrivals()[TC].values())
         like: dict[str, ServiceProgram] = {}
+        sessions: dict[str, KernelSessions] = {}
+        for service in found.services:
+            try:
+                if needs_sessions(service) and service.name not in reasons:
+                    sessions[service.name] = self._sessions.of(service)
+            except (BpfError, Unsupported, ValueError) as error:
+                reasons[service.name] = told(error)
         for hook, chain in self._chains.items():
             settings = {"only_xdp_devices": 1} if hook == XDP else {"redirect": 1, "strict_sources": strict}
             services = [s for s in found.services if s.name not in reasons and not problem(s, hook)]
-            loaded[hook] = chain.load(services, like, settings)
+            loaded[hook] = chain.load(services, like, settings, sessions)
             if hook == TC:
                 reasons |= loaded[hook].reasons
                 like = {program.service.name: program for program in loaded[hook].programs}
+        self._sessions.forget(reasons)
         self._ready = Ready(configuration, reasons, loaded, strict)
 
     def _inside(self, service: Service) -> str:
@@ -134,6 +152,7 @@ class FastPath:
             for hook, loaded in self._ready.loaded.items():
                 self._chains[hook].discard(loaded)
         self._ready = None
+        self._sessions.forget()
 
     def run(self, configuration: NodeConfiguration) -> None:
         """From the next packet on."""
@@ -146,10 +165,13 @@ class FastPath:
         assert self._ready is not None
         first, self._active, self._ready = self._active is None, self._ready, None
         devices = self._arrivals()
+        for name, node in self._nodes():
+            self._note(name, self._sessions.share(name, node))
         for hook, chain in self._chains.items():
             chain.swap(self._active.loaded[hook], devices[hook], self._fill)
             if chain.tries is not None:
                 self.routing.tries[hook] = chain.tries
+        self._sessions.settle(service.name for service in configuration.services)
         self._mark()
         self._tell_routes()
         if first:

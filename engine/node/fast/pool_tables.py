@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from typing import Any
 
 from ...mapping.pool import PORTS, SEQUENTIAL, Addresses, Deterministic, Pool, PoolError
+from ...packet.natlog import ALL_PROTOCOLS, Record
 from .free_ports import ALL_KINDS, BLOCKS, KINDS, element, packed_ports
 from .layout import Layouts
 from .libbpf import Map
@@ -70,7 +71,7 @@ class PoolTables:
         self._subscribers: dict[int, _Subscriber] = {}
         self._blocks: dict[int, _Block] = {}
         self._taken: dict[int, set[int]] = {}  # index in free_ports -> bits
-        self._forwards: set[tuple[int, int, int]] = set()
+        self.forwards: set[tuple[int, int, int]] = set()
 
     # What the programs are told
 
@@ -176,9 +177,9 @@ class PoolTables:
             return self._mark(address, KINDS[protocol], port)
         if port in self._dynamic or (self._supply == "ONE_BY_ONE" and port >= max(1, self.pool.first_port)):
             return self._mark(address, KINDS[protocol], port)
-        if not static or (protocol, outside, port) in self._forwards:
+        if not static or (protocol, outside, port) in self.forwards:
             return False
-        self._forwards.add((protocol, outside, port))
+        self.forwards.add((protocol, outside, port))
         return True
 
     def _take_in_block(
@@ -205,6 +206,34 @@ class PoolTables:
             return False
         taken.add(bit)
         return True
+
+    @property
+    def subscribers(self) -> int:
+        """How many have something."""
+        return len(self._subscribers)
+
+    @property
+    def blocks_assigned(self) -> int:
+        """How many have an owner."""
+        return len(self._blocks)
+
+    # The log
+
+    def tells(self, port: int) -> bool:
+        """Whether the log has to tell a port of its own (is_told() in c/napt.h)."""
+        return self._supply == "ONE_BY_ONE" or port in self._dynamic
+
+    def block_records(self, event: str, now: float, subscribers: Map) -> Iterator[Record]:
+        """One for each block that a subscriber has."""
+        if self._supply != "BLOCKS":
+            return
+        layout, size = self._layouts.struct("subscriber"), self._size
+        for key, value in subscribers.items():
+            subscriber = layout.unpack(value)
+            outside, realm = self._addresses[subscriber["address"]], int.from_bytes(key, "big")
+            for number in filter(None, subscriber["blocks"]):
+                first = self.pool.first_port + (number - 1) * size
+                yield Record(now, event, realm, ALL_PROTOCOLS, outside, first, first + size - 1)
 
     # Filling
 

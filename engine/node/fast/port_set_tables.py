@@ -49,6 +49,8 @@ class PortSetTables:
         """What can be given, of all protocols together."""
         return len(self._addresses) * len(KINDS) * len(self._set)
 
+    blocks_assigned = subscribers = 0
+
     def sizes(self) -> dict[str, int]:
         """Entries that maps need; those of sessions follow from their limit."""
         return {"free_ports": len(self._addresses) * ALL_KINDS}

@@ -6,20 +6,25 @@
 from __future__ import annotations
 
 import mmap
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv6Network
-from itertools import islice
+from itertools import groupby, islice
 from typing import Any
 
-from ...packet.napt import PROTOCOLS, SessionView, StaticBinding
+from ...packet.allocation import Stock
+from ...packet.napt import SessionView, StaticBinding
+from ...packet.natlog import BLOCK_RELEASED, PORT_RELEASED, Log, Record
 from ...techniques.service import Service
 from ..aftr import CUSTOMER_NETWORKS
 from .compiled import read_object
+from .free_ports import ALL_KINDS, BLOCKS, KINDS
 from .layout import Layouts
-from .libbpf import NOEXIST, Map, Object
+from .libbpf import Map, Object, Ring
 from .pool_tables import PoolTables, networks4
 from .port_set_tables import PortSetTables
+from .session_entries import Pair, SessionEntries, binding_of
 
 # What the programs of the hooks take over; `held` is only walked here.
 SHARED = (
@@ -36,6 +41,25 @@ SHARED = (
 _PAGE = mmap.PAGESIZE
 _LOG_ROOM = 1 << 22  # octets of records that wait for the session log
 _NS = 10**9
+# Members of struct question that Python gives or reads.
+_QUESTION = (
+    "flow.inside.realm",
+    "flow.inside.address",
+    "flow.inside.port",
+    "flow.inside.protocol",
+    "flow.outside.address",
+    "flow.outside.port",
+    "flow.outside.protocol",
+    "flow.remote",
+    "flow.remote_port",
+    "flow.flags",
+    "flow.later",
+    "flow.now",
+    "flow.hairpin",
+    "walk.closed",
+    "outbound",
+    "verdict",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,39 +82,41 @@ class KernelSessions:
         *,
         limit: int,
         static: Iterable[StaticBinding] = (),
+        carried: Iterable[SessionView] = (),
         logs: bool = False,
         own_clock: bool = False,
     ) -> None:
-        """Loads them; `own_clock`: time is what set_time() says.
+        """Loads them, with the sessions of other tables; `lost` says how many are not valid any more.
 
-        Raises Unsupported, ValueError or BpfError.
+        `own_clock`: time is what set_time() says. Raises Unsupported, ValueError or BpfError.
         """
         self.object = Object(read_object("napt"), f"sessions of {service.name}")
         self.layouts = Layouts(self.object)
         self.verdicts = {number: name for name, number in self.layouts.enum("verdict").items()}
-        self.states = {number: name for name, number in self.layouts.enum("session_state").items()}
+        self._events = {number: name.lower() for name, number in self.layouts.enum("record_event").items()}
+        self.own_clock = own_clock
         try:
             self._tables: PoolTables | PortSetTables = (
                 PortSetTables(service, self.layouts)
                 if service.pool is None
                 else PoolTables(service.pool, self.layouts)
             )
-            self._load(service, limit, list(static), logs, own_clock)
+            self.constants: dict[str, Any] = {**self._tables.constants(), "OWN_CLOCK": own_clock}
+            self.constants["NAPT"] |= {
+                "open_filter": service.filtering == "endpoint-independent",
+                "logs": logs,
+                "most_sessions": limit,
+            }
+            self._load(limit, list(static), sorted(carried, key=binding_of), logs)
         except Exception:
             self.object.close()
             raise
 
-    def _load(
-        self, service: Service, limit: int, static: list[StaticBinding], logs: bool, own_clock: bool
-    ) -> None:
+    def _load(self, limit: int, static: list[StaticBinding], carried: list[SessionView], logs: bool) -> None:
         tables = self._tables
-        self.constants: dict[str, Any] = {**tables.constants(), "OWN_CLOCK": own_clock}
-        self.constants["NAPT"] |= {
-            "open_filter": service.filtering == "endpoint-independent",
-            "logs": logs,
-            "most_sessions": limit,
-        }
-        forwards = [self._claimed(binding) for binding in static]
+        forwards = {(s.protocol, (s.outside, s.outside_port)): s for s in static}
+        kept = self._claim(forwards, carried)
+        self.lost = len(carried) - len(kept)
         sizes = {
             **tables.sizes(),
             "ways_out": limit + len(static),
@@ -105,30 +131,43 @@ class KernelSessions:
             self.object.resize(name, size)
         self.layouts.set_constants(self.object, self.constants)
         self.object.load()
-        self._question = self.layouts.struct("question")
-        self._walk = self.layouts.struct("walk")
-        self._tally = self.layouts.struct("tally")
+        self._question = self.layouts.struct("question").flat(*_QUESTION)
+        self._walk, self._tally = self.layouts.struct("walk"), self.layouts.struct("tally")
         tables.fill(self.object.maps)
-        for outside, inside in forwards:
-            self._add_forward(outside, inside)
+        self.entries = SessionEntries(self.layouts, self.object.maps)
+        self.entries.add_static(static)
+        self.entries.add(forwards, kept)
+        ports = [0] * ALL_KINDS
+        for protocol, _ in {*forwards, *map(binding_of, kept)}:
+            ports[KINDS[protocol]] += 1
+        ports[BLOCKS] = tables.blocks_assigned
+        self._tell(sessions=len(kept), ports=ports, subscribers=tables.subscribers)
 
-    # Static bindings
-
-    def _claimed(self, s: StaticBinding) -> tuple[dict[str, int], dict[str, int]]:
-        if not self._tables.claim(s.protocol, s.realm, s.outside, s.outside_port, sessions=0, static=True):
-            raise ValueError(f"port forward {s.protocol} {s.outside_port}: the port cannot be given to it")
-        return (
-            {"address": s.outside, "port": s.outside_port, "protocol": s.protocol},
-            {"realm": s.realm, "address": s.inside, "port": s.inside_port, "protocol": s.protocol},
-        )
-
-    def _add_forward(self, outside: dict[str, int], inside: dict[str, int]) -> None:
-        key = self.layouts.struct("outside").pack(**outside)
-        value = self.layouts.struct("binding").pack(inside=inside, is_static=1)
-        self.object.maps["napt_bindings"].update(key, value, NOEXIST)
-        key = self.layouts.struct("inside").pack(**inside)
-        value = self.layouts.struct("way_out").pack(outside=outside)
-        self.object.maps["ways_out"].update(key, value, NOEXIST)
+    def _claim(
+        self, forwards: Mapping[tuple[int, Pair], StaticBinding], carried: list[SessionView]
+    ) -> list[SessionView]:
+        """Take the ports of static bindings and of sessions; those that may stay."""
+        groups = {key: list(views) for key, views in groupby(carried, binding_of)}
+        for key, s in forwards.items():
+            own = groups.get(key, [])
+            if own and (own[0].realm, own[0].inside, own[0].inside_port) != (
+                s.realm,
+                s.inside,
+                s.inside_port,
+            ):
+                del groups[key]
+                own = []
+            if not self._tables.claim(s.protocol, s.realm, *key[1], sessions=len(own), static=True):
+                raise ValueError(
+                    f"port forward {s.protocol} {s.outside_port}: the port cannot be given to it"
+                )
+        kept: list[SessionView] = []
+        for key, views in groups.items():
+            if key in forwards or self._tables.claim(
+                key[0], views[0].realm, *key[1], sessions=len(views), static=False
+            ):
+                kept += views
+        return kept
 
     # Questions
 
@@ -136,93 +175,47 @@ class KernelSessions:
         self,
         protocol: int,
         realm: int,
-        inside: tuple[int, int],
-        remote: tuple[int, int],
+        inside: Pair,
+        remote: Pair,
         *,
         flags: int,
         later: bool = False,
     ) -> Answer:
         """What a packet from inside gets as its source."""
-        flow = {
-            "inside": {"realm": realm, "address": inside[0], "port": inside[1], "protocol": protocol},
-            "remote": remote[0],
-            "remote_port": remote[1],
-            "flags": flags,
-            "later": later,
-        }
-        found = self._ask(flow, outbound=True)
-        outside = found["flow"]["outside"]
-        return self._answer(found, outside["address"], outside["port"], realm)
+        who = _octets(realm, inside)
+        found = self._ask(
+            *who, protocol, *_NOBODY, protocol, *_end(remote), flags, later, 0, False, 0, True, 0
+        )
+        return self._answer(found, found[4], found[5], realm)
 
     def inbound(
         self,
         protocol: int,
-        outside: tuple[int, int],
-        remote: tuple[int, int],
+        outside: Pair,
+        remote: Pair,
         *,
         flags: int,
         later: bool = False,
         hairpin: bool = False,
     ) -> Answer:
         """What a packet from outside gets as its destination, and whose it is."""
-        flow = {
-            "outside": {"address": outside[0], "port": outside[1], "protocol": protocol},
-            "remote": remote[0],
-            "remote_port": remote[1],
-            "flags": flags,
-            "later": later,
-            "hairpin": hairpin,
-        }
-        found = self._ask(flow, outbound=False)
-        inside = found["flow"]["inside"]
-        return self._answer(found, inside["address"], inside["port"], inside["realm"])
+        who = _octets(0, (0, 0))
+        ends = *_end(outside), protocol, *_end(remote)
+        found = self._ask(*who, protocol, *ends, flags, later, 0, hairpin, 0, False, 0)
+        return self._answer(found, found[1], found[2], int.from_bytes(found[0], "big"))
 
-    def _ask(self, flow: dict[str, Any], *, outbound: bool) -> dict[str, Any]:
-        context = bytearray(self._question.pack(flow=flow, outbound=outbound))
+    def _ask(self, *values: Any) -> tuple[Any, ...]:
+        context = bytearray(self._question.pack(*values))
         self.object.programs["ask"].call(context)
-        return self._question.unpack(bytes(context))
+        return self._question.unpack(context)
 
-    def _answer(self, found: dict[str, Any], address: int, port: int, realm: int) -> Answer:
-        verdict = self.verdicts[found["verdict"]]
-        return Answer(verdict, address, port, realm, found["walk"]["closed"])
+    def _answer(self, found: tuple[Any, ...], address: bytes, port: bytes, realm: int) -> Answer:
+        ends = int.from_bytes(address, "big"), int.from_bytes(port, "big")
+        return Answer(self.verdicts[found[-1]], *ends, realm, found[-3])
 
     def sessions(self, limit: int | None = None) -> list[SessionView]:
         """For display, at most `limit`."""
-        return list(islice(self._views(), limit))
-
-    def _views(self) -> Iterator[SessionView]:
-        maps, layouts = self.object.maps, self.layouts
-        binding, way, inside = (layouts.struct(name) for name in ("binding", "way_out", "inside"))
-        outside, further, session = (layouts.struct(name) for name in ("outside", "further", "session"))
-        for key, value in maps["napt_bindings"].items():
-            b = binding.unpack(value)
-            if b["session"]["state"]:
-                twin = maps["ways_out"].get(inside.pack(**b["inside"]))
-                ends = [b["session"]["expires"]]
-                if twin is not None:
-                    ends.append(way.unpack(twin)["session"]["expires"])
-                yield self._view(outside.unpack(key), b["inside"], b["session"], max(ends))
-        for key, value in maps["further_sessions"].items():
-            ends6, one = further.unpack(key), session.unpack(value)
-            found = maps["napt_bindings"].get(outside.pack(**ends6["outside"]))
-            if found is not None:
-                yield self._view(ends6["outside"], binding.unpack(found)["inside"], one, one["expires"])
-
-    def _view(
-        self, outside: dict[str, int], inside: dict[str, int], session: dict[str, int], expires: int
-    ) -> SessionView:
-        return SessionView(
-            PROTOCOLS[outside["protocol"]],
-            inside["address"],
-            inside["port"],
-            outside["address"],
-            outside["port"],
-            session["remote"],
-            session["remote_port"],
-            self.states[session["state"]].lower().replace("_", "-"),
-            expires / _NS,
-            inside["realm"],
-        )
+        return list(islice(self.entries.views(), limit))
 
     def expire(self) -> int:
         """End all that is over, and say how many sessions that were. Raises BpfError."""
@@ -230,15 +223,59 @@ class KernelSessions:
         self.object.programs["expire"].call(context)
         return int(self._walk.unpack(bytes(context))["closed"])
 
+    def records(self, log: Log) -> Ring:
+        """A reader of what the programs tell the session log. Raises BpfError."""
+        layout = self.layouts.struct("record")
+
+        def hear(data: bytes) -> None:
+            r = layout.unpack(data[: layout.size])
+            ends = r["outside"], r["first_port"], r["last_port"]
+            log(Record(r["time"] / _NS, self._events[r["event"]], r["realm"], r["protocol"], *ends))
+
+        return Ring(self.object.maps["records"], hear)
+
+    def blocks(self, event: str, now: float) -> Iterator[Record]:
+        """A record for each block that somebody has."""
+        if isinstance(self._tables, PoolTables):
+            yield from self._tables.block_records(event, now, self.object.maps["subscribers"])
+
+    def released(self, now: float) -> Iterator[Record]:
+        """All that is given back where the tables end."""
+        if isinstance(self._tables, PoolTables):
+            for protocol, realm, outside, port in self.entries.bindings():
+                if self._tables.tells(port):
+                    yield Record(now, PORT_RELEASED, realm, protocol, outside, port, port)
+        yield from self.blocks(BLOCK_RELEASED, now)
+
+    def counts(self, name: str) -> dict[int, int]:
+        """Ports that bindings have ("ports"), or that wait ("waiting"), by protocol."""
+        each = self._tallied()[name]
+        return {protocol: each[kind] for protocol, kind in KINDS.items()}
+
+    def stock(self, empty: Stock) -> Stock:
+        """What there is to give, of an allocator that has given nothing."""
+        if not isinstance(self._tables, PoolTables):
+            return empty
+        tallied = self._tallied()
+        return empty._replace(
+            waiting=self.counts("waiting"),
+            beside=Counter(protocol for protocol, _, _ in self._tables.forwards),
+            subscribers=tallied["subscribers"],
+            blocks_assigned=tallied["ports"][BLOCKS],
+        )
+
     def set_time(self, now: float) -> None:
         """With `own_clock`: seconds."""
-        key = bytes(4)
-        values = self._tally.unpack(self.object.maps["tallies"].get(key) or b"")
-        values["now"] = round(now * _NS)
-        self.object.maps["tallies"].update(key, self._tally.pack(**values))
+        self._tell(now=round(now * _NS))
+
+    def _tell(self, **values: Any) -> None:
+        self.object.maps["tallies"].update(bytes(4), self._tally.pack(**{**self._tallied(), **values}))
+
+    def _tallied(self) -> dict[str, Any]:
+        return self._tally.unpack(self.object.maps["tallies"].get(bytes(4)) or b"")
 
     def __len__(self) -> int:
-        return int(self._tally.unpack(self.object.maps["tallies"].get(bytes(4)) or b"")["sessions"])
+        return int(self._tallied()["sessions"])
 
     @property
     def maps(self) -> Mapping[str, Map]:
@@ -248,6 +285,23 @@ class KernelSessions:
     def close(self) -> None:
         """Lets go of the tables; programs that use them keep them."""
         self.object.close()
+
+
+def _end(pair: Pair) -> tuple[bytes, bytes]:
+    """Address and port as the network has them."""
+    return pair[0].to_bytes(4, "big"), pair[1].to_bytes(2, "big")
+
+
+def _inside(item: SessionView | StaticBinding) -> tuple[int, int, int]:
+    return item.realm, item.inside, item.inside_port
+
+
+def _octets(realm: int, inside: Pair) -> tuple[bytes, bytes, bytes]:
+    return realm.to_bytes(16, "big"), *_end(inside)
+
+
+_NOBODY = _end((0, 0))
+_OUT = 0, False, 0, True, 0  # what follows the flags of a question about a packet from inside
 
 
 def gateway_constants(service: Service) -> dict[str, Any]:

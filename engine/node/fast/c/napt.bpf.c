@@ -36,6 +36,14 @@ struct question {
 	__u32 verdict;
 };
 
+INLINE void count_waiting(__u32 kind, __s64 more)
+{
+	struct tally *all = tally();
+
+	if (all)
+		__sync_fetch_and_add(&all->waiting[kind & 3], more);
+}
+
 /* Its time has come: a port for everybody; a block, unless it was used again. */
 __noinline int ripen(struct held *item)
 {
@@ -73,6 +81,10 @@ __noinline int ripen(struct held *item)
 		}
 	}
 	free_port(ports_of(item->address, item->kind), item->port);
+	if (item->kind == PORT_BLOCKS)
+		count_port(PORT_BLOCKS, -1);
+	else
+		count_waiting(item->kind, -1);
 	if (subscriber)
 		let_go(&subscriber->holders);
 	return 1;
@@ -110,6 +122,7 @@ INLINE void give_back(const struct outside *outside, struct subscriber *subscrib
 	if (subscriber)
 		__sync_fetch_and_add(&subscriber->ports, -1);
 	if (is_told(port)) {
+		count_waiting(kind, 1);
 		wait_for(&item);
 		return;
 	}
@@ -156,6 +169,7 @@ INLINE bool end_binding(const struct outside *key, struct binding *binding, stru
 	if (way && way->outside.address == outside.address && way->outside.port == outside.port)
 		bpf_map_delete_elem(&ways_out, &inside);
 	bpf_map_delete_elem(&napt_bindings, &outside);
+	count_port(kind_of(outside.protocol), -1);
 	give_back(&outside, subscriber, owner, walk->now);
 	return true;
 }
@@ -255,9 +269,13 @@ static long each_further(void *map, const struct further *key, const struct sess
 static long each_subscriber(void *map, const address6 *key, struct subscriber *subscriber, void *nothing)
 {
 	address6 subscriber_key = *key;
+	struct tally *all = tally();
 
-	if (!subscriber->holders && may_end(&subscriber->holders))
+	if (!subscriber->holders && may_end(&subscriber->holders)) {
 		bpf_map_delete_elem(&subscribers, &subscriber_key);
+		if (all)
+			__sync_fetch_and_add(&all->subscribers, -1);
+	}
 	return 0;
 }
 
@@ -291,7 +309,7 @@ int ask(struct question *question)
 	walk.now = flow.now = napt_now();
 	for (tries = 0; tries < 3; tries++) {
 		verdict = question->outbound ? napt_from_inside(&flow) : napt_from_outside(&flow);
-		if (verdict != punt_expired)
+		if (verdict != punt_expired && verdict != punt_raced)
 			break;
 		key = (struct further){
 			.outside = flow.outside, .remote = flow.remote, .remote_port = flow.remote_port,

@@ -154,8 +154,10 @@ INLINE int insert(struct flow *f)
 	result = bpf_map_update_elem(&napt_bindings, &f->outside, binding, BPF_NOEXIST);
 	if (!result) {
 		result = bpf_map_update_elem(&ways_out, &f->inside, way, BPF_NOEXIST);
-		if (!result)
+		if (!result) {
+			count_port(kind_of(f->outside.protocol), 1);
 			return GO_ON;
+		}
 		bpf_map_delete_elem(&napt_bindings, &f->outside);
 	}
 	return result == NO_ROOM ? punt_session_limit : punt_raced;

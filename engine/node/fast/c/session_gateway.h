@@ -8,6 +8,7 @@
 
 /* The prefix of all subscribers. */
 const volatile address6 CUSTOMERS = {}, CUSTOMERS_MASK = {};
+
 INLINE bool is_unicast6(const address6 *address)
 {
 	__be64 one = bpf_cpu_to_be64(1);

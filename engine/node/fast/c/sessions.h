@@ -97,6 +97,9 @@ struct tally {
 	__u64 sessions;
 	__u64 held;		/* entries of the queue `held` */
 	__u64 turn[PORT_KINDS];	/* whose turn it is among the addresses */
+	__u64 ports[PORT_KINDS];	/* that bindings have; blocks that subscribers have */
+	__u64 waiting[PORT_KINDS];	/* of `held` */
+	__u64 subscribers;
 	__u64 now;		/* where OWN_CLOCK is set */
 };
 
@@ -184,6 +187,15 @@ INLINE struct tally *tally(void)
 	__u32 zero = 0;
 
 	return bpf_map_lookup_elem(&tallies, &zero);
+}
+
+/* One more port or block in use, or with -1 one less. */
+INLINE void count_port(__u32 kind, __s64 more)
+{
+	struct tally *all = tally();
+
+	if (all)
+		__sync_fetch_and_add(&all->ports[kind & 3], more);
 }
 
 #ifndef CLOCK

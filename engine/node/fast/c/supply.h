@@ -87,6 +87,8 @@ struct record {
 	__u8 zero[6];
 };
 
+const volatile struct record ANY_RECORD = {};	/* so that Python finds its layout */
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4096);
@@ -197,7 +199,9 @@ static long place_step(__u32 n, struct place *place)
 __noinline int enter(const address6 *key, __u8 protocol)
 {
 	struct scratch *room = scratch();
+	struct tally *all = tally();
 	struct subscriber *fresh;
+	long result;
 
 	if (!key || !room)
 		return punt_driver;
@@ -224,9 +228,10 @@ __noinline int enter(const address6 *key, __u8 protocol)
 		fresh->address = place.address;
 	}
 	/* Two packets may do so at once; then the first one's is right. */
-	if (bpf_map_update_elem(&subscribers, key, fresh, BPF_NOEXIST) == NO_ROOM)
-		return punt_session_limit;
-	return GO_ON;
+	result = bpf_map_update_elem(&subscribers, key, fresh, BPF_NOEXIST);
+	if (!result && all)
+		__sync_fetch_and_add(&all->subscribers, 1);
+	return result == NO_ROOM ? punt_session_limit : GO_ON;
 }
 
 INLINE __u32 block_index(__u32 address, __u32 number)
@@ -281,6 +286,7 @@ INLINE int assign_block(struct subscriber *subscriber, const address6 *key, __u6
 	}
 	if (kept) {
 		__sync_fetch_and_add(&subscriber->holders, 1);
+		count_port(PORT_BLOCKS, 1);
 		if (record) {
 			__u32 first = NAPT.first_port + number * NAPT.block_size;
 
