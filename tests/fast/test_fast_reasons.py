@@ -21,4 +21,4 @@ def test_verdicts(hook: str) -> None:
     verdicts = Layouts(item).enum("verdict").keys() - INTERNAL
     item.close()
     assert "punt_ttl" in verdicts
-    assert not set(events({name: (1, 0) for name in verdicts}, {})) - set(REASONS)
+    assert not set(events(dict.fromkeys(verdicts, (1, 0)), {})) - set(REASONS)
