@@ -179,7 +179,7 @@ def _run_daemon(options: argparse.Namespace, ready: Callable[[], None]) -> None:
     Daemon(
         options.state.absolute(),
         options.socket.absolute(),
-        fast_path=options.fast_path,
+        hooks=options.fast_path,
         devices=options.device,
         keep_forwarding=options.keep_forwarding,
     ).run(ready)

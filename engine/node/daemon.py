@@ -32,7 +32,7 @@ from ..packet.buffer import Packet
 from ..techniques.service import NodeConfiguration, Service
 from . import control, kernel
 from .coalesce import coalesce
-from .fast.path import AUTO, FastPath
+from .fast.path import AUTO, fast_path
 from .health import STATUS_SOCKET
 from .namespace import HOME, NamespaceError
 from .plane import PlaneNode
@@ -66,11 +66,11 @@ class Daemon:
         state: Path,
         socket_path: Path,
         *,
-        fast_path: str = AUTO,
+        hooks: str = AUTO,
         devices: Iterable[str] = (),
         keep_forwarding: bool = False,
     ) -> None:
-        """`fast_path` is one of fast.path.MODES, at these devices only where some are named.
+        """`hooks` is one of fast.path.MODES, at these devices only where some are named.
 
         With `keep_forwarding` a signal ends the process, but not the programs of the fast path.
         Raises DaemonError, StoreError, ControlError, KernelError or TunError.
@@ -106,9 +106,10 @@ class Daemon:
         self._looked_at = control.Server(
             socket_path.with_name(STATUS_SOCKET), self._lookers, self._show, mode=0o660, largest=_QUESTION
         )
-        self._fast = FastPath(fast_path, state, _log, devices, self._services.nodes, self._services.note)
-        if self._fast.routing is not None:
-            self._selector.register(self._fast.routing, selectors.EVENT_READ, lambda mask: self._fast.read())
+        self._fast = fast_path(hooks, state, _log, devices, self._services.nodes, self._services.note)
+        self._routing = self._fast.routing  # of the kernel, whose news it hears
+        if self._routing is not None:
+            self._selector.register(self._routing, selectors.EVENT_READ, self._routing.heard)
         try:
             self._activate(self._store.running)
         except Exception:
@@ -173,8 +174,8 @@ class Daemon:
                 doors.register(self._lookers, selectors.EVENT_READ)
                 for port in self._ports.values():
                     doors.register(port, selectors.EVENT_READ, port)
-                if self._fast.routing is not None:
-                    doors.register(self._fast.routing, selectors.EVENT_READ, self._fast)
+                if self._routing is not None:
+                    doors.register(self._routing, selectors.EVENT_READ)
                 result = pool.submit(work)
                 result.add_done_callback(bell.ring)
                 while not result.done():
@@ -182,10 +183,9 @@ class Daemon:
                     for key, mask in doors.select(TICK):
                         if key.fileobj is self._lookers:
                             self._on_lookers(mask)
+                        if self._routing is not None and key.fileobj is self._routing:
+                            self._routing.heard(mask)
                         if key.data is None:
-                            continue
-                        if key.data is self._fast:
-                            self._fast.read()
                             continue
                         try:
                             self._forward(key.data)
@@ -322,8 +322,8 @@ class Daemon:
         port.close()
 
     def _close(self) -> None:
-        if self._fast.routing is not None:
-            self._selector.unregister(self._fast.routing)
+        if self._routing is not None:
+            self._selector.unregister(self._routing)
         self._fast.close(keep=self._keep_forwarding)
         for port in list(self._ports.values()):
             self._drop(port, keep=self._keep_forwarding)

@@ -82,7 +82,8 @@ class LinkAttachment:
             pins.keep(name, self._link.descriptor)
 
     def detach(self) -> None:
-        """Without a pin it goes with the descriptor."""
+        """Pinned or not."""
+        self._link.detach()
         self._link.close()
 
     def leave(self) -> None:
@@ -244,7 +245,17 @@ def sweep(pins: Pins, *, but: frozenset[str] = frozenset()) -> None:
         kind, _, device = name.partition("-")
         if name in but or not device.isdigit():
             continue
-        if kind == "clsact":
-            with contextlib.suppress(BpfError):
-                remove_filter(int(device))
+        with contextlib.suppress(BpfError):
+            _detach(pins, name, kind, int(device))
         pins.drop(name)
+
+
+def _detach(pins: Pins, name: str, kind: str, device: int) -> None:
+    if kind == "clsact":
+        remove_filter(device)
+        return
+    descriptor = pins.open(name)
+    if descriptor is not None:
+        link = Link(descriptor)
+        link.detach()
+        link.close()

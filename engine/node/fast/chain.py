@@ -55,6 +55,7 @@ class Chain:
         self.devices: dict[int, str] = {}
         self.programs: tuple[ServiceProgram, ...] = ()
         self.tries: Tries | None = None
+        self._reasons: dict[str, str] = {}
         self._common: dict[str, Map] = {}
         self._lasting: dict[str, dict[str, Map]] = {}  # by service
         self.retired: Counter[str] = Counter()  # packets of services that are gone
@@ -150,7 +151,7 @@ class Chain:
 
     def swap(self, loaded: Loaded, devices: Mapping[int, str], fresh: Callable[[Tries], None]) -> None:
         """Run these from the next packet on, at these devices. `fresh` fills tries that were just made."""
-        before, self.programs = self.programs, loaded.programs
+        before, self.programs, self._reasons = self.programs, loaded.programs, loaded.reasons
         if self._common and self.tries is None and self.programs:
             self.tries = Tries(self.programs[0].layouts, self._common)
             fresh(self.tries)
@@ -164,7 +165,8 @@ class Chain:
         chain, key = self._common["chain"], place.to_bytes(4, sys.byteorder)
         if program is None:
             chain.delete(key)
-        else:
+            return
+        with contextlib.suppress(BpfError):  # its service is not asked then, and the core has it
             chain.update(key, program.descriptor.to_bytes(4, sys.byteorder))
 
     def put(self, devices: Mapping[int, str]) -> None:
@@ -198,6 +200,14 @@ class Chain:
             if program.service.name == name:
                 with contextlib.suppress(BpfError):
                     program.narrow(far, mtu, until)
+
+    def runs(self, service: Service) -> bool:
+        """Whether there is a program of a service."""
+        return service.name in {program.service.name for program in self.programs}
+
+    def reason(self, service: Service) -> str:
+        """Why a service could not be loaded; empty: it was not tried, or could."""
+        return self._reasons.get(service.name, "")
 
     # Counters
 

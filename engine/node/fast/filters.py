@@ -12,7 +12,7 @@ import contextlib
 from pathlib import Path
 from struct import Struct
 
-from .rtnetlink import NETFILTER, Netlink, attributes
+from .rtnetlink import NETFILTER, Netlink, Overrun, attributes
 
 _GENERIC = Struct("!BBH")  # struct nfgenmsg
 _GETCHAIN = 10 << 8 | 4  # NFNL_SUBSYS_NFTABLES, NFT_MSG_GETCHAIN
@@ -39,8 +39,8 @@ def filter_of_forwarding() -> str:
             hook = attributes(found.get(_HOOK, b"")).get(_HOOK_NUMBER)
             if hook and family in _FAMILIES and int.from_bytes(hook, "big") in _FORWARDING:
                 return f"nftables chain {found.get(_NAME, b'').rstrip(bytes(1)).decode(errors='replace')}"
-    except OSError:
-        pass  # nf_tables is not there
+    except (OSError, Overrun):
+        pass  # nf_tables is not there, or changes: the next look tells
     finally:
         netlink.close()
     return ""

@@ -399,6 +399,10 @@ class Link:
         """Keep it in a file of bpffs. Raises BpfError."""
         _checked(library().bpf_obj_pin(self.descriptor, os.fsencode(path)), str(path))
 
+    def detach(self) -> None:
+        """At once, pinned or not; to let go of it detaches it some time later."""
+        library().bpf_link_detach(self.descriptor)
+
     def close(self) -> None:
         """Detaches it where it is not pinned."""
         os.close(self.descriptor)

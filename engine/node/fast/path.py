@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import os
 import re
+import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from ...techniques.reach import ipv4_networks
 from ...techniques.service import NodeConfiguration, Service
 from ..base import Node
 from ..kernel import PROTOCOL
-from . import figures
+from . import figures, tiers
 from .attach import pin_name, sweep
 from .chain import Chain, Loaded, told
 from .compiled import read_object
@@ -36,9 +37,90 @@ from .tables import Unsupported
 
 AUTO, OFF = "auto", "off"
 MODES = (AUTO, TC, XDP, OFF)
-TUN = "tun"
-_INSIDE = "this host has addresses or routes of its own in its IPv4 networks"
 LEAST = (6, 1)  # of Linux; before 6.3 see compiled.old_decapsulation()
+
+_INSIDE = "this host has addresses or routes of its own in its IPv4 networks"
+
+Log = Callable[[str], None]
+Nodes = Callable[[], Iterable[tuple[str, Node]]]
+Note = Callable[[str, list[str]], None]
+
+
+def _nothing(name: str, events: list[str]) -> None:
+    """Who hears where nobody wants to."""
+
+
+def fast_path(
+    mode: str,
+    state: Path,
+    log: Log,
+    devices: Iterable[str] = (),
+    nodes: Nodes = tuple,
+    note: Note = _nothing,
+) -> FastPath | NoFastPath:
+    """That of the network namespace that the thread is in; at none but these devices where some are named."""
+    pins = Pins(instance(state), make=mode != OFF)
+    why = _refusal(mode)
+    if not why:
+        try:
+            hooks = (TC, XDP) if mode == XDP else (TC,)
+            return FastPath(Routing(PROTOCOL), pins, log, hooks, devices, nodes, note)
+        except OSError as error:
+            why = f"rtnetlink: {error.strerror}"
+    sweep(pins)
+    pins.clear()
+    log(f"no fast path: {why}")
+    return NoFastPath(why)
+
+
+def _refusal(mode: str) -> str:
+    """Why nothing can be on the fast path."""
+    if mode == OFF:
+        return "switched off"
+    if mode not in MODES:
+        return f"{mode} is unknown; one of {', '.join(MODES)}"
+    found = re.match(r"(\d+)\.(\d+)", os.uname().release)
+    if found and tuple(map(int, found.groups())) < LEAST:
+        return f"Linux {os.uname().release}; it needs {LEAST[0]}.{LEAST[1]} or later"
+    try:
+        library()
+        read_object(TC)
+    except (BpfError, Unsupported) as error:
+        return getattr(error, "strerror", None) or str(error)
+    return ""
+
+
+class NoFastPath:
+    """All is done by the core."""
+
+    routing = None
+
+    def __init__(self, why: str) -> None:
+        self._why = why
+
+    def prepare(self, configuration: NodeConfiguration) -> None:
+        """Nothing to do."""
+
+    def run(self, configuration: NodeConfiguration) -> None:
+        """Nothing to do."""
+
+    def narrow(self, name: str, far: int, mtu: int, until: float) -> None:
+        """Nothing to do."""
+
+    def tick(self) -> None:
+        """Nothing to do."""
+
+    def add_to(self, status: dict[str, Any]) -> None:
+        """That there is none."""
+        status["tier"] = tiers.TUN
+        status["fast_path"] = {
+            "why": self._why,
+            "services": {name: {"tier": tiers.TUN, "why": self._why} for name in status["services"]},
+            "devices": {},
+        }
+
+    def close(self, *, keep: bool = False) -> None:
+        """Nothing to do."""
 
 
 @dataclass
@@ -52,54 +134,29 @@ class Ready:
 
 
 class FastPath:
-    """Chains of programs at the devices of the namespace that the thread is in."""
+    """Chains of programs, one for each hook, at the devices of a network namespace."""
 
     def __init__(
         self,
-        mode: str,
-        state: Path,
-        log: Callable[[str], None],
+        routing: Routing,
+        pins: Pins,
+        log: Log,
+        hooks: Iterable[str],
         devices: Iterable[str] = (),
-        nodes: Callable[[], Iterable[tuple[str, Node]]] = tuple,
-        note: Callable[[str, list[str]], None] = lambda name, events: None,
+        nodes: Nodes = tuple,
+        note: Note = _nothing,
     ) -> None:
         """`devices`: none but these. `nodes` of services share their sessions; `note` what that cost."""
+        self.routing, self._pins, self._log, self._devices = routing, pins, log, tuple(devices)
         self._nodes, self._note, self._sessions = nodes, note, SessionTables()
-        self._log, self._devices = log, tuple(devices)
+        self._chains = {hook: Chain(hook, pins) for hook in hooks}
         self._said: set[str] = set()
-        self._pins = Pins(instance(state), make=mode != OFF)
-        self.routing: Routing | None = None
-        self._chains: dict[str, Chain] = {}
         self._active: Ready | None = None
         self._ready: Ready | None = None
         self._faults: dict[int, str] = {}  # device -> why no XDP there
         self._ranges: dict[str, tuple[Service, Ranges]] = {}  # by service
         self._seen = 0  # version of the kernel's routes
-        self.why = self._refusal(mode)
-        if self.why:
-            sweep(self._pins)
-            self._pins.clear()
-            self._say(f"no fast path: {self.why}")
-            return
-        hooks = (TC, XDP) if mode == XDP else (TC,)
-        self._chains = {hook: Chain(hook, self._pins) for hook in hooks}
-
-    def _refusal(self, mode: str) -> str:
-        """Why nothing can be on the fast path."""
-        if mode == OFF:
-            return "switched off"
-        if mode not in MODES:
-            return f"{mode} is unknown; one of {', '.join(MODES)}"
-        found = re.match(r"(\d+)\.(\d+)", os.uname().release)
-        if found and tuple(map(int, found.groups())) < LEAST:
-            return f"Linux {os.uname().release}; it needs {LEAST[0]}.{LEAST[1]} or later"
-        try:
-            library()
-            read_object(TC)
-            self.routing = Routing(PROTOCOL, self._follow, self._tell_routes)
-        except (BpfError, Unsupported, OSError) as error:
-            return getattr(error, "strerror", None) or str(error)
-        return ""
+        routing.on_links, routing.on_routes = self._follow, self._tell_routes
 
     def _say(self, text: str) -> None:
         if text not in self._said:
@@ -110,9 +167,16 @@ class FastPath:
 
     def prepare(self, configuration: NodeConfiguration) -> None:
         """Load what a configuration needs; packets may go on meanwhile, in another thread."""
-        if not self._chains:
-            return
         self._forget()
+        try:
+            self._ready = self._load(configuration)
+        except Exception as error:
+            # A fault here must not keep the core from its work.
+            traceback.print_exc()
+            reasons = dict.fromkeys((s.name for s in configuration.services), f"internal fault: {error!r}")
+            self._ready = Ready(configuration, reasons, {hook: Loaded() for hook in self._chains}, False)
+
+    def _load(self, configuration: NodeConfiguration) -> Ready:
         found = order(configuration.services, lambda service: problem(service, TC) or self._inside(service))
         reasons, loaded = dict(found.reasons), {}
         strict = are_sources_checked(self._arrivals()[TC].values())
@@ -132,11 +196,10 @@ class FastPath:
                 reasons |= loaded[hook].reasons
                 like = {program.service.name: program for program in loaded[hook].programs}
         self._sessions.forget(reasons)
-        self._ready = Ready(configuration, reasons, loaded, strict)
+        return Ready(configuration, reasons, loaded, strict)
 
     def _inside(self, service: Service) -> str:
         """Whether this host has routes into what a gateway takes, which the longest match would prefer."""
-        assert self.routing is not None
         if asks_routes(service):
             return ""
         known = self._ranges.get(service.name)
@@ -156,8 +219,6 @@ class FastPath:
 
     def run(self, configuration: NodeConfiguration) -> None:
         """From the next packet on."""
-        if not self._chains or self.routing is None:
-            return
         if self._ready is None or self._ready.configuration is not configuration:
             if self._active is not None and self._active.configuration is configuration:
                 return
@@ -168,7 +229,7 @@ class FastPath:
         for name, node in self._nodes():
             self._note(name, self._sessions.share(name, node))
         for hook, chain in self._chains.items():
-            chain.swap(self._active.loaded[hook], devices[hook], self._fill)
+            chain.swap(self._active.loaded[hook], devices[hook], self.routing.fill)
             if chain.tries is not None:
                 self.routing.tries[hook] = chain.tries
         self._sessions.settle(service.name for service in configuration.services)
@@ -190,13 +251,8 @@ class FastPath:
                 self._say(f"{service.name} is not on the fast path: {reason}")
         self._tell()
 
-    def _fill(self, tries: Any) -> None:
-        """Tries are full before the first packet asks them."""
-        assert self.routing is not None
-        self.routing.fill(tries)
-
     def _tell_routes(self) -> None:
-        if self._active is not None and self.routing is not None:
+        if self._active is not None:
             for chain in self._chains.values():
                 chain.tell(self._active.configuration.device, self.routing.network)
 
@@ -209,7 +265,6 @@ class FastPath:
 
     def _arrivals(self) -> dict[str, dict[int, str]]:
         """Devices by hook; tc sees what XDP passes."""
-        assert self.routing is not None
         links = self.routing.network.links
         found = {TC: arrivals(links, self._devices)}
         if XDP in self._chains:
@@ -230,7 +285,7 @@ class FastPath:
     def _mark(self) -> None:
         """XDP sends to no device that does not do XDP."""
         chain = self._chains.get(XDP)
-        if chain is None or chain.tries is None or self.routing is None:
+        if chain is None or chain.tries is None:
             return
         able = {device for device in chain.devices if chain.attachments.kind(device)}
         chain.mark("xdp_devices", able)
@@ -244,21 +299,16 @@ class FastPath:
                 if reason:
                     self._say(f"{chain.hook} at {reason}")
         for device, reason in self._faults.items():
-            if reason and self.routing is not None and device in self.routing.network.links:
+            if reason and device in self.routing.network.links:
                 self._say(f"no XDP at {self.routing.network.links[device].name}: {reason}")
         if self._pins.fault:
             self._say(f"a restart interrupts the fast path: {self._pins.fault}")
 
     # Events
 
-    def read(self) -> None:
-        """The kernel has news of links, routes or neighbours."""
-        if self.routing is not None:
-            self.routing.read()
-
     def tick(self) -> None:
         """Once a second."""
-        if self.routing is None or self._active is None:
+        if self._active is None:
             return
         self.routing.tick()
         if self._seen != self.routing.version:
@@ -270,77 +320,44 @@ class FastPath:
                 self.run(configuration)
 
     def _is_misplaced(self, service: Service) -> bool:
-        return (self._inside(service) == _INSIDE) != self._is_inside(service)
-
-    def _is_inside(self, service: Service) -> bool:
         assert self._active is not None
-        return self._active.reasons.get(service.name) == _INSIDE
+        reason = self._active.reasons.get(service.name, "")
+        return reason in ("", _INSIDE) and reason != self._inside(service)
 
     # What is seen
 
-    def status(self) -> dict[str, Any]:
-        """Tiers and reasons."""
-        if self._active is None:
-            return {"why": self.why, "services": {}, "devices": {}}
-        links = {} if self.routing is None else self.routing.network.links
-        devices = {one.name: self._device(index) for index, one in links.items() if index in self._all()}
-        services = {s.name: self._service(s, devices) for s in self._active.configuration.services}
-        return {
-            "why": self.why,
-            "services": services,
-            "devices": devices,
-            "kernel_routes": "" if self.routing is None else self.routing.reason(),
-            "survives_restart": not self._pins.fault,
-        }
-
-    def _all(self) -> set[int]:
-        return {device for chain in self._chains.values() for device in chain.devices}
-
-    def _device(self, device: int) -> dict[str, str]:
-        why = self._faults.get(device, "")
-        for hook in (XDP, TC):
-            chain = self._chains.get(hook)
-            if chain is None:
-                continue
-            kind = chain.attachments.kind(device)
-            if kind:
-                return {"tier": hook, "hook": kind, "why": why}
-            why = chain.attachments.faults.get(device, "") or why
-        return {"tier": TUN, "hook": "", "why": why or "no service is on the fast path"}
-
-    def _service(self, service: Service, devices: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
-        assert self._active is not None
-        reason = self._active.reasons.get(service.name, "")
-        if reason:
-            return {"tier": TUN, "why": reason}
-        tiers = {device["tier"] for device in devices.values()}
-        if XDP in tiers:
-            loaded = self._active.loaded[XDP]
-            if service.name in {program.service.name for program in loaded.programs}:
-                return {"tier": XDP, "why": ""}
-            return {"tier": TC, "why": loaded.reasons.get(service.name) or problem(service, XDP)}
-        if TC in tiers:
-            return {"tier": TC, "why": ""}
-        faults = "; ".join(device["why"] for device in devices.values())
-        return {"tier": TUN, "why": faults or "no Ethernet device is up"}
-
-    def tier(self, status: Mapping[str, Any]) -> str:
-        """The best in use."""
-        used = {service["tier"] for service in status["services"].values()}
-        return next((tier for tier in (XDP, TC) if tier in used), TUN)
-
     def add_to(self, status: dict[str, Any]) -> None:
         """Tiers, and what the programs counted, to what the core says."""
-        found = self.status()
-        status["tier"], status["fast_path"] = self.tier(found), found
+        services = () if self._active is None else self._active.configuration.services
+        reasons = {} if self._active is None else self._active.reasons
+        there = {device for chain in self._chains.values() for device in chain.devices}
+        devices = {
+            link.name: tiers.of_device(number, self._chains, self._faults.get(number, ""))
+            for number, link in self.routing.network.links.items()
+            if number in there
+        }
+        found = {
+            s.name: tiers.of_service(s, reasons.get(s.name, ""), self._chains, devices.values())
+            for s in services
+        }
+        status["tier"] = tiers.best(found.values())
+        status["fast_path"] = {
+            "why": "",
+            "services": found,
+            "devices": devices,
+            "kernel_routes": self.routing.reason(),
+            "survives_restart": not self._pins.fault,
+        }
+        self._add_figures(status, services)
+
+    def _add_figures(self, status: dict[str, Any], services: Iterable[Service]) -> None:
         counts = {hook: chain.counts() for hook, chain in self._chains.items()}
         tc, xdp = counts.get(TC, {}), counts.get(XDP, {})
-        services = () if self._active is None else self._active.configuration.services
         counted = {
             s.name: (s, tc.get(s.name, {}), xdp.get(s.name, {})) for s in services if s.name in {*tc, *xdp}
         }
         for name, (_, by_tc, by_xdp) in counted.items():
-            found["services"][name]["packets"] = figures.carried(by_tc, by_xdp)
+            status["fast_path"]["services"][name]["packets"] = figures.carried(by_tc, by_xdp)
         gone: Counter[str] = Counter()
         for chain in self._chains.values():
             gone += chain.retired
@@ -355,8 +372,7 @@ class FastPath:
             chain.leave()
         if not keep:
             self._pins.clear()
-        if self.routing is not None:
-            self.routing.close()
+        self.routing.close()
 
 
 def clear(state: Path) -> None:

@@ -57,12 +57,14 @@ class Pins:
         if self.fault:
             return
         new = self.path(f"{name}-new")
-        with contextlib.suppress(FileNotFoundError):
-            new.unlink()
+        self.drop(new.name)
         if library().bpf_obj_pin(descriptor, os.fsencode(new)):
             self.fault = f"{new}: {os.strerror(ctypes.get_errno())}"
             return
-        os.replace(new, self.path(name))
+        try:
+            os.replace(new, self.path(name))
+        except OSError as error:
+            self.fault = f"{new}: {error.strerror}"
 
     def open(self, name: str) -> int | None:
         """A descriptor of what is kept; None: nothing."""
@@ -73,7 +75,7 @@ class Pins:
 
     def drop(self, name: str) -> None:
         """Keep it no longer."""
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):  # it is not there, or not ours
             self.path(name).unlink()
 
     def clear(self) -> None:

@@ -97,13 +97,16 @@ class Tries:
 class Routing:
     """A file for a selector. The caller is in the namespace that it is about. Raises OSError."""
 
-    def __init__(self, own_protocol: int, links: Callable[[], None], routes: Callable[[], None]) -> None:
-        """`links` is called when those are other ones, `routes` when anything is."""
-        self._own, self._links, self._routes = own_protocol, links, routes
+    on_links: Callable[[], None] = staticmethod(lambda: None)  # called when those are other ones
+    on_routes: Callable[[], None] = staticmethod(lambda: None)  # called when anything is
+
+    def __init__(self, own_protocol: int) -> None:
+        self._own = own_protocol
         self._news, self._asking = Netlink(ALL_GROUPS), Netlink()
         self.tries: dict[str, Tries] = {}  # by hook
         self.filter = filter_of_forwarding()
         self._due, self._stale = 0.0, False
+        self.network = Network(own_protocol)
         self.version = 0  # another one after each change
         self._ask()
 
@@ -121,6 +124,13 @@ class Routing:
         return f"packet filter: {self.filter}" if self.filter else self.network.reason()
 
     def _ask(self) -> None:
+        try:
+            self._again = False
+            self.network = self._dumped()
+        except Overrun:
+            self._again = True
+
+    def _dumped(self) -> Network:
         network = Network(self._own)
         for kind, learn in (
             (GETLINK, network.learn_link),
@@ -137,10 +147,10 @@ class Routing:
                     self._asking.close()
                     self._asking = Netlink()
                     break
-        self.network, self._again = network, False
+        return network
 
-    def read(self) -> None:
-        """What the kernel has to say."""
+    def heard(self, mask: int = 0) -> None:
+        """For selectors: take what the kernel has to say."""
         try:
             for message in self._news.notifications():
                 self._again = (not self.network.crowded and self.network.take(message)) or self._again
@@ -159,9 +169,9 @@ class Routing:
         if self._again:
             self._ask()
         if self.network.links != links:
-            self._links()
+            self.on_links()
         self.write()
-        self._routes()
+        self.on_routes()
         took = time.monotonic() - began
         self._due = began + took + took / SHARE
 
@@ -177,7 +187,7 @@ class Routing:
     def tick(self) -> None:
         """Once a second: what was put off, packet filters, and neighbours that nobody asks."""
         found = filter_of_forwarding()
-        self._stale = self._stale or found != self.filter
+        self._stale = self._stale or self._again or found != self.filter
         self.filter = found
         self.refresh()
         for tries in self.tries.values():

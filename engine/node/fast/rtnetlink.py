@@ -32,7 +32,7 @@ _HEADER = Struct("=IHHII")
 _ATTRIBUTE = Struct("=HH")
 _ERROR, _DONE = 2, 3
 _REQUEST, _ACK, _DUMP = 0x1, 0x4, 0x300
-_REPLACE = 0x100
+_REPLACE, _INTERRUPTED = 0x100, 0x10
 _NESTED = 0xC000  # flags in the type of an attribute
 _CHUNK = 1 << 18
 _BUFFER = 4 << 20
@@ -145,11 +145,15 @@ class Netlink:
             yield from _messages(data)
 
     def dump(self, kind: int, body: bytes) -> Iterator[Message]:
-        """The answers to a GET... Raises OSError."""
+        """The answers to a GET... Raises OSError, and Overrun where something changed meanwhile."""
         self._socket.send(_HEADER.pack(_HEADER.size + len(body), kind, _REQUEST | _DUMP, 1, 0) + body)
+        interrupted = 0
         while True:
             for message in _messages(self._socket.recv(_CHUNK)):
+                interrupted |= message.flags & _INTERRUPTED
                 if message.kind == _DONE:
+                    if interrupted:
+                        raise Overrun
                     return
                 if message.kind == _ERROR:
                     _raise(message)
