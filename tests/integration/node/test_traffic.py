@@ -136,7 +136,7 @@ class TestIcmp:
         last = "198.51.100.1" if at_gateway else "192.168.192.1"
         assert seen == ["192.168.192.1"] * (hops - 2) + [last]
 
-    def test_traceroute_from_the_internet_sees_gateway_then_customer(self, network, hops):
+    def test_traceroute_from_the_internet_sees_gateway_then_customer(self, network, row, hops, on_tun):
         seen = []
         with network.inet.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as errors:
             errors.settimeout(traffic.PATIENCE)
@@ -150,7 +150,9 @@ class TestIcmp:
                 assert found.about[16:20] == socket.inet_aton(SHARED)
                 assert int.from_bytes(found.about[22:24]) == FORWARDED
                 seen.append(found.source)
-        assert seen == ["198.51.100.1"] * (len(seen) - 1) + [SHARED]
+        # A translator that forwards once does so on its IPv6 side, for which the gateway speaks (RFC 6791).
+        last = SHARED if on_tun["ce"] or row.carriage == "encapsulation" else "198.51.100.1"
+        assert seen == ["198.51.100.1"] * (len(seen) - 1) + [last]
 
     def test_edge_itself_reaches_the_internet(self, network):
         assert traffic.ping(network.ce_host, INTERNET) is not None
