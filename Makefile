@@ -99,6 +99,7 @@ bench: $(VENV)/.dev link ## packets beside kernel routing and tayga; plans; roll
 	python bench/run.py
 	python bench/translation.py
 	python bench/sessions.py
+	python bench/fast_path.py
 
 fuzz: $(VENV)/.dev ## a million random and mutated packets through the core; FUZZ_PACKETS=10000000 for more
 	FUZZ_PACKETS=$${FUZZ_PACKETS:-1000000} python -m pytest -n 2 tests/fuzz

@@ -157,7 +157,7 @@ class ServiceProgram:
         if like is not None:
             reuse |= {name: like.maps[name] for name in TABLES}
         self.has_ends: bool = bool(tables["ends"][0]) if like is None else like.has_ends
-        self.has_few: bool = bool(tables["few_rules"][0]) if like is None else like.has_few
+        self.few_rules: int = self._few_rules(tables) if like is None else like.few_rules
         for name, (keys, _) in tables.items():
             self.object.resize(name, len(keys) // self.object.key_size(name))
         if self.sessions is not None:
@@ -165,7 +165,7 @@ class ServiceProgram:
         for name, item in reuse.items():
             if self.object.has(name):
                 self.object.reuse(name, item)
-        config = {**self._config(), "more_ends": self.has_ends, "few_rules": self.has_few, **settings}
+        config = {**self._config(), "more_ends": self.has_ends, "few_rules": self.few_rules, **settings}
         constants = {"CONFIG": config, "NOT_GLOBAL": not_global(self.layouts)}
         if self.sessions is not None:
             constants |= self.sessions.constants
@@ -205,6 +205,11 @@ class ServiceProgram:
         if service.bindings:
             found |= entries.of_bindings(service.bindings)
         return {**found, "few_rules": entries.of_few(found["rules"])}
+
+    def _few_rules(self, tables: Mapping[str, tuple[bytes, bytes]]) -> int:
+        """How many rules are looked through one by one."""
+        size = self.layouts.struct("prefix4").size
+        return len(tables["rules"][0]) // size if tables["few_rules"][0] else 0
 
     def _config(self) -> dict[str, Any]:
         service, row = self.service, TECHNIQUES[self.service.technique]

@@ -69,12 +69,11 @@ class RuleEntries:
         if not each or len(each) > FEW_RULES:
             return b"", b""
         size = self._rule.size
-        used = [
+        few = [
             {"address": key["address"], "mask": _mask(key["length"], 32), "rule": values[n * size :][:size]}
             for n, key in sorted(enumerate(each), key=lambda item: -item[1]["length"])
         ]
-        unused = {"address": 0, "mask": _mask(32, 32)}
-        return bytes(4), self._few.pack(rule=used + [unused] * (FEW_RULES - len(used)))
+        return bytes(4), self._few.pack(rule=few)
 
     def of_prefix(self, rule: MapRule) -> Entry:
         """The same by its IPv6 prefix."""

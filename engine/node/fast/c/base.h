@@ -22,6 +22,14 @@
 #define INLINE static __always_inline
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
+/* Leaves a function; the way out is laid down apart, so that those who stay do not pass it. */
+#define LEAVE_IF(condition, verdict)        \
+	do {                                \
+		if (UNLIKELY(condition)) {  \
+			asm volatile("");   \
+			return verdict;     \
+		}                           \
+	} while (0)
 
 typedef struct {
 	__be64 part[2];

@@ -37,7 +37,7 @@ struct config {
 	__u8 identifier_shift;	/* of the IPv4 address: 16 (RFC 7597), 24 (draft-03) */
 	__u8 next_service;	/* index in `chain` of who is asked about a packet that is not ours; 0: nobody */
 	__u8 more_ends;		/* there are own tunnel addresses in `ends` */
-	__u8 few_rules;		/* all rules are in `few_rules` too */
+	__u8 few_rules;		/* how many rules there are in `few_rules`; 0: they are in `rules` only */
 	__u8 redirect;		/* 1: to the next hop by ourselves; 0 (tc): through the kernel's routing */
 	__u8 old_decapsulation;	/* tc: the kernel takes an outer header off in two steps only (probe.bpf.c) */
 	__u8 only_xdp_devices;	/* XDP: to none but those in `xdp_devices` */

@@ -30,8 +30,7 @@ struct rule {
 	__u8 pad[7];
 };
 
-/* The same as `rules` where they are few, the longest prefix first. What is not used matches no address: its
- * mask is all ones, its address 0. */
+/* The same as `rules` where they are few, the longest prefix first. */
 enum { FEW_RULES = 8 };
 
 struct few_rule {
@@ -156,7 +155,7 @@ INLINE const struct rule *rule_of(__be32 address)
 	}
 	few = bpf_map_lookup_elem(&few_rules, &zero);
 #pragma unroll
-	for (n = 0; few && n < FEW_RULES; n++)
+	for (n = 0; few && n < FEW_RULES && n < CONFIG.few_rules; n++)
 		if ((address & few->rule[n].mask) == few->rule[n].address)
 			return &few->rule[n].rule;
 	return NULL;
@@ -171,8 +170,7 @@ INLINE int owner_of(const struct rule *rule, __be32 address, __be16 port, struct
 
 	if (rule->shares) {
 		psid = psid_of(bpf_ntohs(port), rule->psid_offset, rule->psid_length);
-		if (psid < 0)
-			return punt_unknown;
+		LEAVE_IF(psid < 0, punt_unknown);
 	}
 	if (CONFIG.mapping == BY_RULE && rule->embeds) {
 		map_address(rule, address, psid, &owner->softwire);
@@ -183,8 +181,7 @@ INLINE int owner_of(const struct rule *rule, __be32 address, __be16 port, struct
 		__u32 place = rule->first + (bpf_ntohl(address & rule->host_mask) << (rule->psid_length & 31) | psid);
 		const address6 *softwire = bpf_map_lookup_elem(&owners, &place);
 
-		if (!softwire || is_zero6(softwire))
-			return punt_unknown;
+		LEAVE_IF(!softwire || is_zero6(softwire), punt_unknown);
 		owner->softwire = *softwire;
 		owner->gateway = (address6){};
 		return GO_ON;
@@ -196,8 +193,7 @@ INLINE int owner_of(const struct rule *rule, __be32 address, __be16 port, struct
 		.psid_length = rule->psid_length,
 	};
 	found = bpf_map_lookup_elem(&bindings, &key);
-	if (!found)
-		return punt_unknown;
+	LEAVE_IF(!found, punt_unknown);
 	*owner = *found;
 	return GO_ON;
 }
@@ -213,10 +209,8 @@ INLINE int check_owner(const struct rule *rule, const struct owner *owner, const
 
 	if (same6(source, mapped))
 		return GO_ON;
-	if (CONFIG.mapping != BY_RULE || CONFIG.strict_iid)
-		return punt_source;
-	if ((source->part[0] ^ mapped->part[0]) & rule->customer_mask)
-		return punt_source;
+	LEAVE_IF(CONFIG.mapping != BY_RULE || CONFIG.strict_iid, punt_source);
+	LEAVE_IF((source->part[0] ^ mapped->part[0]) & rule->customer_mask, punt_source);
 	own = bpf_be64_to_cpu(mapped->part[1]) >> (CONFIG.identifier_shift - 16);
 	count_other_layout(bpf_be64_to_cpu(source->part[1]), own >> 16, own & 0xffff);
 	return GO_ON;
@@ -233,18 +227,15 @@ INLINE int sender_of(const address6 *source, __be16 port, __be32 *ipv4)
 	__u32 first, host;
 	__s32 psid;
 
-	if (!rule)
-		return punt_source;
+	LEAVE_IF(!rule, punt_source);
 	ea = bpf_be64_to_cpu(source->part[0]) >> (rule->ea_shift & 63) & rule->ea_mask;
 	psid = rule->embeds ? ea & ((1u << (rule->psid_length & 31)) - 1) : rule->psid;
-	if (rule->shares && psid_of(bpf_ntohs(port), rule->psid_offset, rule->psid_length) != psid)
-		return punt_source;
+	LEAVE_IF(rule->shares && psid_of(bpf_ntohs(port), rule->psid_offset, rule->psid_length) != psid, punt_source);
 	first = bpf_ntohl(rule->network) | (__u32)(ea >> (rule->psid_length & 31) << (rule->suffix_shift & 63));
 	host = identifier >> CONFIG.identifier_shift & bpf_ntohl(~rule->customer_mask4);
 	if (identifier != identifier_of(first | host, psid, CONFIG.identifier_shift) ||
 	    source->part[0] & ~rule->customer_mask) {
-		if (CONFIG.strict_iid)
-			return punt_source;
+		LEAVE_IF(CONFIG.strict_iid, punt_source);
 		count_other_layout(identifier, first, psid);
 		host = 0;
 	}

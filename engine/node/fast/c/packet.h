@@ -29,8 +29,7 @@ INLINE int read_transport(context *c, __u32 offset, __u16 size, struct packet4 *
 	if (p->protocol == TCP) {
 		struct tcphdr *tcp = at(c, offset, sizeof(*tcp));
 
-		if (!tcp || size < tcp->doff * 4 || tcp->doff < 5)
-			return punt_malformed;
+		LEAVE_IF(!tcp || size < tcp->doff * 4 || tcp->doff < 5, punt_malformed);
 		p->ends.source_port = tcp->source;
 		p->ends.destination_port = tcp->dest;
 		p->flags = ((__u8 *)tcp)[13];
@@ -40,8 +39,7 @@ INLINE int read_transport(context *c, __u32 offset, __u16 size, struct packet4 *
 	} else if (p->protocol == UDP) {
 		struct udphdr *udp = at(c, offset, sizeof(*udp));
 
-		if (!udp || size < sizeof(*udp))
-			return punt_malformed;
+		LEAVE_IF(!udp || size < sizeof(*udp), punt_malformed);
 		p->ends.source_port = udp->source;
 		p->ends.destination_port = udp->dest;
 		p->check = udp->check;
@@ -50,10 +48,8 @@ INLINE int read_transport(context *c, __u32 offset, __u16 size, struct packet4 *
 	} else {
 		__u8 *icmp = at(c, offset, 8);
 
-		if (!icmp || size < 8)
-			return punt_malformed;
-		if ((icmp[0] != request && icmp[0] != reply) || icmp[1] || segment_size(c))
-			return punt_protocol;
+		LEAVE_IF(!icmp || size < 8, punt_malformed);
+		LEAVE_IF((icmp[0] != request && icmp[0] != reply) || icmp[1] || segment_size(c), punt_protocol);
 		p->flags = icmp[0];
 		p->check = *(__be16 *)(icmp + 2);
 		p->ends.source_port = p->ends.destination_port = *(__be16 *)(icmp + 4);
@@ -69,15 +65,12 @@ INLINE int read4(context *c, __u32 offset, __u32 room, struct packet4 *p)
 {
 	struct iphdr *ip = at(c, offset, HEADER4);
 
-	if (!ip)
-		return punt_malformed;
+	LEAVE_IF(!ip, punt_malformed);
 	if (*(__u8 *)ip != 0x45)
 		return ip->version == 4 && ip->ihl > 5 ? punt_options : punt_malformed;
 	p->total = bpf_ntohs(ip->tot_len);
-	if (p->total < HEADER4 || p->total > room || header_sum(ip))
-		return punt_malformed;
-	if (ip->frag_off & bpf_htons(MF | OFFSET))
-		return punt_fragment;
+	LEAVE_IF(p->total < HEADER4 || p->total > room || header_sum(ip), punt_malformed);
+	LEAVE_IF(ip->frag_off & bpf_htons(MF | OFFSET), punt_fragment);
 	p->wire = p->total;
 	p->fragment = ip->frag_off;
 	p->protocol = ip->protocol;
@@ -85,12 +78,9 @@ INLINE int read4(context *c, __u32 offset, __u32 room, struct packet4 *p)
 	p->ttl = ip->ttl;
 	p->ends.source = ip->saddr;
 	p->ends.destination = ip->daddr;
-	if (p->ttl <= 1)
-		return punt_ttl;
-	if (!is_unicast4(p->ends.source) || !is_unicast4(p->ends.destination))
-		return punt_martian;
-	if (p->protocol != TCP && p->protocol != UDP && p->protocol != ICMP)
-		return punt_protocol;
+	LEAVE_IF(p->ttl <= 1, punt_ttl);
+	LEAVE_IF(!is_unicast4(p->ends.source) || !is_unicast4(p->ends.destination), punt_martian);
+	LEAVE_IF(p->protocol != TCP && p->protocol != UDP && p->protocol != ICMP, punt_protocol);
 	return read_transport(c, offset + HEADER4, p->total - HEADER4, p, 8, 0);
 }
 
