@@ -184,7 +184,7 @@ class TestTiers:
         _, error = network.br.call("apply")
         assert "x does not exist" in error  # and all goes on
         assert goes_fast(network)
-        assert network.ce.ok("status")["tier"] == "tun"
+        assert network.ce.ok("status")["tier"] == "tc"
         assert fast(network)["services"]["hall7"] == {"tier": "tc", "why": "", "packets": carried(network)}
 
     def test_without_rights(self, network):

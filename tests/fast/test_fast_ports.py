@@ -1,0 +1,135 @@
+# Copyright: (c) 2026, ipv4aas.fleet contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ports to the last one, two CPUs at once, and sessions that go over to other tables."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from ipaddress import IPv4Network, IPv6Address
+from threading import Barrier, Thread
+from typing import Any
+
+import pytest
+from ansible_collections.ipv4aas.fleet.engine.mapping.pool import Pool
+from ansible_collections.ipv4aas.fleet.engine.node.fast.program import XDP, ServiceProgram
+from ansible_collections.ipv4aas.fleet.engine.node.fast.session_tables import SessionTables
+from ansible_collections.ipv4aas.fleet.engine.node.fast.sessions import KernelSessions
+from pair import ETHERNET
+from session_samples import AFTR6, AFTR_SERVICE
+from unit.packet import packetkit as kit
+
+pytestmark = pytest.mark.root
+
+UDP, SERVER = 17, (0xC6336407, 53)
+ONE = (IPv4Network("203.0.113.7/32"),)
+
+
+@contextmanager
+def tables(pool: Pool, limit: int = 1 << 17) -> Iterator[KernelSessions]:
+    made = KernelSessions(replace(AFTR_SERVICE, pool=pool), limit=limit)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def subscriber(number: int) -> int:
+    return int(IPv6Address("2001:db8::")) + (number << 64)
+
+
+def opened(made: KernelSessions, number: int, port: int, protocol: int = UDP) -> Any:
+    return made.outbound(protocol, subscriber(number), (0xC0A8010A, port), SERVER, flags=2)
+
+
+@pytest.mark.parametrize("protocol", [6, 17])
+def test_every_port_is_given_once(protocol: int) -> None:
+    """RFC 6888 REQ-11: no refusal while there is one, of either parity."""
+    with tables(Pool(ipv4=ONE)) as made:
+        found = [opened(made, n // 60000, n % 60000 + 1024, protocol) for n in range(64512)]
+        assert {answer.verdict for answer in found} == {"GO_ON"}
+        assert {answer.port for answer in found} == set(range(1024, 65536))
+        # Parity was kept as long as there was a port of it (RFC 4787 REQ-4).
+        assert all((a.port ^ n % 60000) & 1 == 0 for n, a in enumerate(found[:50000]))
+        assert opened(made, 1, 99, protocol).verdict == "punt_ports_exhausted"
+        assert opened(made, 1, 99, 23 - protocol).verdict == "GO_ON"
+
+
+def test_every_block_is_given() -> None:
+    with tables(Pool(ipv4=ONE, block_size=1000)) as made:
+        found = [opened(made, n, 5000) for n in range(64)]
+        assert {answer.verdict for answer in found} == {"GO_ON"}
+        assert sorted((answer.port - 1024) // 1000 for answer in found) == list(range(64))
+        assert opened(made, 64, 5000).verdict == "punt_ports_exhausted"
+        assert all(opened(made, 3, 10000 + n).verdict == "GO_ON" for n in range(999))
+        assert opened(made, 3, 9).verdict == "punt_ports_exhausted"
+
+
+def test_two_cpus_take_no_port_twice() -> None:
+    """Both open the same bindings at the same time, and those of the same subscribers."""
+    service = replace(AFTR_SERVICE, pool=Pool(ipv4=ONE, first_port=60000, ports_per_subscriber=1500))
+    made = KernelSessions(service, limit=10000)
+    program = ServiceProgram(service, XDP, sessions=made, redirect=True)
+    hop = program.layouts.struct("next_hop").pack(device=1, mtu=65535)
+    program.maps["routes4"].update(program.layouts.struct("route4").pack(length=0, address=0), hop)
+    frames = [
+        ETHERNET[6]
+        + kit.tunnel(
+            str(IPv6Address(subscriber(n % 5))),
+            AFTR6,
+            kit.udp("10.0.0.1", 2000 + n // 5, "198.51.100.7", 53, df=True),
+        )
+        for n in range(4000)
+    ]
+    start, sources = Barrier(2), Counter[bytes]()
+    seen: list[dict[bytes, bytes]] = [{}, {}]
+
+    def run(which: int) -> None:
+        start.wait()
+        for frame in frames:
+            result, out, _ = program.program.run(frame)
+            if result in (3, 4):
+                seen[which][frame] = out[14 + 12 : 14 + 16] + out[14 + 20 : 14 + 22]
+
+    threads = [Thread(target=run, args=(which,)) for which in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    taken = {**seen[0], **seen[1]}
+    sources.update(taken.values())
+    assert len(taken) == len(frames)
+    assert max(sources.values()) == 1
+    assert all(seen[1].get(frame, source) == source for frame, source in seen[0].items())
+    assert len(made) == len(frames) == len(made.sessions())
+    assert sum(made.counts("ports").values()) == len(frames)
+    program.close()
+    made.close()
+
+
+def test_sessions_go_over_to_other_tables() -> None:
+    """A reload: those whose port is in the new pool live on, with their subscribers' quota."""
+    kept = SessionTables()
+    service = replace(AFTR_SERVICE, pool=Pool(ipv4=(IPv4Network("203.0.113.0/31"),), hold_down=0))
+    old = kept.of(service)
+    assert kept.of(service) is old
+    kept.settle([service.name])
+    found = {n: opened(old, n, 5000) for n in range(20)}
+    again = old.outbound(UDP, subscriber(0), (0xC0A8010A, 5000), (SERVER[0], 54), flags=0)
+    assert again.port == found[0].port
+    smaller = Pool(ipv4=(IPv4Network("203.0.113.0/32"),), ports_per_subscriber=1)
+    new = kept.of(replace(service, pool=smaller))
+    staying = {n for n, answer in found.items() if answer.address == 0xCB007100}
+    assert 0 < len(staying) < 20
+    assert len(new) == len(staying) + (0 in staying)
+    assert new.lost == 21 - len(new)
+    for n in staying:
+        assert opened(new, n, 5000) == found[n]
+        assert opened(new, n, 5001).verdict == "punt_quota"
+    assert len(new) == len(staying) + (0 in staying)
+    kept.settle([service.name])
+    assert kept.of(replace(service, pool=smaller)) is new
+    kept.close()
