@@ -39,7 +39,7 @@ def port_of(binding: Binding, rng: Random) -> int:
 
 WHOLE = bindings([200], 1, 0)
 OWN_GATEWAY = [Binding(SOFTWIRES + (201 << 72), POOL + 201, 0, 4, 3, OTHER)]
-TWO_WAYS = bindings([202], 2, 4) + [Binding(SOFTWIRES + (202 << 72 | 9 << 64), POOL + 202, 0, 6, 60)]
+TWO_WAYS = [*bindings([202], 2, 4), Binding(SOFTWIRES + (202 << 72 | 9 << 64), POOL + 202, 0, 6, 60)]
 TABLES = {
     "placed": (bindings(list(range(4, 12)), 16, 4) + WHOLE, 3, 0),
     "with holes": (bindings(list(range(3)), 6, 4, 6), 2, 0),
