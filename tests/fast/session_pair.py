@@ -25,7 +25,7 @@ from ansible_collections.ipv4aas.fleet.engine.packet.supply import Blocks
 from ansible_collections.ipv4aas.fleet.engine.packet.verdict import Drop
 from ansible_collections.ipv4aas.fleet.engine.techniques import TECHNIQUES
 from ansible_collections.ipv4aas.fleet.engine.techniques.service import Service
-from pair import DEVICE, DONE, ETHERNET, LONGEST, MAC, OUR_MAC, RETURNS, is_plain
+from pair import DEVICE, DONE, ETHERNET, LONGEST, MAC, OUR_MAC, RETURNS, before_the_hop, is_plain
 from unit.packet import packetkit as kit
 
 START = 1000.0
@@ -233,7 +233,7 @@ class SessionPair:
             return
         assert verdict != "drop", told()
         assert len(sent) == 1, told()
-        made, wanted = out[14:], sent[0][0]
+        made, wanted = before_the_hop(out[14:]) if verdict == "stack" else out[14:], sent[0][0]
         if self._translates or not may_not_be_cut(wanted):
             made, wanted = comparable(made), comparable(wanted)
         assert made.hex() == wanted.hex(), told()

@@ -182,7 +182,7 @@ class TestIcmp:
                 seen.append(found.source)
                 hop += 1
         assert seen[0] == "192.168.192.1"
-        # On the fast path a node is one hop, of IPv6 where the packet came as such: its IPv4 address may not show.
+        # On the fast path a node is one hop, of IPv6 where the packet came as such.
         assert gateway in seen or network.br.ok("status")["tier"] != "tun"
 
 

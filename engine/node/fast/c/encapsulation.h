@@ -120,7 +120,8 @@ INLINE int encapsulate(context *c, const struct packet4 *p, const struct ends *t
 	write6(ip6, p->tos, p->total, IPV4, HOP_LIMIT, &outer->source, &outer->destination);
 	account(c, sum_header6(ip6));
 	renumber(c, L2 + HEADER6, p, EDGE);
-	edit4(c, L2 + HEADER6, p, to, p->tos, hop.device ? 1 : 0);
+	/* Where the kernel forwards the result it counts the outer hop. */
+	edit4(c, L2 + HEADER6, p, to, p->tos, 1);
 	clamp(c, L2 + HEADER6 + HEADER4, p);
 	*action = leave(c, &hop);
 	return encapsulated;
@@ -189,7 +190,7 @@ INLINE int turn(context *c, const struct packet4 *p, const struct ends *to, cons
 	write6(ip6, tos, p->total, IPV4, HOP_LIMIT, &onward->source, &onward->destination);
 	account(c, change(before, sum_header6(ip6)));
 	renumber(c, L2 + HEADER6, p, GATEWAY);
-	edit4(c, L2 + HEADER6, p, to, tos, hop.device ? 1 : 0);
+	edit4(c, L2 + HEADER6, p, to, tos, 1);
 	clamp(c, L2 + HEADER6 + HEADER4, p);
 	count(hairpinned, L2 + HEADER6 + p->total);
 	count(encapsulated, 0);
