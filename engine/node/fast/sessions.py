@@ -124,7 +124,7 @@ class KernelSessions:
             "further_sessions": limit,
             "peers": limit,
             "subscribers": limit + len(static),
-            "held": min(2 * limit, tables.ports),
+            "held": min(limit, tables.ports),
             "records": _LOG_ROOM if logs else _PAGE,
         }
         for name, size in sizes.items():

@@ -308,7 +308,7 @@ int ask(struct question *question)
 
 	walk.now = flow.now = napt_now();
 	for (tries = 0; tries < 3; tries++) {
-		verdict = question->outbound ? napt_from_inside(&flow) : napt_from_outside(&flow);
+		verdict = question->outbound ? napt_from_inside(&flow, false) : napt_from_outside(&flow);
 		if (verdict != punt_expired && verdict != punt_raced)
 			break;
 		key = (struct further){

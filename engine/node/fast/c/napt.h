@@ -293,8 +293,8 @@ INLINE bool is_over(const struct session *session, const struct session *twin, _
 	return session->expires <= now && (!twin || twin->expires <= now);
 }
 
-/* From inside, whatever it is. */
-INLINE int napt_from_inside(struct flow *f)
+/* From inside, whatever it is. `is_new`: a look-up just now has found no binding. */
+INLINE int napt_from_inside(struct flow *f, bool is_new)
 {
 	struct binding *binding;
 	struct scratch *room = scratch();
@@ -306,7 +306,7 @@ INLINE int napt_from_inside(struct flow *f)
 	if (!f || !room)
 		return punt_driver;
 	protocol = f->inside.protocol;
-	way = bpf_map_lookup_elem(&ways_out, &f->inside);
+	way = is_new ? NULL : bpf_map_lookup_elem(&ways_out, &f->inside);
 	if (!way) {
 		verdict = check_opens(f, protocol);
 		if (verdict || (protocol == ICMP && f->flags != ECHO_REQUEST))
@@ -428,7 +428,7 @@ INLINE void set_destination(const struct packet4 *p, struct ends *to, const stru
 		to->source_port = inside->port;
 }
 
-__noinline int outbound_slowly(const struct packet4 *p, const address6 *realm, struct ends *to)
+__noinline int outbound_slowly(const struct packet4 *p, const address6 *realm, struct ends *to, bool is_new)
 {
 	struct scratch *room = scratch();
 	int verdict;
@@ -438,7 +438,7 @@ __noinline int outbound_slowly(const struct packet4 *p, const address6 *realm, s
 	room->flow.inside = inside_of(p, realm);
 	ask_for(&room->flow, p, p->ends.destination, p->ends.destination_port);
 	room->flow.hairpin = 0;
-	verdict = napt_from_inside(&room->flow);
+	verdict = napt_from_inside(&room->flow, is_new);
 	if (!verdict)
 		set_source(p, to, &room->flow.outside);
 	return verdict;
@@ -485,7 +485,7 @@ INLINE int napt_outbound(const struct packet4 *p, const address6 *realm, struct 
 
 	*to = p->ends;
 	if (UNLIKELY(!way || !is_known(&way->session, p, p->ends.destination, p->ends.destination_port)))
-		return outbound_slowly(p, realm, to);
+		return outbound_slowly(p, realm, to, !way);
 	set_source(p, to, &way->outside);
 	return GO_ON;
 }

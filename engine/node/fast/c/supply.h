@@ -53,6 +53,7 @@ const volatile __u32 POOL_NETWORKS = 0;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 1);
 	__type(key, address6);		/* the first address of its prefix */
 	__type(value, struct subscriber);
