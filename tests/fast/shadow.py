@@ -25,14 +25,26 @@ from pair import LONGEST, Pair
 from unit.packet import packetkit as kit
 
 _pairs: dict[tuple[Service, str, bool], Pair | None] = {}
+_taken: Counter[str] = Counter()
 _core = Node.process
+MOST = 100  # pairs at a time: a program has some 40 maps
 
 
 def _pair(service: Service, hook: str, redirect: bool) -> Pair | None:
     key = service, hook, redirect
     if key not in _pairs:
+        if len(_pairs) >= MOST:
+            _close(next(iter(_pairs)))
         _pairs[key] = None if problem(service, hook) else Pair(service, hook, redirect=redirect)
     return _pairs[key]
+
+
+def _close(key: tuple[Service, str, bool]) -> None:
+    """Keep what a pair has seen."""
+    pair = _pairs.pop(key)
+    if pair is not None:
+        _taken.update({f"{pair.hook} {verdict}": n for verdict, n in pair.seen.items()})
+        pair.close()
 
 
 def _has_sessions(service: Service) -> bool:
@@ -74,8 +86,6 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    taken: Counter[str] = Counter()
-    for pair in _pairs.values():
-        if pair is not None:
-            taken.update({f"{pair.hook} {verdict}": n for verdict, n in pair.seen.items()})
-    terminalreporter.write_line(f"shadow: {dict(sorted(taken.items()))}")
+    for key in list(_pairs):
+        _close(key)
+    terminalreporter.write_line(f"shadow: {dict(sorted(_taken.items()))}")
