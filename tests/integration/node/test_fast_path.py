@@ -177,15 +177,23 @@ class TestTiers:
         assert answers(network)
         assert "switched off" in network.br.log()
 
-    def test_service_without_a_program(self, network):
-        network.br.ok(
-            "propose", feed=NodeConfiguration(node="br", services=(replace(SECOND, namespace="x"),))
-        )
-        _, error = network.br.call("apply")
-        assert "x does not exist" in error  # and all goes on
+    def test_service_that_is_left_to_the_core(self, network):
+        elsewhere = replace(SECOND, namespace=network.inet.name)
+        services = (GATEWAY_SERVICE, elsewhere)
+        network.br.ok("propose", feed=NodeConfiguration(node="br", services=services))
+        network.br.ok("apply")
+        found = fast(network)["services"]
+        assert found["hall8"]["tier"] == "tun"
+        assert f"network namespace {network.inet.name}" in found["hall8"]["why"]
+        assert f"hall8 is not on the fast path: {found['hall8']['why']}" in network.br.log()
         assert goes_fast(network)
-        assert network.ce.ok("status")["tier"] == "tun"
-        assert fast(network)["services"]["hall7"] == {"tier": "tc", "why": "", "packets": carried(network)}
+
+    def test_configuration_that_cannot_run_changes_nothing(self, network):
+        gone = replace(SECOND, namespace="gone")
+        network.br.ok("propose", feed=NodeConfiguration(node="br", services=(gone,)))
+        _, error = network.br.call("apply")
+        assert "gone does not exist" in error
+        assert goes_fast(network)
 
     def test_without_rights(self, network):
         """Those of networks are enough for the core."""
