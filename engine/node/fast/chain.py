@@ -15,11 +15,9 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from hashlib import sha256
 from ipaddress import IPv4Network
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import quote
 
 from ...techniques.reach import ipv4_networks
 from ...techniques.service import EDGE, Service
@@ -132,8 +130,7 @@ class Chain:
         return found
 
     def _pin(self, service: Service, name: str) -> str:
-        build = sha256(read_object(self.hook)).hexdigest()[:12]
-        return f"{self.hook}_{build}_{quote(_key(service), safe='').replace('.', '%2E')}_{name}"
+        return self._pins.name_of(self.hook, read_object(self.hook), _key(service), name)
 
     def _keep(self) -> None:
         """Pins of the maps; those of services that are gone are dropped."""
@@ -141,11 +138,7 @@ class Chain:
         for program in self.programs:
             for name, item in self._lasting.get(_key(program.service), {}).items():
                 wanted[self._pin(program.service, name)] = item
-        for name in self._pins.names():
-            if name.startswith(f"{self.hook}_") and name not in wanted:
-                self._pins.drop(name)
-        for name, item in wanted.items():
-            self._pins.keep(name, item.descriptor)
+        self._pins.keep_only(self.hook, {name: item.descriptor for name, item in wanted.items()})
 
     # The swap
 

@@ -336,6 +336,10 @@ class Object:
         """Octets of a key."""
         return int(library().bpf_map__key_size(self._map(name)))
 
+    def value_size(self, name: str) -> int:
+        """Octets of a value."""
+        return int(library().bpf_map__value_size(self._map(name)))
+
     def reuse(self, name: str, other: Map) -> None:
         """Take a map that is there already in place of an own one. Raises BpfError where it does not fit."""
         _checked(library().bpf_map__reuse_fd(self._map(name), other.descriptor), name)

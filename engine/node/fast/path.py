@@ -148,7 +148,7 @@ class FastPath:
     ) -> None:
         """`devices`: none but these. `nodes` of services share their sessions; `note` what that cost."""
         self.routing, self._pins, self._log, self._devices = routing, pins, log, tuple(devices)
-        self._nodes, self._note, self._sessions = nodes, note, SessionTables()
+        self._nodes, self._note, self._sessions = nodes, note, SessionTables(pins)
         self._chains = {hook: Chain(hook, pins) for hook in hooks}
         self._said: set[str] = set()
         self._active: Ready | None = None

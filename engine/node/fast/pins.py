@@ -12,8 +12,10 @@ import contextlib
 import ctypes
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from pathlib import Path
+from urllib.parse import quote
 
 from .libbpf import library
 
@@ -65,6 +67,19 @@ class Pins:
             os.replace(new, self.path(name))
         except OSError as error:
             self.fault = f"{new}: {error.strerror}"
+
+    def name_of(self, kind: str, build: bytes, owner: str, name: str) -> str:
+        """A map's file: of whom it is, and which programs it is good for. bpffs allows no dot."""
+        safe = quote(owner, safe="").replace(".", "%2E")
+        return f"{kind}_{sha256(build).hexdigest()[:12]}_{safe}_{name}"
+
+    def keep_only(self, kind: str, descriptors: Mapping[str, int]) -> None:
+        """These maps of a kind and no others."""
+        for name in self.names():
+            if name.startswith(f"{kind}_") and name not in descriptors:
+                self.drop(name)
+        for name, descriptor in descriptors.items():
+            self.keep(name, descriptor)
 
     def open(self, name: str) -> int | None:
         """A descriptor of what is kept; None: nothing."""

@@ -5,22 +5,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+import os
+from collections.abc import Hashable, Iterable, Iterator
 from functools import partial
 
+from ...packet.napt import SessionView
 from ...techniques.service import GATEWAY, Service
 from .. import edge, session_gateway
 from ..base import Node
 from ..napt_node import NaptNode
 from ..session_gateway import SessionGateway
+from .compiled import read_object
 from .kernel_napt import KernelNapt
+from .layout import Layouts
+from .libbpf import Map, Object
+from .pins import Pins
+from .session_entries import SessionEntries
 from .sessions import KernelSessions
+
+ENTRIES = ("napt_bindings", "ways_out", "further_sessions", "peers")  # maps that hold sessions
 
 
 class SessionTables:
     """Tables by the name of a service. What is made for a configuration is taken or given up."""
 
-    def __init__(self) -> None:
+    def __init__(self, pins: Pins) -> None:
+        self._pins = pins
         self._used: dict[str, KernelSessions] = {}
         self._made: dict[str, KernelSessions] = {}
         self._shapes: dict[KernelSessions, Hashable] = {}
@@ -42,7 +52,7 @@ class SessionTables:
             service,
             limit=kind.LIMITS.sessions,
             static=(session_gateway if gateway else edge).static_bindings(service),
-            carried=used.entries.views() if used is not None and goes_on else (),
+            carried=self._left(service) if used is None else used.entries.views() if goes_on else (),
             logs=gateway,
         )
         self._shapes[tables] = _shape(service)
@@ -76,6 +86,38 @@ class SessionTables:
         self._made = {}
         for name in self._used.keys() - set(names):
             self._let_go(self._used.pop(name))
+        self._pins.keep_only("napt", dict(self._kept()))
+
+    # What outlives the process
+
+    def _kept(self) -> Iterator[tuple[str, int]]:
+        build = read_object("napt") if self._used else b""
+        for name, tables in self._used.items():
+            for item in ENTRIES:
+                pin = self._pins.name_of("napt", build, self._owner(name, tables), item)
+                yield pin, tables.object.maps[item].descriptor
+
+    def _owner(self, name: str, tables: KernelSessions) -> str:
+        return ":".join((name, *self._shapes[tables][0]))  # type: ignore[index]
+
+    def _left(self, service: Service) -> list[SessionView]:
+        """Sessions that an earlier process left, if it had the very same programs."""
+        build = read_object("napt")
+        owner = ":".join((service.name, *_kind(service)))
+        found = {item: self._pins.open(self._pins.name_of("napt", build, owner, item)) for item in ENTRIES}
+        item = Object(build, f"sessions of {service.name}")
+        try:
+            maps = {
+                name: Map(name, descriptor, item.key_size(name), item.value_size(name))
+                for name, descriptor in found.items()
+                if descriptor is not None
+            }
+            return list(SessionEntries(Layouts(item), maps).views()) if len(maps) == len(ENTRIES) else []
+        finally:
+            item.close()
+            for descriptor in found.values():
+                if descriptor is not None:
+                    os.close(descriptor)
 
     def forget(self, names: Iterable[str] | None = None) -> None:
         """What was made, for services of these names, is not wanted."""

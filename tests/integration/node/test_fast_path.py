@@ -71,6 +71,18 @@ def network(program, tmp_path) -> Iterator[Network]:
         made.br.call("stop")
 
 
+@pytest.fixture
+def lasting_edge(network) -> Iterator[Network]:
+    """The edge outlives its process, too."""
+    network.ce.ok("stop")
+    edge = LastingNode.__new__(LastingNode)
+    edge.__dict__.update(network.ce.__dict__)
+    network.ce = edge
+    edge.again()
+    yield network
+    edge.call("stop")
+
+
 def answers(network: Network) -> bool:
     """Whether a packet of the customer goes out and its answer comes back."""
     with traffic.udp(network.inet, INTERNET, 5000) as server, traffic.udp(network.lan) as client:
@@ -177,15 +189,23 @@ class TestTiers:
         assert answers(network)
         assert "switched off" in network.br.log()
 
-    def test_service_without_a_program(self, network):
-        network.br.ok(
-            "propose", feed=NodeConfiguration(node="br", services=(replace(SECOND, namespace="x"),))
-        )
-        _, error = network.br.call("apply")
-        assert "x does not exist" in error  # and all goes on
+    def test_service_that_is_left_to_the_core(self, network):
+        elsewhere = replace(SECOND, namespace=network.inet.name)
+        services = (GATEWAY_SERVICE, elsewhere)
+        network.br.ok("propose", feed=NodeConfiguration(node="br", services=services))
+        network.br.ok("apply")
+        found = fast(network)["services"]
+        assert found["hall8"]["tier"] == "tun"
+        assert f"network namespace {network.inet.name}" in found["hall8"]["why"]
+        assert f"hall8 is not on the fast path: {found['hall8']['why']}" in network.br.log()
         assert goes_fast(network)
-        assert network.ce.ok("status")["tier"] == "tc"
-        assert fast(network)["services"]["hall7"] == {"tier": "tc", "why": "", "packets": carried(network)}
+
+    def test_configuration_that_cannot_run_changes_nothing(self, network):
+        gone = replace(SECOND, namespace="gone")
+        network.br.ok("propose", feed=NodeConfiguration(node="br", services=(gone,)))
+        _, error = network.br.call("apply")
+        assert "gone does not exist" in error
+        assert goes_fast(network)
 
     def test_without_rights(self, network):
         """Those of networks are enough for the core."""
@@ -311,6 +331,26 @@ class TestRestart:
         assert answers(network)
         network.br.again()
         assert carried(network) == before + 2
+
+    @pytest.mark.parametrize("words", [(), ("stop", "--keep-forwarding")], ids=["killed", "upgrade"])
+    def test_sessions_go_on(self, lasting_edge, words):
+        """Those of the edge's NAPT: the same outside port before, meanwhile and afterwards."""
+        network = lasting_edge
+        near, far, peer = network.connected()
+        transfer = traffic.Transfer(near, far)
+        if words:
+            network.ce.ok(*words)
+        else:
+            kill(network.ce)
+        time.sleep(1)
+        received = transfer.received
+        assert received > 1_000_000
+        network.ce.again()
+        wait_until(lambda: transfer.received > received + 1_000_000)
+        assert transfer.stop()
+        far.close()
+        sessions = network.ce.ok("sessions")["sessions"]
+        assert f"{peer[0]}:{peer[1]}" in {session["outside"] for session in sessions}
 
     def test_without_a_daemon_the_kernel_finds_the_way(self, network):
         """What the programs know of next hops is believed no longer than some seconds."""
