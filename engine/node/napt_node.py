@@ -62,8 +62,7 @@ class NaptNode(Node):
 
     def tables(self) -> dict[str, Any]:
         """Sessions, and the pool or port set too."""
-        pool = {"pool": _pool(self.napt)} if isinstance(self.napt, Napt) else {}
-        return super().tables() | {"session_limit": self.limits.sessions} | pool
+        return super().tables() | {"session_limit": self.limits.sessions, "pool": _pool(self.napt)}
 
     def expire(self, now: float) -> list[str]:
         """Fragments and sessions."""

@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The programs of a node's services at one hook, one behind the other: loading them, swapping them, counting.
 
-Whatever a packet meets during a swap is a whole program with whole tables, the old or the new one; at worst a
-service is not asked, and the packet takes the way through the core.
+Whatever a packet meets during a swap is a whole program with whole tables, the old or the new one. Where
+services come, go or change their order, the new programs stand in the other half of the places until the
+first one, at the devices, leads to them.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from .routing import Tries
 from .sessions import KernelSessions
 from .tables import Unsupported
 
-MOST = 64  # programs; as many as c/forward.h has places for
+MOST = 32  # programs, the one at the devices included; c/forward.h has places for twice as many
 
 Counts = Mapping[str, tuple[int, int]]  # name -> packets, octets
 
@@ -41,6 +42,7 @@ class Loaded:
     """Programs that can take over."""
 
     programs: tuple[ServiceProgram, ...] = ()
+    half: int = 0  # of the places: 0 or MOST
     reasons: dict[str, str] = field(default_factory=dict)  # of services that could not be loaded
 
 
@@ -52,6 +54,7 @@ class Chain:
         self.attachments = Attachments(hook, pins)
         self.devices: dict[int, str] = {}
         self.programs: tuple[ServiceProgram, ...] = ()
+        self._half = 0
         self.tries: Tries | None = None
         self._reasons: dict[str, str] = {}
         self._common: dict[str, Map] = {}
@@ -72,10 +75,12 @@ class Chain:
         What need not be loaded again is not.
         """
         there = {program.service.name: program for program in self.programs}
-        loaded = Loaded()
+        services = tuple(services)
+        same = [service.name for service in services] == list(there)
+        loaded = Loaded(half=self._half if same else MOST - self._half)
         programs: list[ServiceProgram] = []
         for service in services:
-            place = len(programs)
+            place = loaded.half + len(programs)
             old = there.get(service.name)
             own = {**settings, "sessions": sessions.get(service.name)}
             if (
@@ -98,7 +103,7 @@ class Chain:
     def _load(
         self, service: Service, place: int, like: ServiceProgram | None, settings: Mapping[str, Any]
     ) -> ServiceProgram:
-        if place >= MOST - 1:
+        if place % MOST == MOST - 1:
             raise Unsupported(f"more than {MOST - 1} services")
         reuse = {**self._common, **self._lasting_of(service)}
         # The next place may be empty: then the packet is nobody's.
@@ -145,16 +150,23 @@ class Chain:
     def swap(self, loaded: Loaded, devices: Mapping[int, str], fresh: Callable[[Tries], None]) -> None:
         """Run these from the next packet on, at these devices. `fresh` fills tries that were just made."""
         before, self.programs, self._reasons = self.programs, loaded.programs, loaded.reasons
+        other, self._half = MOST - loaded.half, loaded.half
         if self._common and self.tries is None and self.programs:
             self.tries = Tries(self.programs[0].layouts, self._common)
             fresh(self.tries)
-        for place in range(1, max(len(before), len(self.programs))):
-            self._link(place, self.programs[place].program if place < len(self.programs) else None)
+        for place, item in enumerate(self.programs[1:], 1):
+            self._link(self._half + place, item.program)
         self.put(devices)
+        for place in range(1, MOST):
+            self._link(other + place, None)
+        for place in range(max(1, len(self.programs)), MOST):
+            self._link(self._half + place, None)
         self._keep()
         self._retire(set(before) - set(self.programs))
 
     def _link(self, place: int, program: Program | None) -> None:
+        if not self._common:
+            return
         chain, key = self._common["chain"], place.to_bytes(4, sys.byteorder)
         if program is None:
             chain.delete(key)

@@ -83,7 +83,7 @@ class Pins:
 
     def open(self, name: str) -> int | None:
         """A descriptor of what is kept; None: nothing."""
-        if not self.path(name).exists():
+        if self.fault:
             return None
         found = int(library().bpf_obj_get(os.fsencode(self.path(name))))
         return None if found < 0 else found
