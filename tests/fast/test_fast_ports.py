@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.ipv4aas.fleet.engine.mapping.pool import Pool
+from ansible_collections.ipv4aas.fleet.engine.node.fast.pins import Pins
 from ansible_collections.ipv4aas.fleet.engine.node.fast.program import XDP, ServiceProgram
 from ansible_collections.ipv4aas.fleet.engine.node.fast.session_tables import SessionTables
 from ansible_collections.ipv4aas.fleet.engine.node.fast.sessions import KernelSessions
@@ -112,7 +113,7 @@ def test_two_cpus_take_no_port_twice() -> None:
 
 def test_sessions_go_over_to_other_tables() -> None:
     """A reload: those whose port is in the new pool live on, with their subscribers' quota."""
-    kept = SessionTables()
+    kept = SessionTables(Pins("nowhere", make=False))
     service = replace(AFTR_SERVICE, pool=Pool(ipv4=(IPv4Network("203.0.113.0/31"),), hold_down=0))
     old = kept.of(service)
     assert kept.of(service) is old

@@ -31,7 +31,11 @@ ln -s pts/ptmx "$root/dev/ptmx"
 ln -s /proc/self/fd "$root/dev/fd"
 mknod -m 666 "$root/dev/net/tun" c 10 200 # as udev makes it
 mount -t tmpfs -o mode=755 tmpfs "$root/run"
-mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
+# A checkout in /tmp has to be seen there.
+case $(realpath "$0") in
+/tmp/*) ;;
+*) mount -t tmpfs -o mode=1777 tmpfs "$root/tmp" ;;
+esac
 mkdir -p "$root$folder"
 mount --bind "$folder" "$root$folder"
 ip link set lo up
