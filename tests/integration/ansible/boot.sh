@@ -31,10 +31,14 @@ ln -s pts/ptmx "$root/dev/ptmx"
 ln -s /proc/self/fd "$root/dev/fd"
 mknod -m 666 "$root/dev/net/tun" c 10 200 # as udev makes it
 mount -t tmpfs -o mode=755 tmpfs "$root/run"
-# A checkout in /tmp has to be seen there.
-case $(realpath "$0") in
-/tmp/*) ;;
-*) mount -t tmpfs -o mode=1777 tmpfs "$root/tmp" ;;
+mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
+checkout=$(realpath "$(dirname "$0")/../../..")
+case $checkout in
+/tmp/*) # is hidden by that
+  mkdir -p "$root$checkout"
+  mount --bind "$checkout" "$root$checkout"
+  mount -o remount,bind,ro "$root$checkout"
+  ;;
 esac
 mkdir -p "$root$folder"
 mount --bind "$folder" "$root$folder"
