@@ -17,8 +17,9 @@ _BEAT = 1.0  # seconds between two signs of life
 class Supervisor:
     """The service manager that started this process; without one, what is said is not heard."""
 
-    def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
-        path = environment.get("NOTIFY_SOCKET", "")
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        """By the variables of the process, unless others are given."""
+        path = (os.environ if environment is None else environment).get("NOTIFY_SOCKET", "")
         self._address = "\0" + path[1:] if path.startswith("@") else path  # abstract
         self._said = 0.0
 
