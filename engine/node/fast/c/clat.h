@@ -52,18 +52,12 @@ INLINE bool clat_serves(const address6 *ipv6, __be32 *ipv4)
 /* From an inside host into the domain. */
 INLINE int clat_from_native(context *c, int *action)
 {
-	struct iphdr *ip = at(c, L2, HEADER4);
 	const struct network *target;
 	struct ends6 onward;
 	struct packet4 p = {};
 	int verdict;
 
-	if (!ip)
-		return FOREIGN;
-	verdict = check_native(ip, &target);
-	if (verdict)
-		return verdict;
-	verdict = read4(c, L2, length(c) - L2, &p);
+	verdict = read_native(c, &p, &target);
 	if (verdict)
 		return verdict;
 	if (!clat_to6(&CONFIG.inside, p.ends.source, &onward.source) ||

@@ -104,3 +104,15 @@ INLINE int check_native(const struct iphdr *ip, const struct network **target)
 		return CONFIG.role == EDGE ? FOREIGN : punt_unknown;
 	return GO_ON;
 }
+
+/* An IPv4 packet from an inside host that may be carried, and the network that it is for. */
+INLINE int read_native(context *c, struct packet4 *p, const struct network **target)
+{
+	struct iphdr *ip = at(c, L2, HEADER4);
+	int verdict;
+
+	if (!ip)
+		return FOREIGN;
+	verdict = check_native(ip, target);
+	return verdict ?: read4(c, L2, length(c) - L2, p);
+}

@@ -11,17 +11,11 @@
 INLINE int b4_from_native(context *c, int *action)
 {
 	struct outer outer = { .source = read6(&CONFIG.own), .destination = read6(&CONFIG.gateway) };
-	struct iphdr *ip = at(c, L2, HEADER4);
 	const struct network *target;
 	struct packet4 p = {};
 	int verdict;
 
-	if (!ip)
-		return FOREIGN;
-	verdict = check_native(ip, &target);
-	if (verdict)
-		return verdict;
-	verdict = read4(c, L2, length(c) - L2, &p);
+	verdict = read_native(c, &p, &target);
 	if (verdict)
 		return verdict;
 	return encapsulate(c, &p, &p.ends, &outer, action);

@@ -61,19 +61,13 @@ INLINE bool fits_path(const address6 *far, __u32 octets)
 /* From the stub network to the plane. */
 INLINE int plane_from_native(context *c, int *action)
 {
-	struct iphdr *ip = at(c, L2, HEADER4);
 	address6 plane = read6(&CONFIG.plane);
 	const struct network *target;
 	struct outer outer = {};
 	struct packet4 p = {};
 	int verdict;
 
-	if (!ip)
-		return FOREIGN;
-	verdict = check_native(ip, &target);
-	if (verdict)
-		return verdict;
-	verdict = read4(c, L2, length(c) - L2, &p);
+	verdict = read_native(c, &p, &target);
 	if (verdict)
 		return verdict;
 	if (!target || !target->in_plane)
