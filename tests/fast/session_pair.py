@@ -10,7 +10,7 @@ both have the same sessions, and each answer is compared with what the core's ow
 from __future__ import annotations
 
 import struct
-from collections import Counter
+from collections import Counter, deque
 from random import Random
 from typing import Any
 
@@ -25,7 +25,10 @@ from ansible_collections.ipv4aas.fleet.engine.packet.supply import Blocks
 from ansible_collections.ipv4aas.fleet.engine.packet.verdict import Drop
 from ansible_collections.ipv4aas.fleet.engine.techniques import TECHNIQUES
 from ansible_collections.ipv4aas.fleet.engine.techniques.service import Service
+from fuzz_seats import Seat
+from fuzz_traffic import damaged
 from pair import DEVICE, DONE, ETHERNET, LONGEST, MAC, OUR_MAC, RETURNS, before_the_hop, is_plain
+from test_fuzz import talk
 from unit.packet import packetkit as kit
 
 START = 1000.0
@@ -148,7 +151,7 @@ class SessionPair:
         logs: bool = False,
         walks_every: float = 0.0,
     ) -> None:
-        redirect = redirect or hook != TC
+        redirect = self._redirect = redirect or hook != TC
         static = self._static(service)
         self.kernel = KernelSessions(service, limit=sessions, own_clock=True, logs=logs, static=static)
         self.fast = ServiceProgram(service, hook, redirect=redirect, sessions=self.kernel)
@@ -241,6 +244,25 @@ class SessionPair:
         assert out[12:14] == ETHERNET[version][12:]
         if verdict == "redirect":
             assert out[:12].hex() == MAC + OUR_MAC
+
+    def fuzz(self, seat: Seat, rng: Random, count: int) -> None:
+        """So many packets of the fuzzer, and silences: the same sessions all the time."""
+        seen: deque[tuple[bytes, Link]] = deque(maxlen=50)
+        now, done = 0.0, 0
+        while done < count:
+            for data, link in talk(rng, seat, seen):
+                done += 1
+                now += rng.random() * 0.05
+                packet = damaged(rng, data) if rng.random() < 0.1 else data
+                if packet and packet[0] >> 4 == (4 if link is Link.NATIVE else 6):
+                    seen += self.send(packet, link, now)
+            if rng.random() < 0.002:
+                now += rng.choice([5, 61, 241, 301, 8000])
+                self.core.expire(self.at(now))
+                assert self.views() == self.core_views()
+        assert self.seen["redirect" if self._redirect else "stack"] > count / 100, self.seen
+        assert self.seen["pass"] > count / 50, self.seen
+        assert self.views() == self.core_views()
 
     def _was_expired(self) -> bool:
         """Whether the last punt was of a session that nobody had ended yet."""

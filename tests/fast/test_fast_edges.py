@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import struct
-from collections import deque
 from dataclasses import replace
 from ipaddress import IPv4Network
 from random import Random
@@ -22,11 +21,10 @@ from ansible_collections.ipv4aas.fleet.engine.packet.ipv4 import ICMP
 from ansible_collections.ipv4aas.fleet.engine.packet.napt import StaticBinding
 from ansible_collections.ipv4aas.fleet.engine.techniques.service import EDGE, Service
 from fuzz_seats import DMR6, HOSTS, SEATS, SERVERS, Seat, Talk
-from fuzz_traffic import damaged, flow4, flow6
+from fuzz_traffic import flow4, flow6
 from session_pair import SessionPair
 from technique_samples import LAN, SERVICES
 from test_against_core import ALL
-from test_fuzz import talk
 from unit.packet import packetkit as kit
 from unit.packet import translationkit as kit6
 
@@ -97,22 +95,7 @@ def test_same_as_the_core(name: str, filtering: str, how: str) -> None:
     hook, redirect = HOOKS[how]
     seat, rng = EDGES[name], Random(f"{SEED}{name}{hook}{filtering}")
     pair = EdgePair(replace(seat.service, filtering=filtering), hook, redirect=redirect)
-    seen: deque[tuple[bytes, Link]] = deque(maxlen=50)
-    now, done = 0.0, 0
-    while done < COUNT:
-        for data, link in talk(rng, seat, seen):
-            done += 1
-            now += rng.random() * 0.05
-            packet = damaged(rng, data) if rng.random() < 0.1 else data
-            if packet and packet[0] >> 4 == (4 if link is Link.NATIVE else 6):
-                seen += pair.send(packet, link, now)
-        if rng.random() < 0.002:
-            now += rng.choice([5, 61, 241, 301, 8000])
-            pair.core.expire(pair.at(now))
-            assert pair.views() == pair.core_views()
-    assert pair.seen["redirect" if redirect else "stack"] > COUNT / 100, pair.seen
-    assert pair.seen["pass"] > COUNT / 50, pair.seen
-    assert pair.views() == pair.core_views()
+    pair.fuzz(seat, rng, COUNT)
     pair.close()
 
 
