@@ -44,3 +44,22 @@ INLINE void clamp(context *c, __u32 offset, const struct packet4 *p)
 	replace_mss(c, offset, place, mss, bpf_htons(CONFIG.mss_clamp));
 	count(mss_clamped, 0);
 }
+
+/* The next hop of a packet of `wire` octets, which has to fit; without one the kernel looks. */
+INLINE int way6(context *c, const address6 *destination, __u32 wire, struct next_hop *hop)
+{
+	int verdict = hop6(c, destination, hop);
+
+	if (verdict)
+		return verdict;
+	return hop->device && wire > hop->mtu ? punt_too_big : GO_ON;
+}
+
+INLINE int way4(context *c, __be32 destination, __u32 wire, struct next_hop *hop)
+{
+	int verdict = hop4(c, destination, hop);
+
+	if (verdict)
+		return verdict;
+	return hop->device && wire > hop->mtu ? punt_too_big : GO_ON;
+}

@@ -104,11 +104,9 @@ INLINE int encapsulate(context *c, const struct packet4 *p, const struct ends *t
 
 	if (p->wire + HEADER6 > CONFIG.ipv6_mtu)
 		return punt_too_big;
-	verdict = hop6(c, &outer->destination, &hop);
+	verdict = way6(c, &outer->destination, p->wire + HEADER6, &hop);
 	if (verdict)
 		return verdict;
-	if (hop.device && p->wire + HEADER6 > hop.mtu)
-		return punt_too_big;
 	if (trim(c, L2 + p->total) || push6(c))
 		return punt_driver;
 	*action = ACTION_DROP;	/* from here on it cannot be given back */
@@ -138,11 +136,9 @@ INLINE int decapsulate(context *c, const struct packet4 *p, const struct ends *t
 
 	if (is_lost(outer, p->tos))
 		return punt_congestion;
-	verdict = hop4(c, to->destination, &hop);
+	verdict = way4(c, to->destination, p->wire, &hop);
 	if (verdict)
 		return verdict;
-	if (hop.device && p->wire > hop.mtu)
-		return punt_too_big;
 	if (trim(c, L2 + HEADER6 + p->total) || pop6(c))
 		return punt_driver;
 	*action = ACTION_DROP;
@@ -174,11 +170,9 @@ INLINE int turn(context *c, const struct packet4 *p, const struct ends *to, cons
 		return punt_congestion;
 	if (p->wire + HEADER6 > CONFIG.ipv6_mtu)
 		return punt_too_big;
-	verdict = hop6(c, &onward->destination, &hop);
+	verdict = way6(c, &onward->destination, p->wire + HEADER6, &hop);
 	if (verdict)
 		return verdict;
-	if (hop.device && p->wire + HEADER6 > hop.mtu)
-		return punt_too_big;
 	if (trim(c, L2 + HEADER6 + p->total))
 		return punt_driver;
 	eth = data(c);
@@ -205,11 +199,9 @@ INLINE int turn4(context *c, const struct packet4 *p, const struct ends *to, int
 	struct ethhdr *eth;
 	int verdict;
 
-	verdict = hop4(c, to->destination, &hop);
+	verdict = way4(c, to->destination, p->wire, &hop);
 	if (verdict)
 		return verdict;
-	if (hop.device && p->wire > hop.mtu)
-		return punt_too_big;
 	if (trim(c, L2 + p->total))
 		return punt_driver;
 	eth = data(c);

@@ -131,11 +131,9 @@ INLINE int to6(context *c, const struct packet4 *p, const struct ends *to, const
 		return punt_too_big;
 	if (lacks_checksum(p))
 		return punt_no_checksum;
-	verdict = hop6(c, &onward->destination, &hop);
+	verdict = way6(c, &onward->destination, wire, &hop);
 	if (verdict)
 		return verdict;
-	if (hop.device && wire > hop.mtu)
-		return punt_too_big;
 	if (trim(c, L2 + p->total) || grow(c))
 		return punt_driver;
 	*action = ACTION_DROP;	/* from here on it cannot be given back */
@@ -190,11 +188,9 @@ INLINE int to4(context *c, const struct packet4 *p, const struct ends6 *from, co
 	/* A message of zeros alone has another checksum than the arithmetic says. */
 	if (p->protocol == ICMP && p->flags == ECHO_REPLY6 && !to->source_port)
 		return punt_protocol;
-	verdict = hop4(c, to->destination, &hop);
+	verdict = way4(c, to->destination, p->wire, &hop);
 	if (verdict)
 		return verdict;
-	if (hop.device && p->wire > hop.mtu)
-		return punt_too_big;
 	/* What is never cut needs none, and without one GRO finds its neighbours (RFC 6864 section 4.1). */
 	if (p->wire <= LARGEST_WITHOUT_DF)
 		identification = next_identification(segments(c));
@@ -242,11 +238,9 @@ INLINE int turn6(context *c, const struct packet4 *p, const struct ends6 *from, 
 		return punt_too_big;
 	if (lacks_checksum(p))
 		return punt_no_checksum;
-	verdict = hop6(c, &onward->destination, &hop);
+	verdict = way6(c, &onward->destination, wire, &hop);
 	if (verdict)
 		return verdict;
-	if (hop.device && wire > hop.mtu)
-		return punt_too_big;
 	if (trim(c, L2 + GROWTH + p->total))
 		return punt_driver;
 	eth = data(c);
