@@ -24,7 +24,7 @@ INLINE bool is_inside(__be32 address)
 }
 
 /* To the subscriber whose binding has destination address and port. */
-INLINE int aftr_from_native(context *c, int *action)
+INLINE int aftr_from_native(context *c, int *out)
 {
 	struct iphdr *ip = at(c, L2, HEADER4);
 	struct outer outer = {};
@@ -44,11 +44,11 @@ INLINE int aftr_from_native(context *c, int *action)
 	if (verdict)
 		return verdict;
 	outer.source = read6(&CONFIG.gateway);
-	return encapsulate(c, &p, &to, &outer, action);
+	return encapsulate(c, &p, &to, &outer, out);
 }
 
 /* From a subscriber, to the Internet or to another one, who sees its outside address (RFC 4787 REQ-9). */
-INLINE int aftr_from_softwire(context *c, int *action)
+INLINE int aftr_from_softwire(context *c, int *out)
 {
 	struct outer outer, onward;
 	struct scratch *room = scratch();
@@ -68,7 +68,7 @@ INLINE int aftr_from_softwire(context *c, int *action)
 		return punt_congestion;
 	if (!in_pool(p.ends.destination)) {
 		verdict = napt_outbound(&p, &outer.source, &to);
-		return verdict ?: decapsulate(c, &p, &to, &outer, action);
+		return verdict ?: decapsulate(c, &p, &to, &outer, out);
 	}
 	if (!CONFIG.hairpinning)
 		return punt_hairpin;
@@ -82,5 +82,5 @@ INLINE int aftr_from_softwire(context *c, int *action)
 	if (verdict)
 		return verdict;
 	onward.source = read6(&CONFIG.gateway);
-	return turn(c, &p, &to, &outer, &onward, action);
+	return turn(c, &p, &to, &outer, &onward, out);
 }

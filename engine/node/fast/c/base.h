@@ -98,6 +98,13 @@ enum verdict {
 	VERDICTS
 };
 
+/* Where a packet goes: the number of a device, or one of these. */
+enum {
+	UNTOUCHED = 0,
+	SPOILT = -1,		/* something failed after it was changed: nobody can have it */
+	TO_KERNEL = -2,		/* whose routing takes what was made of it */
+};
+
 const volatile enum verdict LAST_VERDICT = VERDICTS;	/* so that Python finds their names */
 
 INLINE bool same6(const address6 *a, const address6 *b)

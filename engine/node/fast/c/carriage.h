@@ -63,3 +63,9 @@ INLINE int way4(context *c, __be32 destination, __u32 wire, struct next_hop *hop
 		return verdict;
 	return hop->device && wire > hop->mtu ? punt_too_big : GO_ON;
 }
+
+/* By the next hop; without one the kernel routes. */
+INLINE int way_out(const struct next_hop *hop)
+{
+	return hop->device ?: TO_KERNEL;
+}

@@ -50,7 +50,7 @@ INLINE bool clat_serves(const address6 *ipv6, __be32 *ipv4)
 }
 
 /* From an inside host into the domain. */
-INLINE int clat_from_native(context *c, int *action)
+INLINE int clat_from_native(context *c, int *out)
 {
 	const struct network *target;
 	struct ends6 onward;
@@ -63,11 +63,11 @@ INLINE int clat_from_native(context *c, int *action)
 	if (!clat_to6(&CONFIG.inside, p.ends.source, &onward.source) ||
 	    !clat_to6(&CONFIG.outside, p.ends.destination, &onward.destination))
 		return punt_martian;
-	return to6(c, &p, &p.ends, &onward, action);
+	return to6(c, &p, &p.ends, &onward, out);
 }
 
 /* From the domain to an inside host. */
-INLINE int clat_from_domain(context *c, int *action)
+INLINE int clat_from_domain(context *c, int *out)
 {
 	struct ipv6hdr *ip6 = at(c, L2, HEADER6);
 	const struct network *found;
@@ -100,5 +100,5 @@ INLINE int clat_from_domain(context *c, int *action)
 	found = network_of(to.source);
 	if (found && found->inside)
 		return punt_source;
-	return to4(c, &p, &from, &to, action);
+	return to4(c, &p, &from, &to, out);
 }

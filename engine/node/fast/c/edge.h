@@ -78,7 +78,7 @@ INLINE address6 own_end(__be32 ipv4)
 	return own;
 }
 
-INLINE int send_out(context *c, const struct packet4 *p, bool plain, int *action)
+INLINE int send_out(context *c, const struct packet4 *p, bool plain, int *out)
 {
 	bool translates = CONFIG.carriage == TRANSLATION;
 	const struct rule *rule;
@@ -110,16 +110,16 @@ INLINE int send_out(context *c, const struct packet4 *p, bool plain, int *action
 	if (translates) {
 		struct ends6 onward = { .source = own_end(to.source), .destination = far.softwire };
 
-		return to6(c, p, &to, &onward, action);
+		return to6(c, p, &to, &onward, out);
 	} else {
 		struct outer outer = { .source = read6(&CONFIG.own), .destination = far.softwire };
 
-		return encapsulate(c, p, &to, &outer, action);
+		return encapsulate(c, p, &to, &outer, out);
 	}
 }
 
 /* From an inside host to the gateway, to a peer edge, or back to another inside host (RFC 4787 REQ-9). */
-INLINE int edge_from_native(context *c, int *action)
+INLINE int edge_from_native(context *c, int *out)
 {
 	struct iphdr *ip = at(c, L2, HEADER4);
 	const struct network *target;
@@ -140,17 +140,17 @@ INLINE int edge_from_native(context *c, int *action)
 	if (verdict)
 		return verdict;
 	if (!is_for_us(&p))
-		return send_out(c, &p, plain, action);
+		return send_out(c, &p, plain, out);
 	seen = p;
 	verdict = translate_out(&p, plain, &seen.ends);
 	if (!verdict)
 		verdict = translate_in(&seen, &to, true);
-	return verdict ?: turn4(c, &p, &to, action);
+	return verdict ?: turn4(c, &p, &to, out);
 }
 
 /* From a tunnel to the inside host that the binding names. A peer may use only what its rule gives it; the
  * gateway speaks for all (RFC 7597 section 8.1). */
-INLINE int edge_from_softwire(context *c, int *action)
+INLINE int edge_from_softwire(context *c, int *out)
 {
 	address6 gateway = read6(&CONFIG.gateway);
 	const struct rule *rule;
@@ -176,11 +176,11 @@ INLINE int edge_from_softwire(context *c, int *action)
 	if (is_lost(&outer, p.tos))
 		return punt_congestion;
 	verdict = translate_in(&p, &to, false);
-	return verdict ?: decapsulate(c, &p, &to, &outer, action);
+	return verdict ?: decapsulate(c, &p, &to, &outer, out);
 }
 
 /* The same by translation: the IPv6 addresses say who and whom. */
-INLINE int edge_from_domain(context *c, int *action)
+INLINE int edge_from_domain(context *c, int *out)
 {
 	struct ipv6hdr *ip6 = at(c, L2, HEADER6);
 	struct packet4 p = {}, seen;
@@ -221,5 +221,5 @@ INLINE int edge_from_domain(context *c, int *action)
 	if (p.protocol == ICMP)
 		seen.flags = p.flags == ECHO_REQUEST6 ? ECHO_REQUEST : ECHO_REPLY;
 	verdict = translate_in(&seen, &to, false);
-	return verdict ?: to4(c, &p, &from, &to, action);
+	return verdict ?: to4(c, &p, &from, &to, out);
 }

@@ -95,7 +95,7 @@ INLINE void renumber(context *c, __u32 offset, const struct packet4 *p, enum rol
 
 /* Into the domain. `to`: the ends that the packet gets, &p->ends where they stay. */
 INLINE int encapsulate(context *c, const struct packet4 *p, const struct ends *to, const struct outer *outer,
-		       int *action)
+		       int *out)
 {
 	struct next_hop hop;
 	struct ethhdr *eth;
@@ -109,7 +109,7 @@ INLINE int encapsulate(context *c, const struct packet4 *p, const struct ends *t
 		return verdict;
 	if (trim(c, L2 + p->total) || push6(c))
 		return punt_driver;
-	*action = ACTION_DROP;	/* from here on it cannot be given back */
+	*out = SPOILT;	/* from here on it cannot be given back */
 	eth = data(c);
 	ip6 = (void *)(eth + 1);
 	if ((void *)(ip6 + 1) > data_end(c))
@@ -121,13 +121,13 @@ INLINE int encapsulate(context *c, const struct packet4 *p, const struct ends *t
 	/* Where the kernel forwards the result it counts the outer hop. */
 	edit4(c, L2 + HEADER6, p, to, p->tos, 1);
 	clamp(c, L2 + HEADER6 + HEADER4, p);
-	*action = leave(c, &hop);
+	*out = way_out(&hop);
 	return encapsulated;
 }
 
 /* Out of the domain. */
 INLINE int decapsulate(context *c, const struct packet4 *p, const struct ends *to, const struct outer *outer,
-		       int *action)
+		       int *out)
 {
 	__u8 tos = inner_tos(outer, p->tos);
 	struct next_hop hop;
@@ -141,7 +141,7 @@ INLINE int decapsulate(context *c, const struct packet4 *p, const struct ends *t
 		return verdict;
 	if (trim(c, L2 + HEADER6 + p->total) || pop6(c))
 		return punt_driver;
-	*action = ACTION_DROP;
+	*out = SPOILT;
 	eth = data(c);
 	if ((void *)(eth + 1) > data_end(c))
 		return punt_driver;
@@ -149,13 +149,13 @@ INLINE int decapsulate(context *c, const struct packet4 *p, const struct ends *t
 	renumber(c, L2, p, GATEWAY);
 	edit4(c, L2, p, to, tos, hop.device ? 1 : 0);
 	clamp(c, L2 + HEADER4, p);
-	*action = leave(c, &hop);
+	*out = way_out(&hop);
 	return decapsulated;
 }
 
 /* From one customer to another: other outer addresses, in place. */
 INLINE int turn(context *c, const struct packet4 *p, const struct ends *to, const struct outer *from,
-		const struct outer *onward, int *action)
+		const struct outer *onward, int *out)
 {
 	__u8 tos = inner_tos(from, p->tos);
 	struct next_hop hop;
@@ -188,12 +188,12 @@ INLINE int turn(context *c, const struct packet4 *p, const struct ends *to, cons
 	clamp(c, L2 + HEADER6 + HEADER4, p);
 	count(hairpinned, L2 + HEADER6 + p->total);
 	count(encapsulated, 0);
-	*action = leave(c, &hop);
+	*out = way_out(&hop);
 	return decapsulated;
 }
 
 /* From one inside host to another, who sees its outside address: in place. */
-INLINE int turn4(context *c, const struct packet4 *p, const struct ends *to, int *action)
+INLINE int turn4(context *c, const struct packet4 *p, const struct ends *to, int *out)
 {
 	struct next_hop hop;
 	struct ethhdr *eth;
@@ -211,6 +211,6 @@ INLINE int turn4(context *c, const struct packet4 *p, const struct ends *to, int
 	renumber(c, L2, p, EDGE);
 	edit4(c, L2, p, to, p->tos, hop.device ? 1 : 0);
 	clamp(c, L2 + HEADER4, p);
-	*action = leave(c, &hop);
+	*out = way_out(&hop);
 	return hairpinned;
 }

@@ -40,61 +40,61 @@ INLINE bool is_own(context *c)
 	return same6(&destination, &own) || (CONFIG.more_ends && bpf_map_lookup_elem(&ends, &destination));
 }
 
-INLINE int from_native(context *c, int *action)
+INLINE int from_native(context *c, int *out)
 {
 	switch (CONFIG.mapping) {
 	case BY_RULE:
 	case BY_BINDING:
-		return gateway_from_native(c, action);
+		return gateway_from_native(c, out);
 	case BY_SESSION:
-		return CONFIG.carriage == TRANSLATION ? clat_from_native(c, action) :
-							b4_from_native(c, action);
+		return CONFIG.carriage == TRANSLATION ? clat_from_native(c, out) :
+							b4_from_native(c, out);
 	case BY_PLANE:
-		return plane_from_native(c, action);
+		return plane_from_native(c, out);
 	default:
 		return FOREIGN;
 	}
 }
 
-INLINE int from_domain(context *c, int *action)
+INLINE int from_domain(context *c, int *out)
 {
 	switch (CONFIG.mapping) {
 	case BY_RULE:
 	case BY_BINDING:
 		if (CONFIG.carriage == TRANSLATION)
-			return gateway_from_domain(c, action);
-		return is_own(c) ? gateway_from_softwire(c, action) : FOREIGN;
+			return gateway_from_domain(c, out);
+		return is_own(c) ? gateway_from_softwire(c, out) : FOREIGN;
 	case BY_SESSION:
 		if (CONFIG.carriage == TRANSLATION)
-			return clat_from_domain(c, action);
-		return is_own(c) ? b4_from_softwire(c, action) : FOREIGN;
+			return clat_from_domain(c, out);
+		return is_own(c) ? b4_from_softwire(c, out) : FOREIGN;
 	case BY_PLANE:
-		return plane_from_softwire(c, action);
+		return plane_from_softwire(c, out);
 	case BY_REWRITE:
-		return rewrite_prefixes(c, action);
+		return rewrite_prefixes(c, out);
 	default:
 		return FOREIGN;
 	}
 }
 
 /* Seats that keep sessions: a program of their own, as the stack has no room for all seats and a NAPT. */
-INLINE int translate_native(context *c, int *action)
+INLINE int translate_native(context *c, int *out)
 {
 	if (CONFIG.role == EDGE)
-		return edge_from_native(c, action);
-	return CONFIG.carriage == TRANSLATION ? nat64_from_native(c, action) : aftr_from_native(c, action);
+		return edge_from_native(c, out);
+	return CONFIG.carriage == TRANSLATION ? nat64_from_native(c, out) : aftr_from_native(c, out);
 }
 
-INLINE int translate_domain(context *c, int *action)
+INLINE int translate_domain(context *c, int *out)
 {
 	if (CONFIG.carriage == TRANSLATION)
-		return CONFIG.role == EDGE ? edge_from_domain(c, action) : nat64_from_domain(c, action);
+		return CONFIG.role == EDGE ? edge_from_domain(c, out) : nat64_from_domain(c, out);
 	if (!is_own(c))
 		return FOREIGN;
-	return CONFIG.role == EDGE ? edge_from_softwire(c, action) : aftr_from_softwire(c, action);
+	return CONFIG.role == EDGE ? edge_from_softwire(c, out) : aftr_from_softwire(c, out);
 }
 
-INLINE int dispatch(context *c, bool translates, int *action)
+INLINE int dispatch(context *c, bool translates, int *out)
 {
 	__be16 *eth = at(c, 0, L2), protocol;
 
@@ -102,30 +102,30 @@ INLINE int dispatch(context *c, bool translates, int *action)
 		return FOREIGN;
 	protocol = eth[6];
 	if (protocol == bpf_htons(ETH_P_IP))
-		return translates ? translate_native(c, action) : from_native(c, action);
+		return translates ? translate_native(c, out) : from_native(c, out);
 	if (protocol == bpf_htons(ETH_P_IPV6))
-		return translates ? translate_domain(c, action) : from_domain(c, action);
+		return translates ? translate_domain(c, out) : from_domain(c, out);
 	return FOREIGN;
 }
 
 INLINE int handle(context *c, bool translates)
 {
 	__u32 octets = length(c);
-	int action = ACTION_PASS, verdict;
+	int out = UNTOUCHED, verdict;
 
 	make_linear(c);
-	verdict = dispatch(c, translates, &action);
+	verdict = dispatch(c, translates, &out);
 	if (verdict == FOREIGN) {
 		if (CONFIG.next_service)
 			bpf_tail_call(c, &chain, CONFIG.next_service);
-		return ACTION_PASS;
+		return leave(c, UNTOUCHED);
 	}
-	if (verdict >= punt_malformed && action == ACTION_PASS && !may_punt()) {
+	if (verdict >= punt_malformed && out == UNTOUCHED && !may_punt()) {
 		verdict = punt_limited;
-		action = ACTION_DROP;
+		out = SPOILT;
 	}
 	count(verdict, octets);
-	return action;
+	return leave(c, out);
 }
 
 HOOK int forward(context *c)

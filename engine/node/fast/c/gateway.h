@@ -16,7 +16,7 @@ INLINE address6 near_of(const struct owner *owner)
 }
 
 /* To the customer, by either carriage. */
-INLINE int to_customer(context *c, const struct packet4 *p, const struct owner *owner, int *action)
+INLINE int to_customer(context *c, const struct packet4 *p, const struct owner *owner, int *out)
 {
 	if (CONFIG.carriage == TRANSLATION) {
 		struct ends6 onward = { .destination = owner->softwire };
@@ -24,16 +24,16 @@ INLINE int to_customer(context *c, const struct packet4 *p, const struct owner *
 		if (!may_carry(&CONFIG.outside, p->ends.source))
 			return punt_martian;
 		onward.source = embed(&CONFIG.outside, p->ends.source);
-		return to6(c, p, &p->ends, &onward, action);
+		return to6(c, p, &p->ends, &onward, out);
 	} else {
 		struct outer outer = { .source = near_of(owner), .destination = owner->softwire };
 
-		return encapsulate(c, p, &p->ends, &outer, action);
+		return encapsulate(c, p, &p->ends, &outer, out);
 	}
 }
 
 /* From the Internet to the customer who owns destination address and port. */
-INLINE int gateway_from_native(context *c, int *action)
+INLINE int gateway_from_native(context *c, int *out)
 {
 	struct iphdr *ip = at(c, L2, HEADER4);
 	const struct rule *rule = ip ? rule_of(ip->daddr) : NULL;
@@ -49,11 +49,11 @@ INLINE int gateway_from_native(context *c, int *action)
 	verdict = owner_of(rule, p.ends.destination, p.ends.destination_port, &owner);
 	if (verdict)
 		return verdict;
-	return to_customer(c, &p, &owner, action);
+	return to_customer(c, &p, &owner, out);
 }
 
 /* From a customer's tunnel, to the Internet or to another customer. */
-INLINE int gateway_from_softwire(context *c, int *action)
+INLINE int gateway_from_softwire(context *c, int *out)
 {
 	struct outer outer, onward;
 	const struct rule *rule;
@@ -78,17 +78,17 @@ INLINE int gateway_from_softwire(context *c, int *action)
 		return punt_source;
 	rule = rule_of(p.ends.destination);
 	if (!rule)
-		return decapsulate(c, &p, &p.ends, &outer, action);
+		return decapsulate(c, &p, &p.ends, &outer, out);
 	verdict = owner_of(rule, p.ends.destination, p.ends.destination_port, &owner);
 	if (verdict)
 		return verdict;
 	onward.source = near_of(&owner);
 	onward.destination = owner.softwire;
-	return turn(c, &p, &p.ends, &outer, &onward, action);
+	return turn(c, &p, &p.ends, &outer, &onward, out);
 }
 
 /* The same by translation: what is for the Internet has an address of its own there. */
-INLINE int gateway_from_domain(context *c, int *action)
+INLINE int gateway_from_domain(context *c, int *out)
 {
 	struct ipv6hdr *ip6 = at(c, L2, HEADER6);
 	struct ends6 from, onward;
@@ -117,7 +117,7 @@ INLINE int gateway_from_domain(context *c, int *action)
 		return punt_martian;
 	rule = rule_of(to.destination);
 	if (!rule)
-		return to4(c, &p, &from, &to, action);
+		return to4(c, &p, &from, &to, out);
 	verdict = owner_of(rule, to.destination, to.destination_port, &owner);
 	if (verdict)
 		return verdict;
@@ -125,5 +125,5 @@ INLINE int gateway_from_domain(context *c, int *action)
 		return punt_martian;
 	onward.source = embed(&CONFIG.outside, to.source);
 	onward.destination = owner.softwire;
-	return turn6(c, &p, &from, &to, &onward, action);
+	return turn6(c, &p, &from, &to, &onward, out);
 }

@@ -16,7 +16,6 @@
 #endif
 
 #define HOOK SEC("tc")
-enum { ACTION_PASS = TC_ACT_UNSPEC, ACTION_STACK = TC_ACT_OK, ACTION_DROP = TC_ACT_SHOT };
 enum { HEADERS = L2 + HEADER6 + HEADER4 + 60 };	/* that are looked at */
 
 typedef struct __sk_buff context;
@@ -147,9 +146,18 @@ INLINE int hop6(context *c, const address6 *address, struct next_hop *found)
 	return find_hop(CONFIG.redirect ? next_hop6(address) : NULL, found);
 }
 
-INLINE int leave(context *c, const struct next_hop *hop)
+INLINE int leave(context *c, int out)
 {
-	return hop->device ? bpf_redirect(hop->device, 0) : ACTION_STACK;
+	switch (out) {
+	case UNTOUCHED:
+		return TC_ACT_UNSPEC;
+	case TO_KERNEL:
+		return TC_ACT_OK;
+	case SPOILT:
+		return TC_ACT_SHOT;
+	default:
+		return bpf_redirect(out, 0);
+	}
 }
 
 /* Another value of the MSS option; a partial checksum does not cover it yet. */

@@ -10,7 +10,6 @@
 #include "next_hop.h"
 
 #define HOOK SEC("xdp")
-enum { ACTION_PASS = XDP_PASS, ACTION_DROP = XDP_DROP };
 
 typedef struct xdp_md context;
 
@@ -141,9 +140,12 @@ INLINE int hop6(context *c, const address6 *address, struct next_hop *found)
 	return look_up(c, address, 0, found);
 }
 
-INLINE int leave(context *c, const struct next_hop *hop)
+/* The last step: a call loses what the CPU has begun, so nothing is left to be done behind it. */
+INLINE int leave(context *c, int out)
 {
-	return hop->device == c->ingress_ifindex ? XDP_TX : bpf_redirect(hop->device, 0);
+	if (UNLIKELY(out <= UNTOUCHED))
+		return out == UNTOUCHED ? XDP_PASS : XDP_DROP;
+	return out == c->ingress_ifindex ? XDP_TX : bpf_redirect(out, 0);
 }
 
 /* Another value of the MSS option. */

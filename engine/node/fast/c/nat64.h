@@ -13,7 +13,7 @@
 enum { HOST = 0xc0000002 };
 
 /* To the subscriber whose binding has destination address and port. */
-INLINE int nat64_from_native(context *c, int *action)
+INLINE int nat64_from_native(context *c, int *out)
 {
 	struct iphdr *ip = at(c, L2, HEADER4);
 	struct ends6 onward;
@@ -37,11 +37,11 @@ INLINE int nat64_from_native(context *c, int *action)
 	if (verdict)
 		return verdict;
 	onward.source = embed(&CONFIG.outside, p.ends.source);
-	return to6(c, &p, &to, &onward, action);
+	return to6(c, &p, &to, &onward, out);
 }
 
 /* From a subscriber, to the Internet or to another one, who sees its outside address (RFC 4787 REQ-9). */
-INLINE int nat64_from_domain(context *c, int *action)
+INLINE int nat64_from_domain(context *c, int *out)
 {
 	struct ipv6hdr *ip6 = at(c, L2, HEADER6);
 	struct scratch *room = scratch();
@@ -71,7 +71,7 @@ INLINE int nat64_from_domain(context *c, int *action)
 		room->seen.flags = p.flags == ECHO_REQUEST6 ? ECHO_REQUEST : ECHO_REPLY;
 	if (!in_pool(p.ends.destination)) {
 		verdict = napt_outbound(&room->seen, &from.source, &to);
-		return verdict ?: to4(c, &p, &from, &to, action);
+		return verdict ?: to4(c, &p, &from, &to, out);
 	}
 	if (!CONFIG.hairpinning)
 		return punt_hairpin;
@@ -87,5 +87,5 @@ INLINE int nat64_from_domain(context *c, int *action)
 	if (verdict)
 		return verdict;
 	onward.source = embed(&CONFIG.outside, to.source);
-	return turn6(c, &p, &from, &to, &onward, action);
+	return turn6(c, &p, &from, &to, &onward, out);
 }

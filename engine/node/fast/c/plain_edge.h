@@ -8,7 +8,7 @@
 #include "networks.h"
 
 /* From an inside host to the gateway. */
-INLINE int b4_from_native(context *c, int *action)
+INLINE int b4_from_native(context *c, int *out)
 {
 	struct outer outer = { .source = read6(&CONFIG.own), .destination = read6(&CONFIG.gateway) };
 	const struct network *target;
@@ -18,11 +18,11 @@ INLINE int b4_from_native(context *c, int *action)
 	verdict = read_native(c, &p, &target);
 	if (verdict)
 		return verdict;
-	return encapsulate(c, &p, &p.ends, &outer, action);
+	return encapsulate(c, &p, &p.ends, &outer, out);
 }
 
 /* From the gateway to an inside host. */
-INLINE int b4_from_softwire(context *c, int *action)
+INLINE int b4_from_softwire(context *c, int *out)
 {
 	address6 gateway = read6(&CONFIG.gateway);
 	const struct network *found;
@@ -41,5 +41,5 @@ INLINE int b4_from_softwire(context *c, int *action)
 	found = network_of(p.ends.source);
 	if (found && found->inside)
 		return punt_source;
-	return decapsulate(c, &p, &p.ends, &outer, action);
+	return decapsulate(c, &p, &p.ends, &outer, out);
 }

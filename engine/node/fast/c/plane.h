@@ -59,7 +59,7 @@ INLINE bool fits_path(const address6 *far, __u32 octets)
 }
 
 /* From the stub network to the plane. */
-INLINE int plane_from_native(context *c, int *action)
+INLINE int plane_from_native(context *c, int *out)
 {
 	address6 plane = read6(&CONFIG.plane);
 	const struct network *target;
@@ -76,11 +76,11 @@ INLINE int plane_from_native(context *c, int *action)
 	outer.destination = plane_address(&target->base, p.ends.destination);
 	if (!fits_path(&outer.destination, p.wire + HEADER6))
 		return punt_too_big;
-	return encapsulate(c, &p, &p.ends, &outer, action);
+	return encapsulate(c, &p, &p.ends, &outer, out);
 }
 
 /* From the plane to the stub network. */
-INLINE int plane_from_softwire(context *c, int *action)
+INLINE int plane_from_softwire(context *c, int *out)
 {
 	struct ipv6hdr *ip6 = at(c, L2, HEADER6);
 	address6 plane = read6(&CONFIG.plane), there;
@@ -108,7 +108,7 @@ INLINE int plane_from_softwire(context *c, int *action)
 	there = plane_address(&found->base, p.ends.source);
 	if (!same6(&outer.source, &there))
 		return punt_source;
-	return decapsulate(c, &p, &p.ends, &outer, action);
+	return decapsulate(c, &p, &p.ends, &outer, out);
 }
 
 /* The same two ends in the other domain; FOREIGN for what is not the node's to rewrite. */
@@ -149,7 +149,7 @@ INLINE __u32 wire_size(context *c, __u32 payload)
 }
 
 /* From one domain to the other. What is inside is not read. */
-INLINE int rewrite_prefixes(context *c, int *action)
+INLINE int rewrite_prefixes(context *c, int *out)
 {
 	struct ipv6hdr *ip6 = at(c, L2, HEADER6);
 	address6 source, destination, from, to;
@@ -188,6 +188,6 @@ INLINE int rewrite_prefixes(context *c, int *action)
 	ip6->hop_limit -= hop.device ? 1 : 0;
 	__builtin_memcpy(&ip6->saddr, &from, sizeof(from));
 	__builtin_memcpy(&ip6->daddr, &to, sizeof(to));
-	*action = leave(c, &hop);
+	*out = way_out(&hop);
 	return prefix_rewritten;
 }

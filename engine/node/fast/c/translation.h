@@ -116,7 +116,7 @@ INLINE bool lacks_checksum(const struct packet4 *p)
 
 /* Into the domain: an IPv4 packet at L2. `to`: the ends that it gets before, &p->ends where they stay; of them
  * the ports matter. */
-INLINE int to6(context *c, const struct packet4 *p, const struct ends *to, const struct ends6 *onward, int *action)
+INLINE int to6(context *c, const struct packet4 *p, const struct ends *to, const struct ends6 *onward, int *out)
 {
 	__u8 next = p->protocol == ICMP ? ICMPV6 : p->protocol;
 	__u32 wire = p->wire + GROWTH;
@@ -136,7 +136,7 @@ INLINE int to6(context *c, const struct packet4 *p, const struct ends *to, const
 		return verdict;
 	if (trim(c, L2 + p->total) || grow(c))
 		return punt_driver;
-	*action = ACTION_DROP;	/* from here on it cannot be given back */
+	*out = SPOILT;	/* from here on it cannot be given back */
 	eth = data(c);
 	ip6 = (void *)(eth + 1);
 	if ((void *)(ip6 + 1) > data_end(c))
@@ -153,7 +153,7 @@ INLINE int to6(context *c, const struct packet4 *p, const struct ends *to, const
 	if (p->protocol == ICMP)
 		retype(c, L2 + HEADER6, p->flags, p->flags == ECHO_REQUEST ? ECHO_REQUEST6 : ECHO_REPLY6);
 	clamp(c, L2 + HEADER6, p);
-	*action = leave(c, &hop);
+	*out = way_out(&hop);
 	return encapsulated;
 }
 
@@ -173,7 +173,7 @@ INLINE void write4(struct iphdr *ip, const struct packet4 *p, const struct ends 
 }
 
 /* Out of the domain: an IPv6 packet at L2, which read_ipv6() read. `to`: addresses and ports that it gets. */
-INLINE int to4(context *c, const struct packet4 *p, const struct ends6 *from, const struct ends *to, int *action)
+INLINE int to4(context *c, const struct packet4 *p, const struct ends6 *from, const struct ends *to, int *out)
 {
 	__u16 payload = p->total - HEADER4;
 	__be16 identification = 0;
@@ -196,7 +196,7 @@ INLINE int to4(context *c, const struct packet4 *p, const struct ends6 *from, co
 		identification = next_identification(segments(c));
 	if (trim(c, L2 + GROWTH + p->total) || shrink(c))
 		return punt_driver;
-	*action = ACTION_DROP;
+	*out = SPOILT;
 	eth = data(c);
 	ip = (void *)(eth + 1);
 	if ((void *)(ip + 1) > data_end(c))
@@ -214,14 +214,14 @@ INLINE int to4(context *c, const struct packet4 *p, const struct ends6 *from, co
 	if (p->protocol == ICMP)
 		retype(c, L2 + HEADER4, p->flags, p->flags == ECHO_REQUEST6 ? ECHO_REQUEST : ECHO_REPLY);
 	clamp(c, L2 + HEADER4, p);
-	*action = leave(c, &hop);
+	*out = way_out(&hop);
 	return decapsulated;
 }
 
 /* From one customer to another: as to4() and then to6(), in place. `between`: addresses and ports that the IPv4
  * packet in between would have. */
 INLINE int turn6(context *c, const struct packet4 *p, const struct ends6 *from, const struct ends *between,
-		 const struct ends6 *onward, int *action)
+		 const struct ends6 *onward, int *out)
 {
 	__u32 wire = p->wire + GROWTH;
 	struct next_hop hop;
@@ -258,6 +258,6 @@ INLINE int turn6(context *c, const struct packet4 *p, const struct ends6 *from, 
 	clamp(c, L2 + HEADER6, p);
 	count(hairpinned, 0);
 	count(encapsulated, 0);
-	*action = leave(c, &hop);
+	*out = way_out(&hop);
 	return decapsulated;
 }
