@@ -283,6 +283,8 @@ class Program:
         _checked(library().bpf_prog_test_run_opts(self.descriptor, ctypes.byref(options)), self.name)
         return int(options.retval)
 
+_TABLE = ".data."  # before the name of a variable that is a map of its own
+
 
 class Object:
     """A file of programs and maps: set constants and sizes, then load()."""
@@ -305,8 +307,16 @@ class Object:
         while item := following(ctypes.c_void_p(self._handle), ctypes.c_void_p(item)):
             yield item
 
+    def _found(self, name: str) -> int | None:
+        """A map, or the variable of this name that is one (TABLE in c/base.h)."""
+        for each in (name, _TABLE + name):
+            found = library().bpf_object__find_map_by_name(ctypes.c_void_p(self._handle), each.encode())
+            if found:
+                return int(found)
+        return None
+
     def _map(self, name: str) -> ctypes.c_void_p:
-        found = library().bpf_object__find_map_by_name(ctypes.c_void_p(self._handle), name.encode())
+        found = self._found(name)
         if not found:
             raise BpfError(errno.ENOENT, f"{self.name}: there is no map {name}")
         return ctypes.c_void_p(found)
@@ -330,7 +340,7 @@ class Object:
 
     def has(self, name: str) -> bool:
         """Whether there is a map of this name."""
-        return bool(library().bpf_object__find_map_by_name(ctypes.c_void_p(self._handle), name.encode()))
+        return self._found(name) is not None
 
     def key_size(self, name: str) -> int:
         """Octets of a key."""
@@ -358,7 +368,7 @@ class Object:
         _checked(bpf.bpf_object__load(ctypes.c_void_p(self._handle)), self.name)
         for item in self._each("bpf_object__next_map"):
             handle = ctypes.c_void_p(item)
-            name = bpf.bpf_map__name(handle).decode()
+            name = bpf.bpf_map__name(handle).decode().removeprefix(_TABLE)
             sizes = bpf.bpf_map__key_size(handle), bpf.bpf_map__value_size(handle)
             self.maps[name] = Map(name, bpf.bpf_map__fd(handle), *sizes)
         for item in self._each("bpf_object__next_program"):

@@ -31,6 +31,10 @@
 		}                           \
 	} while (0)
 
+/* A variable that is a map of its own with one entry, by the variable's name: the program has its address, and needs
+ * no look-up. */
+#define TABLE(name) SEC(".data." #name)
+
 typedef struct {
 	__be64 part[2];
 } address6;

@@ -43,12 +43,7 @@ struct few_rules {
 	struct few_rule rule[FEW_RULES];
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct few_rules);
-} few_rules SEC(".maps");
+TABLE(few_rules) struct few_rules few_rules = {};
 
 struct prefix4 {
 	__u32 length;
@@ -144,20 +139,17 @@ INLINE void map_address(const struct rule *rule, __be32 address, __u32 psid, add
 /* The rule of an IPv4 address; NULL: no customer's. */
 INLINE const struct rule *rule_of(__be32 address)
 {
-	const struct few_rules *few;
 	struct prefix4 key;
-	__u32 zero = 0;
 	int n;
 
 	if (!CONFIG.few_rules) {
 		key = (struct prefix4){ .length = 32, .address = address };
 		return bpf_map_lookup_elem(&rules, &key);
 	}
-	few = bpf_map_lookup_elem(&few_rules, &zero);
 #pragma unroll
-	for (n = 0; few && n < FEW_RULES && n < CONFIG.few_rules; n++)
-		if ((address & few->rule[n].mask) == few->rule[n].address)
-			return &few->rule[n].rule;
+	for (n = 0; n < FEW_RULES && n < CONFIG.few_rules; n++)
+		if ((address & few_rules.rule[n].mask) == few_rules.rule[n].address)
+			return &few_rules.rule[n].rule;
 	return NULL;
 }
 

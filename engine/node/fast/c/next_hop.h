@@ -95,28 +95,15 @@ struct few_routes {
 	struct few_set sets[2];
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct few_routes);
-} few_routes SEC(".maps");
-
-INLINE const struct few_set *few_in_use(void)
-{
-	__u32 zero = 0;
-	const struct few_routes *few = bpf_map_lookup_elem(&few_routes, &zero);
-
-	return few ? &few->sets[few->in_use & 1] : NULL;
-}
+TABLE(few_routes) struct few_routes few_routes = {};
 
 INLINE const struct next_hop *few4(__be32 address)
 {
-	const struct few_set *few = few_in_use();
+	const struct few_set *few = &few_routes.sets[few_routes.in_use & 1];
 	int n;
 
 #pragma unroll
-	for (n = 0; few && n < FEW_ROUTES; n++)
+	for (n = 0; n < FEW_ROUTES; n++)
 		if ((address & few->four[n].mask) == few->four[n].address)
 			return &few->four[n].hop;
 	return NULL;
@@ -124,11 +111,11 @@ INLINE const struct next_hop *few4(__be32 address)
 
 INLINE const struct next_hop *few6(const address6 *address)
 {
-	const struct few_set *few = few_in_use();
+	const struct few_set *few = &few_routes.sets[few_routes.in_use & 1];
 	int n;
 
 #pragma unroll
-	for (n = 0; few && n < FEW_ROUTES; n++) {
+	for (n = 0; n < FEW_ROUTES; n++) {
 		const struct few6 *route = &few->six[n];
 
 		if ((address->part[0] & route->mask.part[0]) == route->address.part[0] &&

@@ -69,7 +69,7 @@ INLINE int read4(context *c, __u32 offset, __u32 room, struct packet4 *p)
 	if (*(__u8 *)ip != 0x45)
 		return ip->version == 4 && ip->ihl > 5 ? punt_options : punt_malformed;
 	p->total = bpf_ntohs(ip->tot_len);
-	LEAVE_IF(p->total < HEADER4 || p->total > room || header_sum(ip), punt_malformed);
+	LEAVE_IF(p->total < HEADER4 || p->total > room || !is_sound(ip), punt_malformed);
 	LEAVE_IF(ip->frag_off & bpf_htons(MF | OFFSET), punt_fragment);
 	p->wire = p->total;
 	p->fragment = ip->frag_off;
