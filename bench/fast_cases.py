@@ -24,7 +24,7 @@ from ansible_collections.ipv4aas.fleet.engine.mapping.rfc6052 import Embedding
 from ansible_collections.ipv4aas.fleet.engine.mapping.rule import MapRule
 from ansible_collections.ipv4aas.fleet.engine.techniques import TECHNIQUES
 from ansible_collections.ipv4aas.fleet.engine.techniques.service import GATEWAY, Service
-from frames import IPV4, IPV6, Customer, Frame
+from frames import HEADER4, HEADER6, IPV4, IPV6, Customer, Frame
 
 CUSTOMERS = IPv6Network("2001:db8:100::/40")
 CUSTOMER_LENGTH = 60
@@ -112,6 +112,11 @@ class Case:
     @property
     def keeps_sessions(self) -> bool:
         return TECHNIQUES[self.technique].mapping == "session"
+
+    def growth(self, direction: str) -> int:
+        """Octets that a packet gets on the gateway."""
+        more = HEADER6 - HEADER4 if self.translates else HEADER6
+        return -more if direction == UP else more
 
     def customers(self, count: int, flows: int, seed: int = 1) -> list[Customer]:
         """`flows` of them, drawn from the first `count`; of session gateways each has another port."""

@@ -80,7 +80,17 @@ def _case(bench: Bench, wire: Wire, case: Case, kernel: Mapping[str, str], tayga
             bench.bare(wire, end),
         )
         yield limit
-        against: dict[str, float | None] = {limit.name: case.goal, kernel[direction]: None}
+        least = bench.row(
+            f"{case.technique}: redirect, resized {direction}",
+            bench.keep(Traffic(wire, case.frame(direction, customers), start, end)),
+            bench.resized(wire, end, case.growth(direction), case.frame(direction, customers).arrives),
+        )
+        yield least
+        against: dict[str, float | None] = {
+            limit.name: case.goal,
+            least.name: None,
+            kernel[direction]: None,
+        }
         if case.keeps_sessions:
             against[tayga] = 8.0
         elif not case.translates:

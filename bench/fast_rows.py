@@ -128,7 +128,7 @@ class Bench:
         self.folder, self.cpu, self.seconds = folder, cpu, min(seconds, LONGEST)
         self.notes: list[str] = []
         self._open = ExitStack()
-        self._bare: dict[str, Program] = {}
+        self._bare: dict[tuple[object, ...], Program] = {}
         self._packets: dict[str, int] = {}
 
     def wire(self) -> Wire:
@@ -163,12 +163,21 @@ class Bench:
 
     def bare(self, wire: Wire, to: str) -> Program:
         """The bare redirect by the relay's device towards a host."""
-        if to not in self._bare:
-            item = self.keep(Object(compiled(), f"redirect to {to}"))
-            Layouts(item).set_constants(item, {"TO": wire.ports[RELAY, to].number})
+        return self._redirect("redirect", {"TO": wire.ports[RELAY, to].number})
+
+    def resized(self, wire: Wire, to: str, growth: int, arrives: int) -> Program:
+        """The same with so many octets more, and another header of Ethernet: its protocol."""
+        port = wire.ports[RELAY, to].number
+        return self._redirect("resize", {"TO": port, "GROWTH": growth % 2**32, "EXPECTED": arrives})
+
+    def _redirect(self, name: str, constants: dict[str, int]) -> Program:
+        key = name, *constants.values()
+        if key not in self._bare:
+            item = self.keep(Object(compiled(), " ".join(map(str, key))))
+            Layouts(item).set_constants(item, constants)
             item.load()
-            self._bare[to] = item.programs["redirect"]
-        return self._bare[to]
+            self._bare[key] = item.programs[name]
+        return self._bare[key]
 
     def run(
         self, traffic: Traffic, program: Program | None, engine: Engine | None = None

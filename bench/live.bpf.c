@@ -52,6 +52,8 @@ struct {
 	__type(value, struct flow);
 } flows SEC(".maps");
 
+const volatile __be16 EXPECTED = 0;	/* protocol of Ethernet at the sink */
+
 /* Packets made and packets that arrived, each on one CPU. */
 struct tally {
 	__u64 made;
@@ -117,7 +119,24 @@ int redirect(struct xdp_md *c)
 	return bpf_redirect(TO, 0);
 }
 
-const volatile __be16 EXPECTED = 0;	/* protocol of Ethernet at the sink */
+/* The least that the end of a tunnel does beside it: so many octets more or fewer, and a header of Ethernet. */
+const volatile __u32 GROWTH = 0;	/* as two's complement */
+
+SEC("xdp")
+int resize(struct xdp_md *c)
+{
+	__u8 *start;
+
+	if (bpf_xdp_adjust_head(c, -(__s32)GROWTH))
+		return XDP_ABORTED;
+	start = (void *)(long)c->data;
+	if (start + ETH_HLEN > (__u8 *)(long)c->data_end)
+		return XDP_ABORTED;
+	*(__u64 *)start = 0;
+	*(__u32 *)(start + 8) = 0;
+	*(__be16 *)(start + 12) = EXPECTED;
+	return bpf_redirect(TO, 0);
+}
 
 static __always_inline bool is_expected(struct xdp_md *c)
 {

@@ -283,6 +283,7 @@ class Program:
         _checked(library().bpf_prog_test_run_opts(self.descriptor, ctypes.byref(options)), self.name)
         return int(options.retval)
 
+
 _TABLE = ".data."  # before the name of a variable that is a map of its own
 
 
