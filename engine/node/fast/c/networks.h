@@ -43,15 +43,27 @@ struct few_networks {
 	struct few_network networks[2 * FEW_NETWORKS];
 };
 
-TABLE(few_networks) struct few_networks few_networks = {};
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct few_networks);
+} few_networks SEC(".maps");
+
+INLINE const struct few_networks *few(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&few_networks, &zero);
+}
 
 /* Which of the few an address is in. A function of its own: the verifier would follow each answer to the end. */
 __noinline int place_of(__u32 address)
 {
-	const struct few_networks *all = &few_networks;
+	const struct few_networks *all = few();
 	__u32 first, n;
 
-	if (!all->in_use)
+	if (!all || !all->in_use)
 		return MANY_NETWORKS;
 	first = all->in_use == 1 ? 0 : FEW_NETWORKS;
 #pragma unroll
@@ -65,13 +77,14 @@ __noinline int place_of(__u32 address)
 INLINE const struct network *network_of(__be32 address)
 {
 	struct prefix4 key = { .length = 32, .address = address };
+	const struct few_networks *all = few();
 	int place = place_of(address);
 
 	if (UNLIKELY(place == MANY_NETWORKS))
 		return bpf_map_lookup_elem(&networks, &key);
-	if (place < 0)
+	if (!all || place < 0)
 		return NULL;
-	return &few_networks.networks[place & (2 * FEW_NETWORKS - 1)].network;	/* for the verifier */
+	return &all->networks[place & (2 * FEW_NETWORKS - 1)].network;	/* for the verifier */
 }
 
 /* Whether a packet that came in on the IPv4 side is for this end of the service.
