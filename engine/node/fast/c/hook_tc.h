@@ -55,11 +55,42 @@ INLINE bool is_ours_to_take(context *c)
 	return c->pkt_type == 0 && !c->vlan_present;
 }
 
+/* Up to the end of the transport header, as far as that can be seen. More is not pulled: payload beside the headers
+ * costs a copy of them, and its receiver can no longer join the packet to the one before. */
+INLINE __u32 headers(context *c)
+{
+	void *start = data(c), *end = data_end(c);
+	__u32 place = L2;
+	__u8 protocol = IPV4;
+
+	if (start + L2 > end)
+		return HEADERS;
+	if (((__be16 *)start)[6] == bpf_htons(ETH_P_IPV6)) {
+		if (start + place + HEADER6 > end)
+			return HEADERS;
+		protocol = ((struct ipv6hdr *)(start + L2))->nexthdr;
+		place += HEADER6;
+	}
+	if (protocol == IPV4) {
+		if (start + place + HEADER4 > end)
+			return HEADERS;
+		protocol = ((struct iphdr *)(start + place))->protocol;
+		place += HEADER4;
+	}
+	if (protocol == UDP)
+		return place + sizeof(struct udphdr);
+	if (protocol != TCP || start + place + sizeof(struct tcphdr) > end)
+		return HEADERS;
+	return place + ((struct tcphdr *)(start + place))->doff * 4;
+}
+
 INLINE void make_linear(context *c)
 {
 	__u32 wanted = c->len < HEADERS ? c->len : HEADERS;
 
-	if (data(c) + wanted > data_end(c))
+	if (LIKELY(data(c) + wanted <= data_end(c)))
+		return;
+	if (data(c) + headers(c) > data_end(c))
 		bpf_skb_pull_data(c, wanted);
 }
 
