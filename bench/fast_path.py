@@ -12,7 +12,7 @@ import json
 import os
 import statistics
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from types import MappingProxyType
 
@@ -21,7 +21,7 @@ from measure import circumstances, options  # first: it makes the imports below 
 # isort: split
 from fast_latency import latency
 from fast_packets import packets, sessions, table
-from fast_rows import Bench, Row, Sample
+from fast_rows import Bench, Row, Sample, turns
 from fast_tcp import tcp
 from lab import LabError
 
@@ -32,14 +32,21 @@ GROUPS: Mapping[str, Callable[[Bench], list[Row]]] = MappingProxyType(
 
 def verdict(row: Row, samples: Sequence[Sample]) -> list[tuple[str, float, float | None]]:
     """Ratios of a row to what it is compared with: name, median, goal."""
-    own = {s.round: s for s in samples if s.row == row.name}
     found = []
     for other, goal in row.against.items():
-        theirs = {s.round: s for s in samples if s.row == other}
-        ratios = [own[n].value / theirs[n].value for n in own if n in theirs and theirs[n].value]
-        if ratios:
+        if ratios := list(_ratios(row.name, other, samples)):
             found.append((other, statistics.median(ratios), goal))
     return found
+
+
+def _ratios(row: str, other: str, samples: Sequence[Sample]) -> Iterator[float]:
+    """Each figure of a row by the other's last one before it."""
+    theirs = 0.0
+    for sample in samples:
+        if sample.row == other:
+            theirs = sample.value
+        elif sample.row == row and theirs:
+            yield sample.value / theirs
 
 
 def report(rows: Sequence[Row], samples: Sequence[Sample]) -> str:
@@ -85,7 +92,7 @@ def main(argv: list[str]) -> int:
             wanted = needed(more, asked.only)
             rows += wanted
             for number in range(1, asked.rounds + 1):
-                for row in wanted:
+                for row in turns(wanted):
                     samples.append(row.sample(number))
                     print(f"round {number}: {row.name:44}{samples[-1].value:9.3f} {row.unit}", flush=True)
         except LabError as error:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -67,11 +67,22 @@ class Row:
     take: Callable[[], Taken]
     against: Mapping[str, float | None] = field(default_factory=dict)
     at_least: float | None = None  # what the figure itself is to be
+    beside: Row | None = None  # taken anew right before, where others are between both
 
     def sample(self, number: int) -> Sample:
         """Measure once. Raises LabError."""
         value, lost, raw = self.take()
         return Sample(number, self.name, round(value, 4), lost, raw)
+
+
+def turns(rows: Iterable[Row]) -> Iterator[Row]:
+    """Who is measured one after the other in a round."""
+    last = None
+    for row in rows:
+        if row.beside is not None and row.beside is not last:
+            yield row.beside
+        yield row
+        last = row
 
 
 class Engine:

@@ -125,6 +125,7 @@ def tcp(bench: Bench) -> list[Row]:
                     "Gbit/s",
                     partial(take, destination(pair), pair),
                     against,
+                    beside=kernel,
                 )
                 for name, pair in found.items()
                 if pair
