@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -26,6 +27,7 @@ PLANE = "2001:db8:4600::7:"
 HERE, THERE = "10.1.0.1", "10.2.0.1"
 OCTETS = 8 << 20
 _UDP_SEGMENT = 103  # linux/udp.h
+_RECEIVE_BUFFER = 33  # SO_RCVBUFFORCE (asm-generic/socket.h)
 
 pytestmark = pytest.mark.root
 
@@ -91,6 +93,31 @@ def test_tcp(world: World, wire: bool) -> None:
             assert Transfer(sock, far, OCTETS).finish()
     packets, octets = world.right.counters()["decapsulated"]
     assert octets > OCTETS and octets / packets > 3000, "they came as super-packets"
+
+
+def test_nothing_but_headers_is_pulled(world: World, wire: bool) -> None:
+    """A receiver joins packets only where no payload is beside the headers."""
+    with (
+        listen(world.there, THERE, 5001) as door,
+        world.here.socket(socket.AF_INET, socket.SOCK_STREAM) as sock,
+    ):
+        door.setsockopt(socket.SOL_SOCKET, _RECEIVE_BUFFER, OCTETS)
+        sock.settimeout(PATIENCE)
+        sock.connect((THERE, 5001))
+        with door.accept()[0]:  # nobody reads: all of it waits in one queue
+            sock.sendall(bytes(OCTETS // 8))
+            deadline = time.monotonic() + PATIENCE
+            while (count := joined(world.there)) < 2 and time.monotonic() < deadline:
+                time.sleep(0.05)
+            assert count > 1
+
+
+def joined(host: Host) -> int:
+    """Packets of TCP that a host put to the one before."""
+    names, values = (
+        line.split() for line in host.run("grep", "^TcpExt:", "/proc/net/netstat").stdout.splitlines()
+    )
+    return int(values[names.index("TCPRcvCoalesce")])
 
 
 def test_udp(world: World, wire: bool) -> None:
