@@ -21,7 +21,7 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network
 
 from fast_rows import Bench, Engine, Hops, Row, Taken, everything
 from lab import Lab, LabError
-from live import inside, port
+from live import CUSTOMER, MTUS, inside, port
 from measure import PORT, serve
 from run import CARRIER, HOST, INTERNET, INTERNET6, LAN, MIDDLE, MTU, SERVER, A, B, network, seats
 from tayga import Tayga
@@ -34,6 +34,7 @@ from ansible_collections.ipv4aas.fleet.engine.techniques import TECHNIQUES
 from ansible_collections.ipv4aas.fleet.engine.techniques.service import GATEWAY, Service
 
 PREFIX = "sft-"
+DOMAIN = MTUS[CUSTOMER]  # octets: the IPv4 packets of hosts fit into the tunnel
 TAYGA_PREFIX = IPv6Network(f"{CARRIER[0xA << 64]}/96")
 SESSIONS = 1 << 10
 # Which device of a node leads to IPv4; the other one leads to IPv6.
@@ -48,7 +49,7 @@ class Network:
     """The hosts of run.py, their servers, and tayga on the gateway."""
 
     def __init__(self, bench: Bench) -> None:
-        self.lab = Lab(network(), prefix=PREFIX, folder=bench.folder, management=False)
+        self.lab = Lab(network(DOMAIN), prefix=PREFIX, folder=bench.folder, management=False)
         self._offloads = ON
         self._tayga: Tayga | None = None
 
@@ -80,12 +81,12 @@ class Network:
 
     def hops(self, node: str) -> Hops:
         """Where a seat sends IPv4 and IPv6."""
-        ways = ((socket.AF_INET, NATIVE[node]), (socket.AF_INET6, MIDDLE))
+        ways = ((socket.AF_INET, NATIVE[node], MTU), (socket.AF_INET6, MIDDLE, DOMAIN))
         return {
             key: hop
-            for family, towards in ways
+            for family, towards, mtu in ways
             for key, hop in everything(
-                family, port(self.lab, node, towards), port(self.lab, towards, node), MTU
+                family, port(self.lab, node, towards), port(self.lab, towards, node), mtu
             ).items()
         }
 
@@ -148,7 +149,7 @@ def destination(pair: tuple[Seat, ...]) -> str:
 
 def seats_of(bench: Bench, net: Network, technique: str) -> tuple[Seat, ...]:
     """Edge and gateway; none where one of them has no program."""
-    services: Mapping[str, Service] = seats(technique)
+    services: Mapping[str, Service] = seats(technique, DOMAIN)
     if set(services) - set(NATIVE):
         return ()  # a third seat, whose service is not one of both ends
     if TECHNIQUES[technique].edge is None and TECHNIQUES[technique].napt == GATEWAY:

@@ -62,8 +62,8 @@ RESOLVED = {A: IPv6Network("2001:db8:c:46::/64"), B: IPv6Network("2001:db8:f:46:
 JOINT = IPv6Network("2001:db8:2:ff::/64")  # of the SA46T-PT in the PR domain
 
 
-def network() -> Topology:
-    """Five hosts in a row."""
+def network(domain: int = MTU) -> Topology:
+    """Five hosts in a row; `domain`: MTU between the edge and the gateway."""
     near, far = ({end: str(network[n]) for end, network in CABLES.items()} for n in (1, 2))
     return Topology(
         {
@@ -103,19 +103,20 @@ def network() -> Topology:
                 routes=[("0.0.0.0/0", str(INTERNET[1])), ("::/0", str(INTERNET6[1]))],
             ),
         },
-        (Link(HOST, A), Link(A, MIDDLE), Link(MIDDLE, B), Link(B, SERVER)),
+        (Link(HOST, A), Link(A, MIDDLE, domain), Link(MIDDLE, B, domain), Link(B, SERVER)),
     )
 
 
-def seats(technique: str) -> dict[str, Service]:
-    """Who runs what: host -> service."""
+def seats(technique: str, domain: int = MTU) -> dict[str, Service]:
+    """Who runs what: host -> service; `domain`: its MTU."""
     row = TECHNIQUES[technique]
     base = Service(
         name=technique,
         technique=technique,
         role=GATEWAY,
         gateway_address=CARRIER[1],
-        mss_clamp=row.tcp_mss(MTU),
+        ipv6_mtu=domain,
+        mss_clamp=row.tcp_mss(domain),
         translation_prefix=IPv6Network("2001:db8:f:64::/64") if row.carriage == "translation" else None,
     )
     return _SEATS[row.mapping](base)

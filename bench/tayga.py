@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
 
-from lab import Lab
+from lab import Lab, LabError
 
 DEVICE = "nat64"
 
@@ -31,8 +33,17 @@ class Tayga:
         for network in (prefix, pool):
             lab.on(host, "ip", "route", "add", str(network), "dev", DEVICE)
         lab.on(host, "tayga", "-c", str(path), "--pidfile", str(pid))
-        self._number = int(pid.read_text())
+        self._number = _number(pid)
 
     def close(self) -> None:
         """End it."""
         os.kill(self._number, signal.SIGTERM)
+
+
+def _number(pid: Path) -> int:
+    """What the daemon writes some time after its start has returned. Raises LabError."""
+    for _ in range(100):
+        if text := pid.read_text().strip() if pid.exists() else "":
+            return int(text)
+        time.sleep(0.05)
+    raise LabError("tayga did not start")
