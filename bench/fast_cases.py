@@ -131,6 +131,15 @@ class Case:
             found.append(Customer(self.softwire(number), address, psid * low + rng.randrange(1, low)))
         return found
 
+    def crowd(self, subscribers: int, each: int, seed: int = 1) -> list[Customer]:
+        """Flows of a session gateway, `each` of every subscriber, all in no order."""
+        ends = [self.softwire(number) for number in range(subscribers)]
+        numbers = list(range(subscribers * each))
+        Random(seed).shuffle(numbers)
+        # Ports as far apart as a host's are, and other ones of each host.
+        step = 60000 // each
+        return [Customer(ends[n // each], BEHIND, 1024 + n % each * step + n // each % step) for n in numbers]
+
     def frame(self, direction: str, customers: Sequence[Customer], *, carried: bool = True) -> Frame:
         """What is sent; `carried`: the gateway has done its work when it arrives."""
         outbound = direction == UP
