@@ -51,7 +51,7 @@ INLINE int aftr_from_native(context *c, int *out)
 INLINE int aftr_from_softwire(context *c, int *out)
 {
 	struct outer outer, onward;
-	struct scratch *room = scratch();
+	struct scratch *room;
 	struct packet4 p = {};
 	struct ends to;
 	int verdict;
@@ -72,6 +72,7 @@ INLINE int aftr_from_softwire(context *c, int *out)
 	}
 	if (!CONFIG.hairpinning)
 		return punt_hairpin;
+	room = scratch();
 	if (!room || p.wire + HEADER6 > CONFIG.ipv6_mtu)
 		return punt_too_big;
 	room->seen = p;

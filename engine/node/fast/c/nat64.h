@@ -44,13 +44,14 @@ INLINE int nat64_from_native(context *c, int *out)
 INLINE int nat64_from_domain(context *c, int *out)
 {
 	struct ipv6hdr *ip6 = at(c, L2, HEADER6);
-	struct scratch *room = scratch();
 	struct ends6 from, onward;
 	struct packet4 p = {};
+	struct scratch *room;
 	struct ends to;
+	__u8 flags;
 	int verdict;
 
-	if (!ip6 || !room)
+	if (!ip6)
 		return FOREIGN;
 	__builtin_memcpy(&from.destination, &ip6->daddr, sizeof(from.destination));
 	if (!holds(&CONFIG.outside, &from.destination))
@@ -66,11 +67,12 @@ INLINE int nat64_from_domain(context *c, int *out)
 	p.ends.destination = extract(&CONFIG.outside, &from.destination);
 	if (!may_carry(&CONFIG.outside, p.ends.destination) || !is_unicast4(p.ends.destination))
 		return punt_martian;
-	room->seen = p;
+	flags = p.flags;
 	if (p.protocol == ICMP)
-		room->seen.flags = p.flags == ECHO_REQUEST6 ? ECHO_REQUEST : ECHO_REPLY;
+		p.flags = flags == ECHO_REQUEST6 ? ECHO_REQUEST : ECHO_REPLY;
 	if (!in_pool(p.ends.destination)) {
-		verdict = napt_outbound(&room->seen, &from.source, &to);
+		verdict = napt_outbound(&p, &from.source, &to);
+		p.flags = flags;
 		return verdict ?: to4(c, &p, &from, &to, out);
 	}
 	if (!CONFIG.hairpinning)
@@ -79,10 +81,15 @@ INLINE int nat64_from_domain(context *c, int *out)
 		return punt_too_big;
 	if (lacks_checksum(&p))
 		return punt_no_checksum;
-	verdict = napt_outbound(&room->seen, &from.source, &to);
+	verdict = napt_outbound(&p, &from.source, &to);
 	if (verdict)
 		return verdict;
+	room = scratch();
+	if (!room)
+		return punt_driver;
+	room->seen = p;
 	room->seen.ends = to;
+	p.flags = flags;
 	verdict = napt_inbound(&room->seen, &onward.destination, &to, false);
 	if (verdict)
 		return verdict;
