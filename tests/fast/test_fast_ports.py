@@ -69,6 +69,25 @@ def test_every_block_is_given() -> None:
         assert opened(made, 3, 9).verdict == "punt_ports_exhausted"
 
 
+def test_a_table_fills_to_its_limit_again_and_again() -> None:
+    """No binding is lost in the index, whatever else came and went there."""
+    pool, most = Pool(ipv4=ONE, hold_down=0), 1 << 14
+    made = KernelSessions(replace(AFTR_SERVICE, pool=pool), limit=most, own_clock=True)
+    for turn in range(1, 4):
+        made.set_time(1000.0 * turn)
+        found = [opened(made, n % 700, 1024 + turn + n // 700) for n in range(most)]
+        assert {answer.verdict for answer in found} == {"GO_ON"}
+        assert opened(made, 0, 99).verdict == "punt_session_limit"
+        for n, answer in enumerate(found):
+            back = made.inbound(UDP, (answer.address, answer.port), SERVER, flags=0)
+            assert (back.realm, back.port) == (subscriber(n % 700), 1024 + turn + n // 700)
+        assert len(made.sessions()) == len(made) == most
+        made.set_time(1000.0 * turn + 301)
+        assert made.expire() == most
+        assert made.sessions() == []
+    made.close()
+
+
 def test_two_cpus_take_no_port_twice() -> None:
     """Both open the same bindings at the same time, and those of the same subscribers."""
     service = replace(AFTR_SERVICE, pool=Pool(ipv4=ONE, first_port=60000, ports_per_subscriber=1500))

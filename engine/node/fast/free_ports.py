@@ -21,14 +21,12 @@ _WORDS, _PER_SUMMARY = PORTS // _WORD, 64
 _EVEN = (1 << _WORD) // 3
 
 
-def packed_ports(layouts: Layouts, bits: int, kind: int) -> bytes:
-    """What may be given, as ones: words, summaries and their number, as in struct ports."""
+def packed_ports(layouts: Layouts, bits: int) -> bytes:
+    """What may be given, as ones: words and summaries, as in struct ports."""
     words = [bits >> n * _WORD & (1 << _WORD) - 1 for n in range(_WORDS)]
-    counted = bits if kind == BLOCKS else bits >> SYSTEM_PORTS
     return layouts.struct("ports").pack(
         word=words,
         summary=[*_summary(words, _EVEN), *_summary(words, _EVEN << 1)],
-        left=counted.bit_count(),
     )
 
 

@@ -133,11 +133,11 @@ class KernelNapt(Translator):
         self, protocol: int, realm: int, address: int, port: int, remote: int
     ) -> tuple[int, int] | None:
         """As said above; a session that is over may still be there for a moment."""
-        return self.kernel.entries.outside_of(protocol, realm, (address, port), _pair(remote))
+        return self.kernel.outside_of(protocol, realm, (address, port), _pair(remote))
 
     def inside_of(self, protocol: int, address: int, port: int, remote: int) -> tuple[int, int, int] | None:
         """As said above; a session that is over may still be there for a moment."""
-        return self.kernel.entries.inside_of(protocol, (address, port), _pair(remote))
+        return self.kernel.inside_of(protocol, (address, port), _pair(remote))
 
     def find(self, protocol: int, outside: int, remote: int) -> Session | None:
         """None: a session in the kernel is refreshed there."""
@@ -173,7 +173,7 @@ class KernelNapt(Translator):
             source, destination = _int(syn[12:16]), _int(syn[16:20])
             at = (syn[0] & 15) * 4
             remote, outside = (source, _int(syn[at : at + 2])), (destination, _int(syn[at + 2 : at + 4]))
-            if self.kernel.entries.inside_of(TCP, outside, remote) is None:
+            if self.kernel.inside_of(TCP, outside, remote) is None:
                 found.append(syn)
         return found
 

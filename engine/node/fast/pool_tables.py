@@ -250,12 +250,12 @@ class PoolTables:
             maps["blocks"][element(index)] = block.pack(used=b.used, owner=b.owner)
 
     def _fill_ports(self, item: Map) -> None:
-        plain = [packed_ports(self._layouts, self._bits(kind), kind) for kind in range(ALL_KINDS)]
+        plain = [packed_ports(self._layouts, self._bits(kind)) for kind in range(ALL_KINDS)]
         count = len(self._addresses) * ALL_KINDS
         for start in range(0, count, _CHUNK):
             part = range(start, min(count, start + _CHUNK))
             values = b"".join(
-                packed_ports(self._layouts, self._bits(n % ALL_KINDS) & ~_mask(self._taken[n]), n % ALL_KINDS)
+                packed_ports(self._layouts, self._bits(n % ALL_KINDS) & ~_mask(self._taken[n]))
                 if n in self._taken
                 else plain[n % ALL_KINDS]
                 for n in part

@@ -72,4 +72,4 @@ class PortSetTables:
         for index in range(len(self._addresses) * ALL_KINDS):
             kind = index % ALL_KINDS
             free = bits & ~self._taken.get(index, 0) if kind in KINDS.values() else 0
-            maps["free_ports"][element(index)] = packed_ports(self._layouts, free, kind)
+            maps["free_ports"][element(index)] = packed_ports(self._layouts, free)

@@ -7,24 +7,25 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from ...packet.napt import NUMBERS, PROTOCOLS, SessionView, StaticBinding
 from .layout import Layouts
-from .libbpf import Map
+from .libbpf import Map, Program
 
 _NS = 10**9
 Pair = tuple[int, int]
 
 
 class SessionEntries:
-    """The maps `napt_bindings`, `ways_out`, `further_sessions` and `peers`."""
+    """The maps `napt_bindings`, `further_sessions` and `peers`."""
 
-    def __init__(self, layouts: Layouts, maps: Mapping[str, Map]) -> None:
-        self._maps = maps
-        self._outside, self._inside = layouts.struct("outside"), layouts.struct("inside")
-        self._binding, self._way = layouts.struct("binding"), layouts.struct("way_out")
+    def __init__(self, layouts: Layouts, maps: Mapping[str, Map], carry: Program | None = None) -> None:
+        """`carry`: who enters a binding; None: they are only read."""
+        self._maps, self._carry = maps, carry
+        self._outside, self._binding = layouts.struct("outside"), layouts.struct("binding")
         self._further, self._session = layouts.struct("further"), layouts.struct("session")
         self._peer = layouts.struct("peer")
         self._numbers = {_shown(name): number for name, number in layouts.enum("session_state").items()}
@@ -34,25 +35,29 @@ class SessionEntries:
 
     def views(self) -> Iterator[SessionView]:
         """All sessions; what comes and goes meanwhile may be missed."""
-        for key, value in self._maps["napt_bindings"].items():
-            binding = self._binding.unpack(value)
-            session = binding["session"]
+        shared: dict[bytes, dict[str, int]] = {}
+        for binding in self._bindings():
+            outside, session = binding["outside"], binding["session"]
+            if binding["others"]:
+                shared[self._outside.pack(**outside)] = binding["inside"]
             if session["state"]:
-                twin = self._maps["ways_out"].get(self._inside.pack(**binding["inside"]))
-                ends = [session["expires"]]
-                if twin is not None:
-                    ends.append(self._way.unpack(twin)["session"]["expires"])
-                yield self._view(self._outside.unpack(key), binding["inside"], session, max(ends))
+                yield self._view(outside, binding["inside"], session)
         for key, value in self._maps["further_sessions"].items():
             outside, session = self._further.unpack(key)["outside"], self._session.unpack(value)
-            found = self._maps["napt_bindings"].get(self._outside.pack(**outside))
-            if found is not None:
-                inside = self._binding.unpack(found)["inside"]
-                yield self._view(outside, inside, session, session["expires"])
+            inside = shared.get(self._outside.pack(**outside))
+            if inside is not None:
+                yield self._view(outside, inside, session)
 
-    def _view(
-        self, outside: dict[str, int], inside: dict[str, int], session: dict[str, int], expires: int
-    ) -> SessionView:
+    def _bindings(self) -> Iterator[dict[str, Any]]:
+        """Those that somebody has."""
+        number = self._binding.fields["number"]
+        place = slice(number.at, number.at + number.size)
+        nobody = bytes(number.size)
+        for _, value in self._maps["napt_bindings"].items():
+            if value[place] != nobody:
+                yield self._binding.unpack(value)
+
+    def _view(self, outside: dict[str, int], inside: dict[str, int], session: dict[str, int]) -> SessionView:
         return SessionView(
             PROTOCOLS[outside["protocol"]],
             inside["address"],
@@ -62,95 +67,76 @@ class SessionEntries:
             session["remote"],
             session["remote_port"],
             self._names[session["state"]],
-            expires / _NS,
+            session["expires"] / _NS,
             inside["realm"],
         )
 
     def bindings(self) -> Iterator[tuple[int, int, int, int]]:
         """Protocol, realm, outside address and port of all that are not static."""
-        for key, value in self._maps["napt_bindings"].items():
-            binding, outside = self._binding.unpack(value), self._outside.unpack(key)
+        for binding in self._bindings():
+            outside = binding["outside"]
             if not binding["is_static"]:
                 yield outside["protocol"], binding["inside"]["realm"], outside["address"], outside["port"]
 
-    def outside_of(self, protocol: int, realm: int, inside: Pair, remote: Pair) -> Pair | None:
-        """The outside of a session, by its inside."""
-        key = self._inside.pack(realm=realm, address=inside[0], port=inside[1], protocol=protocol)
-        found = self._maps["ways_out"].get(key)
-        if found is None:
-            return None
-        way = self._way.unpack(found)
-        if not self._is_with(way["session"], way["outside"], remote):
-            return None
-        return way["outside"]["address"], way["outside"]["port"]
-
-    def inside_of(self, protocol: int, outside: Pair, remote: Pair) -> tuple[int, int, int] | None:
-        """Realm, inside address and port of a session, by its outside."""
-        ends = {"address": outside[0], "port": outside[1], "protocol": protocol}
-        found = self._maps["napt_bindings"].get(self._outside.pack(**ends))
-        if found is None:
-            return None
-        binding = self._binding.unpack(found)
-        if not self._is_with(binding["session"], ends, remote):
-            return None
-        inside = binding["inside"]
-        return inside["realm"], inside["address"], inside["port"]
-
-    def _is_with(self, first: dict[str, int], outside: dict[str, int], remote: Pair) -> bool:
-        if first["state"] and (first["remote"], first["remote_port"]) == remote:
-            return True
-        key = self._further.pack(outside=outside, remote=remote[0], remote_port=remote[1])
-        return self._maps["further_sessions"].get(key) is not None
-
     # Writing, where no program runs yet
 
-    def add_static(self, static: Iterable[StaticBinding]) -> None:
-        """Bindings that live as long as the tables. Raises BpfError."""
-        for s in static:
-            self._bind(
-                {"address": s.outside, "port": s.outside_port, "protocol": s.protocol},
-                {"realm": s.realm, "address": s.inside, "port": s.inside_port, "protocol": s.protocol},
-                is_static=1,
-            )
+    def add(self, static: Iterable[StaticBinding], sessions: Iterable[SessionView]) -> None:
+        """Bindings that live as long as the tables; sessions, those of a binding one behind the other.
 
-    def add(self, static: Mapping[tuple[int, Pair], StaticBinding], sessions: Iterable[SessionView]) -> None:
-        """Sessions, those of a binding one behind the other. Raises BpfError."""
-        last: tuple[int, Pair] | None = None
-        for view in sessions:
-            key = binding_of(view)
-            outside = {"address": view.outside, "port": view.outside_port, "protocol": key[0]}
-            session = {
-                "remote": view.remote,
-                "remote_port": view.remote_port,
-                "state": self._numbers[view.state],
-                "expires": round(view.expires * _NS),
-            }
-            if key != last:
-                last, others, peers = key, 0, Counter[int]()
-                inside = {
-                    "realm": view.realm,
-                    "address": view.inside,
-                    "port": view.inside_port,
-                    "protocol": key[0],
-                }
-                first, is_static = session, key in static
-                self._bind(outside, inside, session=first, is_static=is_static)
-                continue
-            others += 1
-            peers[view.remote] += 1
-            ends = {"outside": outside, "remote": view.remote}
-            self._maps["further_sessions"].update(
-                self._further.pack(**ends, remote_port=view.remote_port), self._session.pack(**session)
-            )
-            self._maps["peers"].update(self._peer.pack(**ends), peers[view.remote].to_bytes(4, sys.byteorder))
-            self._bind(outside, inside, session=first, is_static=is_static, others=others)
+        Raises BpfError, or ValueError where there is no room.
+        """
+        forwards = {(s.protocol, (s.outside, s.outside_port)): s for s in static}
+        for key, views in groupby(sessions, binding_of):
+            first, *others = views
+            self._enter(key, first, first=first, is_static=forwards.pop(key, None) is not None, others=others)
+        for key, forward in forwards.items():
+            self._enter(key, forward, is_static=True)
 
-    def _bind(self, outside: dict[str, int], inside: dict[str, int], **binding: Any) -> None:
-        session = {"session": binding["session"]} if "session" in binding else {}
-        self._maps["napt_bindings"].update(
-            self._outside.pack(**outside), self._binding.pack(inside=inside, **binding)
+    def _enter(
+        self,
+        key: tuple[int, Pair],
+        ends: StaticBinding | SessionView,
+        *,
+        is_static: bool,
+        first: SessionView | None = None,
+        others: Sequence[SessionView] = (),
+    ) -> None:
+        assert self._carry is not None
+        outside = {"address": key[1][0], "port": key[1][1], "protocol": key[0]}
+        inside = {
+            "realm": ends.realm,
+            "address": ends.inside,
+            "port": ends.inside_port,
+            "protocol": key[0],
+        }
+        session = {} if first is None else {"session": self._values(first)}
+        binding = self._binding.pack(
+            inside=inside, outside=outside, is_static=is_static, others=len(others), **session
         )
-        self._maps["ways_out"].update(self._inside.pack(**inside), self._way.pack(outside=outside, **session))
+        context = bytearray(binding)
+        self._carry.call(context)
+        if not self._binding.unpack(bytes(context))["number"]:
+            raise ValueError(f"no room for the binding of {ends}")
+        peers = Counter[int]()
+        for view in others:
+            peers[view.remote] += 1
+            self._maps["further_sessions"].update(
+                self._further.pack(outside=outside, remote=view.remote, remote_port=view.remote_port),
+                self._session.pack(**self._values(view)),
+            )
+        for remote, count in peers.items():
+            self._maps["peers"].update(
+                self._peer.pack(outside=outside, remote=remote), count.to_bytes(4, sys.byteorder)
+            )
+
+    def _values(self, view: SessionView) -> dict[str, int]:
+        """Of struct session."""
+        return {
+            "remote": view.remote,
+            "remote_port": view.remote_port,
+            "state": self._numbers[view.state],
+            "expires": round(view.expires * _NS),
+        }
 
 
 def binding_of(view: SessionView) -> tuple[int, Pair]:

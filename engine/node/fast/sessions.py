@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import mmap
+import secrets
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -28,8 +29,8 @@ from .session_entries import Pair, SessionEntries, binding_of
 
 # What the programs of the hooks take over; `held` is only walked here.
 SHARED = (
-    "ways_out",
     "napt_bindings",
+    "napt_index",
     "further_sessions",
     "peers",
     "tallies",
@@ -41,6 +42,8 @@ SHARED = (
 _PAGE = mmap.PAGESIZE
 _LOG_ROOM = 1 << 22  # octets of records that wait for the session log
 _NS = 10**9
+_MOST_BINDINGS = 1 << 24  # NUMBER_BITS of c/index.h
+_FULL = 5  # entries of a line on average, at most
 # Members of struct question that Python gives or reads.
 _QUESTION = (
     "flow.inside.realm",
@@ -117,10 +120,12 @@ class KernelSessions:
         forwards = {(s.protocol, (s.outside, s.outside_port)): s for s in static}
         kept = self._claim(forwards, carried)
         self.lost = len(carried) - len(kept)
+        lines = _lines(limit + len(static))
+        self.constants |= {"LAST_LINE": lines - 1, "HASH_KEY": secrets.randbits(64)}
         sizes = {
             **tables.sizes(),
-            "ways_out": limit + len(static),
             "napt_bindings": limit + len(static),
+            "napt_index": lines,
             "further_sessions": limit,
             "peers": limit,
             "subscribers": limit + len(static),
@@ -134,9 +139,8 @@ class KernelSessions:
         self._question = self.layouts.struct("question").flat(*_QUESTION)
         self._walk, self._tally = self.layouts.struct("walk"), self.layouts.struct("tally")
         tables.fill(self.object.maps)
-        self.entries = SessionEntries(self.layouts, self.object.maps)
-        self.entries.add_static(static)
-        self.entries.add(forwards, kept)
+        self.entries = SessionEntries(self.layouts, self.object.maps, self.object.programs["carry"])
+        self.entries.add(static, kept)
         ports = [0] * ALL_KINDS
         for protocol, _ in {*forwards, *map(binding_of, kept)}:
             ports[KINDS[protocol]] += 1
@@ -204,9 +208,23 @@ class KernelSessions:
         found = self._ask(*who, protocol, *ends, flags, later, 0, hairpin, 0, False, 0)
         return self._answer(found, found[1], found[2], int.from_bytes(found[0], "big"))
 
-    def _ask(self, *values: Any) -> tuple[Any, ...]:
+    def outside_of(self, protocol: int, realm: int, inside: Pair, remote: Pair) -> Pair | None:
+        """The outside of a session, by its inside; nothing is done to it."""
+        who = _octets(realm, inside)
+        found = self._ask(*who, protocol, *_NOBODY, protocol, *_end(remote), *_OUT, program="look")
+        answer = self._answer(found, found[4], found[5], realm)
+        return (answer.address, answer.port) if answer.verdict == "GO_ON" else None
+
+    def inside_of(self, protocol: int, outside: Pair, remote: Pair) -> tuple[int, int, int] | None:
+        """Realm, inside address and port of a session, by its outside; nothing is done to it."""
+        ends = *_end(outside), protocol, *_end(remote)
+        found = self._ask(*_octets(0, (0, 0)), protocol, *ends, *_IN, program="look")
+        answer = self._answer(found, found[1], found[2], int.from_bytes(found[0], "big"))
+        return (answer.realm, answer.address, answer.port) if answer.verdict == "GO_ON" else None
+
+    def _ask(self, *values: Any, program: str = "ask") -> tuple[Any, ...]:
         context = bytearray(self._question.pack(*values))
-        self.object.programs["ask"].call(context)
+        self.object.programs[program].call(context)
         return self._question.unpack(context)
 
     def _answer(self, found: tuple[Any, ...], address: bytes, port: bytes, realm: int) -> Answer:
@@ -287,6 +305,13 @@ class KernelSessions:
         self.object.close()
 
 
+def _lines(bindings: int) -> int:
+    """Lines of c/index.h for both ends: at most a third is in use, so that two neighbours are never full."""
+    if bindings >= _MOST_BINDINGS:
+        raise ValueError(f"{bindings} bindings; the programs number {_MOST_BINDINGS - 1}")
+    return max(2, 1 << (2 * bindings // _FULL).bit_length())
+
+
 def _end(pair: Pair) -> tuple[bytes, bytes]:
     """Address and port as the network has them."""
     return pair[0].to_bytes(4, "big"), pair[1].to_bytes(2, "big")
@@ -301,7 +326,9 @@ def _octets(realm: int, inside: Pair) -> tuple[bytes, bytes, bytes]:
 
 
 _NOBODY = _end((0, 0))
-_OUT = 0, False, 0, True, 0  # what follows the flags of a question about a packet from inside
+# What follows the ends in a question that is about no packet.
+_OUT = 0, False, 0, False, 0, True, 0
+_IN = 0, False, 0, False, 0, False, 0
 
 
 def gateway_constants(service: Service) -> dict[str, Any]:

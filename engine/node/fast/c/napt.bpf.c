@@ -142,13 +142,13 @@ INLINE void give_back(const struct outside *outside, struct subscriber *subscrib
 }
 
 /* End a binding without further sessions: false where it has to live on. */
-INLINE bool end_binding(const struct outside *key, struct binding *binding, struct subscriber *subscriber,
-			const address6 *owner, struct walk *walk)
+INLINE bool end_binding(struct binding *binding, struct subscriber *subscriber, const address6 *owner,
+			struct walk *walk)
 {
-	struct outside outside = *key;
+	struct outside outside = binding->outside;
 	struct inside inside = binding->inside;
+	__u32 number = binding->number;
 	struct record *record = NULL;
-	struct way_out *way;
 
 	if (NAPT.logs && is_told(bpf_ntohs(outside.port))) {
 		record = new_record();
@@ -165,48 +165,37 @@ INLINE bool end_binding(const struct outside *key, struct binding *binding, stru
 	if (record)
 		send_record(record, PORT_RELEASED, &inside.realm, outside.address, outside.protocol,
 			    bpf_ntohs(outside.port), bpf_ntohs(outside.port), walk->now);
-	way = bpf_map_lookup_elem(&ways_out, &inside);
-	if (way && way->outside.address == outside.address && way->outside.port == outside.port)
-		bpf_map_delete_elem(&ways_out, &inside);
-	bpf_map_delete_elem(&napt_bindings, &outside);
+	take_out(hash_of_inside(&inside), number);
+	take_out(hash_of_outside(&outside), number);
+	free_binding(number);
 	count_port(kind_of(outside.protocol), -1);
 	give_back(&outside, subscriber, owner, walk->now);
 	return true;
 }
 
 /* A binding's own session that is over, if it is, and the binding where it was the last one. */
-__noinline int end_first(struct outside *key, struct walk *walk)
+__noinline int end_first(__u32 number, struct walk *walk)
 {
 	struct subscriber *subscriber;
 	struct binding *binding;
-	struct way_out *way;
-	struct inside inside;
 	address6 owner;
 	bool is_first;
 
-	if (!key || !walk)
+	if (!walk)
 		return 0;
-	binding = bpf_map_lookup_elem(&napt_bindings, key);
-	if (!binding)
+	binding = binding_of(number);
+	if (!binding || !binding->number)
 		return 0;
-	inside = binding->inside;
-	way = bpf_map_lookup_elem(&ways_out, &inside);
 	is_first = binding->session.state != NO_SESSION;
-	if (is_first && !is_over(&binding->session, way ? &way->session : NULL, walk->now)) {
-		/* Next time one look is enough. */
-		if (way && binding->session.expires < way->session.expires)
-			binding->session.expires = way->session.expires;
+	if (is_first && !is_over(&binding->session, walk->now))
 		return 0;
-	}
-	owner = subscriber_of(&inside.realm);
+	owner = subscriber_of(&binding->inside.realm);
 	subscriber = bpf_map_lookup_elem(&subscribers, &owner);
 	if (!binding->others && !binding->is_static) {
-		if (!end_binding(key, binding, subscriber, &owner, walk))
+		if (!end_binding(binding, subscriber, &owner, walk))
 			return 0;
 	} else if (is_first) {
 		*word_of(&binding->session) = 0;
-		if (way)
-			*word_of(&way->session) = 0;
 	}
 	if (is_first) {
 		uncount_session(subscriber);
@@ -221,7 +210,6 @@ __noinline int end_further(struct further *key, struct walk *walk)
 	struct subscriber *subscriber;
 	struct session *session;
 	struct binding *binding;
-	struct inside inside;
 	struct peer peer = {};
 	address6 owner;
 
@@ -230,11 +218,10 @@ __noinline int end_further(struct further *key, struct walk *walk)
 	session = bpf_map_lookup_elem(&further_sessions, key);
 	if (!session || session->expires > walk->now)
 		return 0;
-	binding = bpf_map_lookup_elem(&napt_bindings, &key->outside);
+	binding = binding_of(find_outside(&key->outside));
 	if (!binding)
 		return 0;
-	inside = binding->inside;
-	owner = subscriber_of(&inside.realm);
+	owner = subscriber_of(&binding->inside.realm);
 	subscriber = bpf_map_lookup_elem(&subscribers, &owner);
 	if (bpf_map_delete_elem(&further_sessions, key))
 		return 0;
@@ -244,16 +231,19 @@ __noinline int end_further(struct further *key, struct walk *walk)
 	uncount_session(subscriber);
 	walk->closed++;
 	if (__sync_fetch_and_add(&binding->others, -1) == 1 && !binding->session.state && !binding->is_static)
-		end_binding(&key->outside, binding, subscriber, &owner, walk);
+		end_binding(binding, subscriber, &owner, walk);
 	return 0;
 }
 
-static long each_binding(void *map, const struct outside *key, const struct binding *binding, struct walk *walk)
+static long each_binding(void *map, const __u32 *key, const struct binding *binding, struct walk *walk)
 {
-	struct outside outside = *key;
+	struct tally *all = tally();
 
-	if (binding->session.state ? binding->session.expires <= walk->now : !binding->others && !binding->is_static)
-		end_first(&outside, walk);
+	if (!all || *key >= all->fresh)
+		return 1;
+	if (binding->number &&
+	    (binding->session.state ? is_over(&binding->session, walk->now) : !binding->others && !binding->is_static))
+		end_first(binding->number, walk);
 	return 0;
 }
 
@@ -308,18 +298,60 @@ int ask(struct question *question)
 
 	walk.now = flow.now = napt_now();
 	for (tries = 0; tries < 3; tries++) {
-		verdict = question->outbound ? napt_from_inside(&flow, false) : napt_from_outside(&flow);
+		verdict = question->outbound ? napt_from_inside(&flow) : napt_from_outside(&flow);
 		if (verdict != punt_expired && verdict != punt_raced)
 			break;
 		key = (struct further){
 			.outside = flow.outside, .remote = flow.remote, .remote_port = flow.remote_port,
 		};
 		end_further(&key, &walk);
-		end_first(&flow.outside, &walk);
+		end_first(find_outside(&flow.outside), &walk);
 	}
 	question->flow = flow;
 	question->walk = walk;
 	question->verdict = verdict;
+	return 0;
+}
+
+/* The other end of a session, which goes on as it was. */
+SEC("syscall")
+int look(struct question *question)
+{
+	struct flow flow = question->flow;
+	struct further key;
+	__u32 number = question->outbound ? find_inside(&flow.inside, &flow.turn) : find_outside(&flow.outside);
+	struct binding *binding = binding_of(number);
+
+	question->verdict = punt_no_session;
+	if (!binding)
+		return 0;
+	key = (struct further){
+		.outside = binding->outside, .remote = flow.remote, .remote_port = flow.remote_port,
+	};
+	if (!is_with(&binding->session, flow.remote, flow.remote_port) &&
+	    !bpf_map_lookup_elem(&further_sessions, &key))
+		return 0;
+	flow.inside = binding->inside;
+	flow.outside = binding->outside;
+	question->flow = flow;
+	question->verdict = GO_ON;
+	return 0;
+}
+
+/* Enter a binding as it is, where no other program runs yet; its number is the answer, 0: there is no room. */
+SEC("syscall")
+int carry(struct binding *given)
+{
+	__u32 number = new_binding();
+	struct binding *binding = binding_of(number), copy = *given;
+
+	given->number = 0;
+	if (!binding)
+		return 0;
+	copy.number = number;
+	*binding = copy;
+	if (put(hash_of_outside(&copy.outside), number) && put(hash_of_inside(&copy.inside), number))
+		given->number = number;
 	return 0;
 }
 

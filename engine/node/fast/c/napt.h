@@ -3,7 +3,7 @@
  * NAPT: sessions found, refreshed and made (RFC 4787, 5382, 5508, 6146, 6888, 7857). As napt.py.
  *
  * What has come to its end is ended elsewhere (napt.bpf.c): here it only counts as not there. Entries are
- * made with NOEXIST and ports taken by an atomic bit, so CPUs need no lock: who comes second is punted.
+ * made where nobody else is about to, and ports taken by an atomic bit, so no CPU waits: who comes second is punted.
  */
 #pragma once
 
@@ -27,24 +27,18 @@ INLINE __u64 word(__be32 remote, __be16 remote_port, __u8 state)
 	return *word_of(&session);
 }
 
-/* One more packet of a session; `twin`: its other entry, if there is one. */
-INLINE void refresh(struct session *session, struct session *twin, const struct flow *f, __u8 protocol, bool outbound)
+/* One more packet of a session. */
+INLINE void refresh(struct session *session, const struct flow *f, __u8 protocol, bool outbound)
 {
 	__u64 life = life_of(protocol);
-	__u8 state = session->state;
 
 	if (protocol == TCP) {
 		if (f->later)
 			return;
-		state = tcp_advance(state, f->flags, outbound, &life);
-		session->state = state;
+		session->state = tcp_advance(session->state, f->flags, outbound, &life);
 	}
 	if (life)
 		session->expires = f->now + life;
-	if (twin) {
-		twin->state = state;
-		twin->expires = session->expires;
-	}
 }
 
 INLINE int check_opens(const struct flow *f, __u8 protocol)
@@ -128,39 +122,48 @@ INLINE void remove_peer(const struct peer *peer)
 		bpf_map_delete_elem(&peers, peer);
 }
 
-/* Both entries of a new binding, whose port is taken. */
-INLINE int insert(struct flow *f)
+INLINE int enter_ends(const struct flow *f, __u32 number)
 {
-	struct scratch *room = scratch();
-	struct binding *binding;
-	struct way_out *way;
-	long result;
+	if (!put(hash_of_outside(&f->outside), number))
+		return punt_session_limit;
+	if (put(hash_of_inside(&f->inside), number))
+		return GO_ON;
+	take_out(hash_of_outside(&f->outside), number);
+	return punt_session_limit;
+}
 
-	if (!room)
+/* A new binding, whose port is taken, and its first session. */
+__noinline int insert(struct flow *f)
+{
+	struct binding *binding;
+	struct line *line;
+	__u32 number;
+	int verdict;
+
+	if (!f)
 		return punt_driver;
-	binding = &room->binding;
-	*binding = (struct binding){
-		.session = {
-			.remote = f->remote,
-			.remote_port = f->remote_port,
-			.state = first_state(f->inside.protocol, true),
-			.expires = f->now + first_life(f->inside.protocol),
-		},
-		.inside = f->inside,
-	};
-	way = &room->way;
-	way->session = binding->session;
-	way->outside = f->outside;
-	result = bpf_map_update_elem(&napt_bindings, &f->outside, binding, BPF_NOEXIST);
-	if (!result) {
-		result = bpf_map_update_elem(&ways_out, &f->inside, way, BPF_NOEXIST);
-		if (!result) {
+	line = begin(&f->inside, f->turn);
+	if (!line)
+		return punt_raced;
+	number = new_binding();
+	binding = binding_of(number);
+	verdict = punt_session_limit;
+	if (binding) {
+		*word_of(&binding->session) = word(f->remote, f->remote_port, first_state(f->inside.protocol, true));
+		binding->session.expires = f->now + first_life(f->inside.protocol);
+		binding->inside = f->inside;
+		binding->outside = f->outside;
+		binding->others = 0;
+		binding->is_static = 0;
+		binding->number = number;
+		verdict = enter_ends(f, number);
+		if (verdict)
+			free_binding(number);
+		else
 			count_port(kind_of(f->outside.protocol), 1);
-			return GO_ON;
-		}
-		bpf_map_delete_elem(&napt_bindings, &f->outside);
 	}
-	return result == NO_ROOM ? punt_session_limit : punt_raced;
+	finish(line);
+	return verdict;
 }
 
 /* Whether the log has to tell a port of its own. */
@@ -241,8 +244,8 @@ INLINE int bind_subscriber(struct scratch *room, struct flow *f)
 	return verdict;
 }
 
-/* A session on a binding that there is. `twin` may be NULL. */
-INLINE int join(struct scratch *room, struct flow *f, struct binding *binding, struct session *twin, bool outbound)
+/* A session on a binding that there is. */
+INLINE int join(struct scratch *room, struct flow *f, struct binding *binding, bool outbound)
 {
 	__u8 protocol = f->outside.protocol;
 	struct session *session = &room->session;
@@ -272,8 +275,6 @@ INLINE int join(struct scratch *room, struct flow *f, struct binding *binding, s
 		if (!binding->session.state &&
 		    __sync_val_compare_and_swap(word_of(&binding->session), free, *word_of(session)) == free) {
 			binding->session.expires = session->expires;
-			if (twin)
-				*twin = *session;
 			let_go(&binding->others);
 			return GO_ON;
 		}
@@ -288,26 +289,25 @@ INLINE int join(struct scratch *room, struct flow *f, struct binding *binding, s
 	return punt_raced;
 }
 
-INLINE bool is_over(const struct session *session, const struct session *twin, __u64 now)
+INLINE bool is_over(const struct session *session, __u64 now)
 {
-	return session->expires <= now && (!twin || twin->expires <= now);
+	return session->expires <= now;
 }
 
-/* From inside, whatever it is. `is_new`: a look-up just now has found no binding. */
-INLINE int napt_from_inside(struct flow *f, bool is_new)
+/* From inside, whatever it is. */
+INLINE int napt_from_inside(struct flow *f)
 {
 	struct binding *binding;
 	struct scratch *room = scratch();
 	struct session *session;
-	struct way_out *way;
 	__u8 protocol;
 	int verdict;
 
 	if (!f || !room)
 		return punt_driver;
 	protocol = f->inside.protocol;
-	way = is_new ? NULL : bpf_map_lookup_elem(&ways_out, &f->inside);
-	if (!way) {
+	binding = binding_of(find_inside(&f->inside, &f->turn));
+	if (!binding) {
 		verdict = check_opens(f, protocol);
 		if (verdict || (protocol == ICMP && f->flags != ECHO_REQUEST))
 			return verdict ?: punt_no_session;
@@ -319,72 +319,57 @@ INLINE int napt_from_inside(struct flow *f, bool is_new)
 			uncount_session(NULL);
 		return verdict;
 	}
-	f->outside = way->outside;
-	binding = bpf_map_lookup_elem(&napt_bindings, &f->outside);
-	if (!binding)
-		return punt_raced;
-	if (is_with(&binding->session, f->remote, f->remote_port)) {
-		if (is_over(&binding->session, &way->session, f->now))
-			return punt_expired;
-		refresh(&binding->session, &way->session, f, protocol, true);
-		return GO_ON;
-	}
-	session = bpf_map_lookup_elem(&further_sessions, further_of(room, f));
+	f->outside = binding->outside;
+	session = &binding->session;
+	if (!is_with(session, f->remote, f->remote_port))
+		session = bpf_map_lookup_elem(&further_sessions, further_of(room, f));
 	if (session) {
-		if (session->expires <= f->now)
+		if (is_over(session, f->now))
 			return punt_expired;
-		refresh(session, NULL, f, protocol, true);
+		refresh(session, f, protocol, true);
 		return GO_ON;
 	}
-	if (binding->session.state && is_over(&binding->session, &way->session, f->now))
+	if (binding->session.state && is_over(&binding->session, f->now))
 		return punt_expired;
 	verdict = check_opens(f, protocol);
 	if (verdict || (protocol == ICMP && f->flags != ECHO_REQUEST))
 		return verdict ?: punt_no_session;
-	return join(room, f, binding, &way->session, true);
+	return join(room, f, binding, true);
 }
 
 /* From outside, whatever it is; its destination is an address of the pool. */
 INLINE int napt_from_outside(struct flow *f)
 {
 	struct scratch *room = scratch();
-	struct session *session, *twin;
 	struct binding *binding;
-	struct way_out *way;
+	struct session *session;
 	__u8 protocol;
 	int verdict;
 
 	if (!f || !room)
 		return punt_driver;
 	protocol = f->outside.protocol;
-	binding = bpf_map_lookup_elem(&napt_bindings, &f->outside);
+	binding = binding_of(find_outside(&f->outside));
 	if (!binding || (protocol == ICMP && !f->later && f->flags == ECHO_REQUEST))
 		return punt_unsolicited;
 	f->inside = binding->inside;
-	way = bpf_map_lookup_elem(&ways_out, &f->inside);
-	twin = way ? &way->session : NULL;
 	session = &binding->session;
-	if (is_with(session, f->remote, f->remote_port)) {
-		if (is_over(session, twin, f->now))
-			return punt_expired;
-		refresh(session, twin, f, protocol, false);
-		return GO_ON;
-	}
-	session = bpf_map_lookup_elem(&further_sessions, further_of(room, f));
+	if (!is_with(session, f->remote, f->remote_port))
+		session = bpf_map_lookup_elem(&further_sessions, further_of(room, f));
 	if (session) {
-		if (session->expires <= f->now)
+		if (is_over(session, f->now))
 			return punt_expired;
-		refresh(session, NULL, f, protocol, false);
+		refresh(session, f, protocol, false);
 		return GO_ON;
 	}
 	if (f->later)
 		return punt_no_session;
-	if (binding->session.state && is_over(&binding->session, twin, f->now))
+	if (binding->session.state && is_over(&binding->session, f->now))
 		return punt_expired;
 	if (protocol == ICMP || !(NAPT.open_filter || binding->is_static || f->hairpin || talks_to(room, f, binding)))
 		return punt_filtered;
 	verdict = check_opens(f, protocol);
-	return verdict ?: join(room, f, binding, twin, false);
+	return verdict ?: join(room, f, binding, false);
 }
 
 /* A packet as from_inside() and from_outside() want it. */
@@ -428,7 +413,7 @@ INLINE void set_destination(const struct packet4 *p, struct ends *to, const stru
 		to->source_port = inside->port;
 }
 
-__noinline int outbound_slowly(const struct packet4 *p, const address6 *realm, struct ends *to, bool is_new)
+__noinline int outbound_slowly(const struct packet4 *p, const address6 *realm, struct ends *to)
 {
 	struct scratch *room = scratch();
 	int verdict;
@@ -438,7 +423,7 @@ __noinline int outbound_slowly(const struct packet4 *p, const address6 *realm, s
 	room->flow.inside = inside_of(p, realm);
 	ask_for(&room->flow, p, p->ends.destination, p->ends.destination_port);
 	room->flow.hairpin = 0;
-	verdict = napt_from_inside(&room->flow, is_new);
+	verdict = napt_from_inside(&room->flow);
 	if (!verdict)
 		set_source(p, to, &room->flow.outside);
 	return verdict;
@@ -465,7 +450,7 @@ __noinline int inbound_slowly(const struct packet4 *p, address6 *realm, struct e
 /* Whether a session is a packet's, and all that the packet does is to put off its end; that is done then. */
 INLINE bool is_known(struct session *session, const struct packet4 *p, __be32 remote, __be16 remote_port)
 {
-	__u64 now;
+	__u64 now, expires;
 
 	if (!is_with(session, remote, p->protocol == ICMP ? 0 : remote_port) ||
 	    !only_refreshes(p->protocol, session->state, p->flags))
@@ -473,7 +458,10 @@ INLINE bool is_known(struct session *session, const struct packet4 *p, __be32 re
 	now = napt_now();
 	if (session->expires <= now)
 		return false;
-	session->expires = now + life_of(p->protocol);
+	/* The clock moves in ticks: between them nothing is written, as the other direction's CPU reads it too. */
+	expires = now + life_of(p->protocol);
+	if (session->expires != expires)
+		session->expires = expires;
 	return true;
 }
 
@@ -481,12 +469,14 @@ INLINE bool is_known(struct session *session, const struct packet4 *p, __be32 re
 INLINE int napt_outbound(const struct packet4 *p, const address6 *realm, struct ends *to)
 {
 	struct inside key = inside_of(p, realm);
-	struct way_out *way = bpf_map_lookup_elem(&ways_out, &key);
+	__u64 hash = hash_of_inside(&key);
+	struct line *line = line_of(hash);
+	struct binding *binding = line ? search(line, tag_of(hash), &key, NULL) : NULL;
 
 	*to = p->ends;
-	if (UNLIKELY(!way || !is_known(&way->session, p, p->ends.destination, p->ends.destination_port)))
-		return outbound_slowly(p, realm, to, !way);
-	set_source(p, to, &way->outside);
+	if (UNLIKELY(!binding || !is_known(&binding->session, p, p->ends.destination, p->ends.destination_port)))
+		return outbound_slowly(p, realm, to);
+	set_source(p, to, &binding->outside);
 	return GO_ON;
 }
 
@@ -494,7 +484,9 @@ INLINE int napt_outbound(const struct packet4 *p, const address6 *realm, struct 
 INLINE int napt_inbound(const struct packet4 *p, address6 *realm, struct ends *to, bool hairpin)
 {
 	struct outside key = outside_of(p);
-	struct binding *binding = bpf_map_lookup_elem(&napt_bindings, &key);
+	__u64 hash = hash_of_outside(&key);
+	struct line *line = line_of(hash);
+	struct binding *binding = line ? search(line, tag_of(hash), NULL, &key) : NULL;
 
 	*to = p->ends;
 	if (UNLIKELY(!binding || (p->protocol == ICMP && p->flags == ECHO_REQUEST) ||

@@ -8,7 +8,8 @@
 #pragma once
 
 #include "config.h"
-#include "sessions.h"
+#include "index.h"
+#include "pool.h"
 
 #define EVEN 0x5555555555555555ull
 #define ODD (EVEN << 1)
@@ -17,7 +18,6 @@
 struct ports {
 	__u64 word[1024];
 	__u64 summary[32];	/* words that have an even one free, then those that have an odd one */
-	__u64 left;		/* those below 1024 not counted, see is_room() */
 };
 
 struct {
@@ -33,12 +33,6 @@ INLINE __u32 ports_of(__u32 address, __u32 kind)
 }
 
 enum { SYSTEM_PORTS = 1024 };	/* those below stay below, those above above (RFC 4787 REQ-3a) */
-
-/* Whether a port, or block, makes room for a new subscriber. */
-INLINE bool is_room(__u32 index, __u32 port)
-{
-	return index % PORT_KINDS == PORT_BLOCKS || port >= SYSTEM_PORTS;
-}
 
 INLINE __u32 kind_of(__u8 protocol)
 {
@@ -74,7 +68,7 @@ INLINE __u32 lowest_bit(__u64 value)
 }
 
 /* Take one bit; false: somebody else has it. */
-INLINE bool take_bit(struct ports *ports, __u32 index, __u32 port)
+INLINE bool take_bit(struct ports *ports, __u32 port)
 {
 	__u32 at = port >> 6 & 1023, shift = port & 63;
 	__u64 bit = 1ull << shift, parity = shift & 1 ? ODD : EVEN;
@@ -83,8 +77,6 @@ INLINE bool take_bit(struct ports *ports, __u32 index, __u32 port)
 
 	if (!(old & bit))
 		return false;
-	if (is_room(index, port))
-		__sync_fetch_and_add(&ports->left, -1);
 	if (!(old & ~bit & parity)) {
 		summary = &ports->summary[(shift & 1) << 4 | (at >> 6 & 15)];
 		__sync_fetch_and_and(summary, ~(1ull << (at & 63)));
@@ -99,7 +91,7 @@ INLINE bool take_port(__u32 index, __u32 port)
 {
 	struct ports *ports = bpf_map_lookup_elem(&free_ports, &index);
 
-	return ports && take_bit(ports, index, port);
+	return ports && take_bit(ports, port);
 }
 
 INLINE void free_port(__u32 index, __u32 port)
@@ -111,15 +103,21 @@ INLINE void free_port(__u32 index, __u32 port)
 		return;
 	__sync_fetch_and_or(&ports->word[at], 1ull << shift);
 	__sync_fetch_and_or(&ports->summary[(shift & 1) << 4 | (at >> 6 & 15)], 1ull << (at & 63));
-	if (is_room(index, port))
-		__sync_fetch_and_add(&ports->left, 1);
 }
 
+/* Whether a new subscriber finds one of these ports: system ports are not for everybody. */
 INLINE bool has_room(__u32 index)
 {
 	struct ports *ports = bpf_map_lookup_elem(&free_ports, &index);
+	__u64 mask = index % PORT_KINDS == PORT_BLOCKS ? ~0ull : ~0ull << (SYSTEM_PORTS / 64);
+	int n;
 
-	return ports && ports->left;
+	if (!ports)
+		return false;
+	for (n = 0; n < 16; n++, mask = ~0ull)
+		if ((ports->summary[n] | ports->summary[16 + n]) & mask)
+			return true;
+	return false;
 }
 
 /* Looks at one word or summary: 1 at the end. A function of its own, for the verifier to see it once only. */
@@ -180,10 +178,29 @@ __noinline int search_step(struct search *s)
 	if (free & (~0ull << turn))	/* from a random place on; else the lowest one */
 		free &= ~0ull << turn;
 	last = word << 6 | lowest_bit(free);
-	if (!take_bit(ports, s->index, last))
+	if (!take_bit(ports, last))
 		return 0;
 	s->found = last;
 	return 1;
+}
+
+/* A port at random, if it is free. What its outside end has in the index comes from memory at the same time. */
+__noinline bool try_port(__u32 index, __u32 port)
+{
+	struct ports *ports = bpf_map_lookup_elem(&free_ports, &index);
+	__u32 kind = index % PORT_KINDS;
+	struct outside outside = {
+		.address = pool_address(index / PORT_KINDS),
+		.port = bpf_htons(port),
+		.protocol = kind == TCP_PORTS ? TCP : kind == UDP_PORTS ? UDP : ICMP,
+	};
+	struct line *line = line_of(hash_of_outside(&outside));
+
+	if (!ports || !line)
+		return false;
+	touch(&ports->word[port >> 6 & 1023]);
+	touch(line);
+	return take_bit(ports, port);
 }
 
 enum { MOST_STEPS = 4 * (16 + 4) + 32 };	/* of which the last are for races */
@@ -203,10 +220,13 @@ __noinline int pick_port(__u32 index, __u32 first, __u32 end, __u64 mask)
 	s->first = first;
 	s->end = s->to = end;
 	s->turns = 0;
-	s->found = -1;
 	s->dice = bpf_get_prandom_u32();
-	s->start = first + (__u32)((__u64)(s->dice >> 8) * (end - first) >> 24);
-	if ((s->start & ~63u) > first)
+	s->start = s->first + (__u32)((__u64)(s->dice >> 8) * (s->end - s->first) >> 24);
+	s->found = s->mask >> (s->start & 63) & 1 ? s->start : s->start ^ 1;
+	if (s->found >= s->first && s->found < s->end && try_port(s->index, s->found))
+		return s->found;
+	s->found = -1;
+	if ((s->start & ~63u) > s->first)
 		s->start &= ~63u;
 	s->at = s->start;
 	for (steps = 0; steps < MOST_STEPS; steps++)

@@ -3,9 +3,8 @@
  * The tables of a NAPT. They outlive a program: a reload's program takes them over.
  *
  * A binding is (realm, inside address, port, protocol) <-> (outside address, port, protocol), and its own first
- * session, as in napt.py. Each direction has its entry, so that a packet of the first session needs one look-up.
- * State and remote are the same in both; each has the end that its own direction's packets put off, and
- * the later one counts. Further sessions have one entry for both directions.
+ * session, as in napt.py. It is one line of the cache, which both directions find (index.h). Further sessions have
+ * a table of their own.
  */
 #pragma once
 
@@ -25,7 +24,7 @@ struct outside {
 	__be16 port;
 	__u8 protocol;
 	__u8 zero;
-};
+} __attribute__((aligned(8)));	/* compared in one step */
 
 struct session {
 	__be32 remote;
@@ -35,15 +34,13 @@ struct session {
 	__u64 expires;		/* ns of the monotonic clock */
 };
 
-struct way_out {
-	struct session session;
-	struct outside outside;
-};
-
 struct binding {
 	struct session session;
 	struct inside inside;
+	struct outside outside;
 	__u32 others;		/* further sessions, and who is about to make one; GONE: it has ended */
+	__u32 number;		/* its own, counted from 1; 0: nobody's */
+	__u32 next;		/* of those that are free */
 	__u8 is_static;
 	__u8 zero[3];
 };
@@ -58,19 +55,14 @@ struct further {
 struct peer {
 	struct outside outside;
 	__be32 remote;
+	__be32 zero;
 };
 
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);	/* at the start of a page: a binding is one line of the cache */
 	__uint(max_entries, 1);
-	__type(key, struct inside);
-	__type(value, struct way_out);
-} ways_out SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1);
-	__type(key, struct outside);
+	__type(key, __u32);	/* its number - 1 */
 	__type(value, struct binding);
 } napt_bindings SEC(".maps");
 
@@ -100,6 +92,8 @@ struct tally {
 	__u64 ports[PORT_KINDS];	/* that bindings have; blocks that subscribers have */
 	__u64 waiting[PORT_KINDS];	/* of `held` */
 	__u64 subscribers;
+	__u64 fresh;		/* bindings that were ever somebody's: behind them all are new */
+	__u64 free;		/* the first of those that are nobody's any more, see new_binding() */
 	__u64 now;		/* where OWN_CLOCK is set */
 };
 
@@ -121,7 +115,8 @@ struct flow {
 	__u8 later;		/* a later fragment */
 	__u64 now;
 	__u8 hairpin;		/* RFC 4787 REQ-9: it came from inside */
-	__u8 zero[7];
+	__u8 zero[3];
+	__u32 turn;		/* of the inside end's line, where there is no binding (index.h) */
 };
 
 /* A search from a random place on, round to it, and then the same for the other parity. */
@@ -158,8 +153,6 @@ struct scratch {
 	struct packet4 seen;	/* a packet from inside, as another subscriber sees it */
 	address6 owner;		/* subscriber */
 	struct search search;
-	struct binding binding;
-	struct way_out way;
 	struct further further;
 	struct session session;
 	struct peer peer;
@@ -199,7 +192,21 @@ INLINE void count_port(__u32 kind, __s64 more)
 }
 
 #ifndef CLOCK
-#define CLOCK bpf_ktime_get_coarse_ns	/* some ms behind; a tenth of the time of the exact one */
+#define CLOCK ticking_clock
+
+/* Some ms behind: as long as the kernel's tick is the same, so is the time. */
+__u64 last_tick, last_time;
+
+INLINE __u64 ticking_clock(void)
+{
+	__u64 tick = bpf_jiffies64();
+
+	if (UNLIKELY(tick != last_tick)) {
+		last_time = bpf_ktime_get_coarse_ns();
+		last_tick = tick;
+	}
+	return last_time;
+}
 #endif
 
 INLINE __u64 napt_now(void)
