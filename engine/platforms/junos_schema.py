@@ -19,6 +19,7 @@ from .diff import line_diff
 from .driver import Change
 from .junos import Statement
 from .naming import OURS, is_ours
+from .reading import once
 from .values import Leaf
 from .xml import Node
 
@@ -132,11 +133,10 @@ class Cli:
 
     def statements(self, text: str) -> list[Statement]:
         """Our part as far as it is active."""
-        read = junos.read(text)
-        inactive = [item.words for item in read if item.verb == "deactivate"]
+        inactive = [item.words for item in junos.read(text) if item.verb == "deactivate"]
         return [
             item
-            for item in self._ours(read)
+            for item in self._owned(text)
             if item.verb == "set" and not any(item.starts(*path) for path in inactive)
         ]
 
@@ -154,17 +154,19 @@ class Cli:
         """The entries of our kinds by their words: ours, or whosever they are."""
         return self.schema.things(self._owned(text) if ours else junos.read(text))
 
-    def _owned(self, text: str) -> list[Statement]:
-        return self._ours(junos.read(text))
+    def _owned(self, text: str) -> tuple[Statement, ...]:
+        return _ours(text, schema=self.schema)
 
-    def _ours(self, read: Iterable[Statement]) -> list[Statement]:
-        schema = self.schema
-        found = [(item, thing) for item in read if (thing := schema.thing_of(item.words))]
-        named = [item for item, thing in found if schema.owns(thing, frozenset())]
-        referred = schema.referred(named)
-        ours = [*named, *(item for item, thing in found if thing in referred)]
-        parts = {junos.normal(part) for item in ours for part in _apart(item, schema.joined)}
-        return sorted(parts, key=schema.rank)
+
+@once
+def _ours(text: str, *, schema: Schema) -> tuple[Statement, ...]:
+    """What of a text is ours, in order."""
+    found = [(item, thing) for item in junos.read(text) if (thing := schema.thing_of(item.words))]
+    named = [item for item, thing in found if schema.owns(thing, frozenset())]
+    referred = schema.referred(named)
+    ours = [*named, *(item for item, thing in found if thing in referred)]
+    parts = {junos.normal(part) for item in ours for part in _apart(item, schema.joined)}
+    return tuple(sorted(parts, key=schema.rank))
 
 
 def _apart(item: Statement, joined: Mapping[str, frozenset[str]]) -> Iterator[Statement]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +20,7 @@ from netmiko.exceptions import NetmikoAuthenticationException
 from .progress import UNCHANGED
 from .reach import WHERE, unreachable
 from .session import TransportError
-from .target import Target
+from .target import Target, which_file
 
 _CREDENTIALS = "ansible_user, ansible_password and ansible_ssh_private_key_file of the host"
 _OTHER_KEY = (paramiko.BadHostKeyException, SSHUnknownHostError)
@@ -61,14 +62,16 @@ def dial(target: Target) -> socket.socket:
     return line
 
 
-def check_key_file(target: Target) -> None:
-    """Raises TransportError where the private key cannot be used."""
+def private_key(target: Target) -> paramiko.PKey | None:
+    """The key of the key file; None without such a file, and where the password may be its passphrase.
+
+    Read once for all devices. Raises TransportError where the private key cannot be used.
+    """
     if target.key_file is None:
-        return
+        return None
     named = "ansible_ssh_private_key_file of the host"
     try:
-        Path(target.key_file).expanduser().read_bytes()
-        paramiko.PKey.from_path(target.key_file)
+        return _read_key(target.key_file, which_file(Path(target.key_file).expanduser()))
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise _stop(f"the key file {target.key_file} cannot be read: {reason}; look at {named}") from error
@@ -76,9 +79,15 @@ def check_key_file(target: Target) -> None:
         if target.password is None:
             wrong = f"the key file {target.key_file} wants a passphrase"
             raise _stop(f"{wrong}; give the key to ssh-agent and leave out {named}") from error
+        return None
     except (paramiko.SSHException, paramiko.pkey.UnknownKeyType, ValueError) as error:
         wrong = f"the key file {target.key_file} holds no private key"
         raise _stop(f"{wrong}; name the file without .pub in {named}") from error
+
+
+@functools.lru_cache(maxsize=4)
+def _read_key(path: str, _which: tuple[int, ...]) -> paramiko.PKey:
+    return paramiko.PKey.from_path(path)
 
 
 def trouble(error: BaseException, target: Target) -> str:

@@ -339,7 +339,7 @@ class NetconfSession:
     def _connect(self) -> Any:
         target = self._target
         arguments: dict[str, Any] = {}
-        login.check_key_file(target)
+        login.private_key(target)
         if target.verify_host_key:
             arguments["hostkey_b64"] = target.host_key().get_base64()
         try:

@@ -84,7 +84,7 @@ class SshSession:
     def __enter__(self) -> SshSession:
         target = self._line.target
         # The libraries' own words for what is missing would not say what to do.
-        login.check_key_file(target)
+        login.private_key(target)
         if target.verify_host_key:
             target.host_key()
         try:

@@ -83,18 +83,25 @@ class Target:
         return text
 
 
+def which_file(path: Path) -> tuple[int, ...]:
+    """By which a file is known again: one that was written anew is another. Raises OSError."""
+    there = path.stat()
+    return there.st_ino, there.st_mtime_ns, there.st_size
+
+
 def known_keys(path: Path) -> paramiko.HostKeys | None:
     """The host keys of a file, None where there is no such file.
 
     Read once for all devices: a thousand keys take paramiko a tenth of a second.
     """
     try:
-        there = path.stat()
+        which = which_file(path)
     except OSError:
         return None
-    return _read_keys(path, (there.st_ino, there.st_mtime_ns, there.st_size))
+    return _read_keys(path, which)
 
 
-@functools.lru_cache(maxsize=4)
+# There may be a file for each device, and as many devices at a time as there are threads.
+@functools.lru_cache(maxsize=64)
 def _read_keys(path: Path, _which: tuple[int, ...]) -> paramiko.HostKeys:
     return paramiko.HostKeys(str(path))

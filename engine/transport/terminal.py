@@ -14,7 +14,7 @@ from typing import Any
 import paramiko  # type: ignore[import-untyped]
 from netmiko import BaseConnection, log, ssh_dispatcher
 
-from .login import dial
+from .login import dial, private_key
 from .target import Target
 
 
@@ -46,6 +46,7 @@ class Terminal:
     def open(self) -> None:
         """Raises netmiko's and paramiko's errors, and TransportError where nothing speaks SSH there."""
         target = self._target
+        key = private_key(target)
         self._connection = _connection_class(self._device_type)(
             known=target,
             device_type=self._device_type,
@@ -56,7 +57,8 @@ class Terminal:
             password=target.password or "",
             secret=target.enable_password or "",
             use_keys=target.key_file is not None or target.use_own_keys,
-            key_file=target.key_file,
+            pkey=key,
+            key_file=target.key_file if key is None else None,
             allow_agent=target.use_own_keys,
             ssh_strict=target.verify_host_key,
             conn_timeout=target.timeout,
@@ -135,7 +137,10 @@ class Terminal:
 
 @functools.cache
 def _connection_class(device_type: str) -> Callable[..., BaseConnection]:
-    """netmiko's own, given the host keys of the device: it would read the file of all devices for each."""
+    """netmiko's own, given the host keys of the device: it would read the file of all devices for each.
+
+    Keys of the agent and of ~/.ssh are used without a key file, too.
+    """
     kind = ssh_dispatcher(device_type)
 
     def begin(self: Any, known: Target, **values: Any) -> None:
@@ -149,4 +154,7 @@ def _connection_class(device_type: str) -> Callable[..., BaseConnection]:
                 client.get_host_keys().add(self.known.known_as, name, key)
         return client
 
-    return type(kind.__name__, (kind,), {"__init__": begin, "_build_ssh_client": build})
+    def check(self: Any) -> bool:
+        return True  # that the key file is there: private_key() has read it, or none is wanted
+
+    return type(kind.__name__, (kind,), {"__init__": begin, "_build_ssh_client": build, "_key_check": check})

@@ -11,6 +11,7 @@ from typing import Any
 from ansible_collections.ipv4aas.fleet.plugins.doc_fragments.options import ModuleDocFragment
 from ansible_collections.ipv4aas.fleet.plugins.modules.deploy import DOCUMENTATION
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.action import FleetAction
+from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.controller import parent
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.device import Host
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.host_deploy import bring
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.post_check import places
@@ -28,4 +29,4 @@ class ActionModule(FleetAction):
     )
 
     def work(self, options: dict[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
-        return bring(Host.current(self), options, places(variables), self._task.check_mode)
+        return bring(Host.current(self), options, places(variables), self._task.check_mode, parent())

@@ -12,6 +12,8 @@ from ansible_collections.ipv4aas.fleet.plugins.doc_fragments.options import Modu
 from ansible_collections.ipv4aas.fleet.plugins.modules.deploy_batch import DOCUMENTATION
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.action import Failed
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.batch import BatchAction
+from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.controller import Controller
+from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.deployment import given_up
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.device import Host
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.host_deploy import bring
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.post_check import places
@@ -37,6 +39,10 @@ class ActionModule(BatchAction):
             raise Failed("; ".join(f"{name}: {answer['hosts'][name]['msg']}" for name in failed), **answer)
         return answer
 
-    def one(self, host: Host, options: Mapping[str, Any]) -> dict[str, Any]:
+    def one(self, host: Host, options: Mapping[str, Any], controller: Controller) -> dict[str, Any]:
         to = options["targets"].get(host.name) or options["to"]
-        return bring(host, {**options, "to": to}, self._places, self._task.check_mode)
+        return bring(host, {**options, "to": to}, self._places, self._task.check_mode, controller)
+
+    def lost(self, name: str, options: Mapping[str, Any], why: str) -> None:
+        if options["run"] and not self._task.check_mode:
+            given_up(options["dest"], options["run"], name, why)

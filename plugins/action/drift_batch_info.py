@@ -12,6 +12,7 @@ from ansible_collections.ipv4aas.fleet.plugins.doc_fragments.options import Modu
 from ansible_collections.ipv4aas.fleet.plugins.modules.drift_batch_info import DOCUMENTATION
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils import host_drift
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.batch import BatchAction
+from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.controller import Controller
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.device import Host
 
 
@@ -27,5 +28,5 @@ class ActionModule(BatchAction):
     )
     VARIABLES = host_drift.VARIABLES
 
-    def one(self, host: Host, options: Mapping[str, Any]) -> dict[str, Any]:
+    def one(self, host: Host, options: Mapping[str, Any], controller: Controller) -> dict[str, Any]:
         return host_drift.look(host, options)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ipv4aas.fleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Many hosts in one task: threads of one process, where Ansible would start a process for each host.
+"""Many hosts in one task: threads of a few processes, where Ansible would start a process for each host.
 
 Variables are Ansible's, whose templates know nothing of threads: each host's are looked up before its turn.
 """
@@ -9,19 +9,21 @@ Variables are Ansible's, whose templates know nothing of threads: each host's ar
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from typing import Any, ClassVar, TypeVar
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from typing import Any, ClassVar
 
 from ansible import constants
 from ansible.utils.display import Display
 
-from . import device
+from . import controller, device
 from .action import Failed, FleetAction, Skipped, argument_spec
+from .controller import Controller
 from .device import Elsewhere, Host
 from .own_options import OwnOptions, looked_up
+from .side_by_side import Lost, Work, side_by_side
 
-T, R = TypeVar("T"), TypeVar("R")
+Order = tuple[Host, Mapping[str, Any] | Exception]  # a host, and its options or why there are none
 _COLORS = {
     "failed": constants.COLOR_ERROR,
     "changed": constants.COLOR_CHANGED,
@@ -38,53 +40,66 @@ class BatchAction(FleetAction):
     VARIABLES: ClassVar[tuple[str, ...]] = ()  # of each host, beside those of its device
 
     @abstractmethod
-    def one(self, host: Host, options: Mapping[str, Any]) -> dict[str, Any]:
+    def one(self, host: Host, options: Mapping[str, Any], controller: Controller) -> dict[str, Any]:
         """The result of a host, of which ``options`` are the own ones. Runs in a thread, beside others.
 
         Raises Skipped, Elsewhere, Failed, or anything else for a failure.
         """
 
+    def lost(self, name: str, options: Mapping[str, Any], why: str) -> None:
+        """What is to be put right where a process has died at a host; ``options`` are those of the task."""
+
     def work(self, options: dict[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
         threads = options["threads"] or variables.get("ansible_forks") or constants.DEFAULT_FORKS
-        orders = self._orders(options, variables)
+        of_whom = controller.parent()
+        work = Work(self._orders(options, variables), self._result)
         results: dict[str, dict[str, Any]] = {}
-        for name, result in side_by_side(lambda order: self._result(*order), orders, threads):
-            if result is not None:
+        elsewhere = set()
+        with closing(side_by_side(work, options["hosts"], threads, of_whom)) as found:
+            for name, result in found:
+                if isinstance(result, Lost):
+                    self.lost(name, options, result.why)
+                    result = {"failed": True, "msg": result.why}
+                if result is None:
+                    elsewhere.add(name)
+                    continue
                 results[name] = result
                 self._tell(name, result)
+        if not of_whom.alive():
+            raise Failed("the controller has died")
         in_order = {name: results[name] for name in options["hosts"] if name in results}
-        failed = [name for name, result in in_order.items() if result.get("failed")]
         return {
             "changed": any(result.get("changed") for result in in_order.values()),
             "hosts": in_order,
-            "failed_hosts": failed,
-            "elsewhere": [name for name in options["hosts"] if name not in results],
+            "failed_hosts": [name for name, result in in_order.items() if result.get("failed")],
+            "elsewhere": [name for name in options["hosts"] if name in elsewhere],
         }
 
-    def _orders(
-        self, options: Mapping[str, Any], variables: Mapping[str, Any]
-    ) -> Iterator[tuple[str, tuple[Host, Mapping[str, Any] | Failed]]]:
-        """Each host, with its options or why there are none, when it is asked for."""
+    def _orders(self, options: Mapping[str, Any], variables: Mapping[str, Any]) -> Callable[[str], Order]:
+        """Gives the order of a host."""
         hostvars, current = variables["hostvars"], variables["inventory_hostname"]
         names = {*device.VARIABLES, *self.VARIABLES, *options["host_variables"].values()}
         own = OwnOptions(
             argument_spec(*self.DOCUMENTS), options, looked_up(current, hostvars[current], names)
         )
-        for name in options["hosts"]:
-            variable = looked_up(name, hostvars[name], names)
-            order: Mapping[str, Any] | Failed
-            try:
-                order = own.of(variable)
-            except Failed as error:
-                order = error
-            yield name, (Host(name=name, variable=variable, run=None), order)
 
-    def _result(self, host: Host, options: Mapping[str, Any] | Failed) -> dict[str, Any] | None:
+        def order(name: str) -> Order:
+            variable = looked_up(name, hostvars[name], names)
+            host = Host(name=name, variable=variable, run=None)
+            try:
+                return host, own.of(variable)
+            except Exception as error:
+                return host, error
+
+        return order
+
+    def _result(self, order: Order, of_whom: Controller) -> dict[str, Any] | None:
         """Of one host; None where it needs a task of its own."""
+        host, options = order
         try:
-            if isinstance(options, Failed):
+            if isinstance(options, Exception):
                 raise options
-            return self.one(host, options)
+            return self.one(host, options, of_whom)
         except Elsewhere:
             return None
         except Skipped as error:
@@ -105,18 +120,3 @@ class BatchAction(FleetAction):
         state = "skipping" if result.get("skipped") else state
         why = f" => {result['msg']}" if result.get("msg") else ""
         Display().display(f"{state}: [{name}]{why}", color=_COLORS[state])
-
-
-def side_by_side(
-    work: Callable[[T], R], orders: Iterable[tuple[str, T]], threads: int
-) -> Iterator[tuple[str, R]]:
-    """The result of each order by its name, the first that is ready first."""
-    with ThreadPoolExecutor(max(1, threads)) as pool:
-        try:
-            futures = {pool.submit(work, order): name for name, order in orders}
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-        except BaseException:
-            # What has begun comes to its end; nothing else begins.
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise

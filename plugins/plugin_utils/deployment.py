@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -17,6 +16,7 @@ from ansible_collections.ipv4aas.fleet.engine.transport.session import Session, 
 
 from . import journal, rollout
 from .action import Skipped
+from .controller import Controller, parent
 from .post_check import DEVICE_STATE, Judge
 
 
@@ -30,6 +30,7 @@ class Job:
     dest: str = "build"
     confirm_within: int = 120  # seconds
     judge: Judge = field(default_factory=Judge)  # beside the device's own state
+    controller: Controller = field(default_factory=parent)
 
 
 def carry_out(job: Job, open_session: Callable[[], Session]) -> tuple[Outcome, str]:
@@ -42,7 +43,6 @@ def carry_out(job: Job, open_session: Callable[[], Session]) -> tuple[Outcome, s
     if stopped:
         raise Skipped(f"not begun: {stopped} failed, and the run stops there")
     entry = journal.Entry(job.dest, _record(job))
-    controller = os.getppid()
     try:
         with open_session() as session:
             outcome = deploy(
@@ -53,7 +53,7 @@ def carry_out(job: Job, open_session: Callable[[], Session]) -> tuple[Outcome, s
                 job.node.dialect,
                 confirm_within=job.confirm_within,
                 before_apply=entry.applying,
-                post_check=lambda: job.judge() or _stopped(job, controller),
+                post_check=lambda: job.judge() or _stopped(job),
             )
     except Exception as error:
         left = error.left if isinstance(error, TransportError) else UNCHANGED
@@ -75,10 +75,17 @@ def try_out(job: Job, open_session: Callable[[], Session]) -> Outcome:
         )
 
 
-def _stopped(job: Job, controller: int) -> list[str]:
+def given_up(dest: str, run: str, host: str, why: str) -> None:
+    """A host at which the process has died that worked on it: the run stops there, and its record says so."""
+    record = journal.read(dest, run, host)
+    if record is not None and record.verdict == journal.STARTED:
+        journal.Entry(dest, record).end(journal.FAILED, record.left, message=why)
+    rollout.stop(dest, run, host)
+
+
+def _stopped(job: Job) -> list[str]:
     """Nothing is confirmed any more once another host has failed, or nobody is there to hear of it."""
-    # A worker outlives an ansible-playbook that is killed.
-    if os.getppid() != controller:
+    if not job.controller.alive():
         return ["the controller has died"]
     host = rollout.stopped_at(job.dest, job.run)
     return [f"{host} failed, and the run stops there"] if host else []

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -22,13 +21,18 @@ from ansible_collections.ipv4aas.fleet.engine.transport.session import Session, 
 
 from . import device, journal, lock, plan_file, post_check, rollout
 from .action import Failed, Skipped
+from .controller import Controller
 from .deployment import Job, carry_out, try_out
 from .device import Host
 from .language import TEMPLATES
 
 
 def bring(
-    host: Host, options: Mapping[str, Any], places: Mapping[str, str | None], check_mode: bool
+    host: Host,
+    options: Mapping[str, Any],
+    places: Mapping[str, str | None],
+    check_mode: bool,
+    controller: Controller,
 ) -> dict[str, Any]:
     """The result of deploy, of which ``options`` are those.
 
@@ -41,6 +45,7 @@ def bring(
         wanted="",
         dest=options["dest"],
         confirm_within=options["confirm_within"],
+        controller=controller,
     )
     try:
         return _deploy(_filled(job, options), host, options, places, check_mode)
@@ -95,8 +100,7 @@ def _as_before(plan: str, record: journal.Record) -> NodePlan:
 def _refuse_to_meddle(job: Job, plan: str) -> None:
     """Raises Failed where another run is at work, or where the run's own plan was written anew."""
     found = lock.holder(job.dest)
-    # The parent of this worker is ansible-playbook.
-    if found is not None and found.alive and found.run != job.run and found.pid != os.getppid():
+    if found is not None and found.alive and found.run != job.run and found.pid != job.controller.pid:
         raise Failed(lock.held(job.dest, found))
     run = rollout.read(job.dest, job.run)
     if run is not None and run.plan and run.plan != plan_file.digest(plan):

@@ -17,6 +17,7 @@ from ..diff import line_diff
 from ..driver import Change
 from ..indented import Block
 from ..naming import OURS, is_ours
+from ..reading import once
 from ..values import Leaf, canonical
 from . import card, map_t
 from .map_t import Customers, Entry, Internet
@@ -57,6 +58,7 @@ def _text(blocks: tuple[Block, ...]) -> str:
     return indented.write(blocks, (_INSTANCE, *_SINGLE))
 
 
+@once
 def _owned(text: str) -> tuple[Block, ...]:
     blocks = indented.read(text)
     kept = (_instance(block) for block in blocks if block.opens(_INSTANCE))
