@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import functools
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,10 @@ from netmiko import BaseConnection, log, ssh_dispatcher
 
 from .login import dial, private_key
 from .target import Target
+
+# Of these netmiko's preparation of a session begins by reading a prompt, however long that takes.
+_PROMPT_FIRST = ("cisco_xr", "juniper_junos")
+_SOMETHING_SAID = 0.1  # seconds
 
 
 class Terminal:
@@ -157,4 +162,16 @@ def _connection_class(device_type: str) -> Callable[..., BaseConnection]:
     def check(self: Any) -> bool:
         return True  # that the key file is there: private_key() has read it, or none is wanted
 
-    return type(kind.__name__, (kind,), {"__init__": begin, "_build_ssh_client": build, "_key_check": check})
+    made = {"__init__": begin, "_build_ssh_client": build, "_key_check": check}
+    if device_type in _PROMPT_FIRST:
+        made["_try_session_preparation"] = lambda self: _prepare(self, kind)
+    return type(kind.__name__, (kind,), made)
+
+
+def _prepare(connection: Any, kind: Any) -> None:
+    """As netmiko does, which would sleep for all of the time in which something may have been said."""
+    end = time.monotonic() + _SOMETHING_SAID
+    connection.write_channel(connection.RETURN)
+    while not connection.remote_conn.recv_ready() and time.monotonic() < end:
+        time.sleep(_SOMETHING_SAID / 20)
+    kind._try_session_preparation(connection, force_data=False)
