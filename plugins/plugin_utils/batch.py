@@ -10,13 +10,15 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any, ClassVar
 
 from ansible import constants
 from ansible.utils.display import Display
+from ansible_collections.ipv4aas.fleet.engine.platforms.registry import driver
+from ansible_collections.ipv4aas.fleet.engine.problem import Refused
 
-from . import controller, device
+from . import controller, device, plan_file
 from .action import Failed, FleetAction, Skipped, argument_spec
 from .controller import Controller
 from .device import Elsewhere, Host
@@ -53,6 +55,7 @@ class BatchAction(FleetAction):
         threads = options["threads"] or variables.get("ansible_forks") or constants.DEFAULT_FORKS
         of_whom = controller.parent()
         work = Work(self._orders(options, variables), self._result)
+        _import_drivers(options["plan"])
         results: dict[str, dict[str, Any]] = {}
         elsewhere = set()
         with closing(side_by_side(work, options["hosts"], threads, of_whom)) as found:
@@ -120,3 +123,10 @@ class BatchAction(FleetAction):
         state = "skipping" if result.get("skipped") else state
         why = f" => {result['msg']}" if result.get("msg") else ""
         Display().display(f"{state}: [{name}]{why}", color=_COLORS[state])
+
+
+def _import_drivers(plan: str) -> None:
+    """Once, where each process would do it. Whatever is wrong is told of the hosts that it concerns."""
+    with suppress(Failed, Refused):
+        for platform in plan_file.platforms(plan):
+            driver(platform)

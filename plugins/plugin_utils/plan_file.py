@@ -58,6 +58,11 @@ def nodes(path: str, names: Collection[str]) -> list[NodePlan]:
     ]
 
 
+def platforms(path: str) -> set[str]:
+    """Those of all nodes. Raises Failed without a plan."""
+    return {str(node.get("platform")) for node in _document(path).get("nodes", {}).values()}
+
+
 def gateways(path: str, service: str) -> list[str]:
     """The nodes that get a configuration as a service's gateway. Raises Failed without a plan."""
     found = _document(path)["nodes"]

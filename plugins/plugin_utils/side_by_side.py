@@ -89,10 +89,10 @@ class _Crew:
     threads: int
     names: set[str] = field(default_factory=set)
 
-    def give(self, waiting: deque[str]) -> None:
-        """As many of the names as it can do with; a farewell where there are none left."""
+    def give(self, waiting: deque[str], ahead: int) -> None:
+        """As many of the names as it works on, and some ahead; a farewell where there are none left."""
         try:
-            while waiting and len(self.names) < self.threads + _AHEAD:
+            while waiting and len(self.names) < self.threads + ahead:
                 self.line.send(waiting[0])
                 self.names.add(waiting.popleft())
             if not self.names and not waiting:
@@ -119,7 +119,9 @@ def _in_processes(
             share = threads // processes + (number < threads % processes)
             crew = _start(work, share, controller, list(crews))
             crews[crew.line] = crew
-            crew.give(waiting)
+            crew.give(waiting, 0)
+        for crew in crews.values():
+            crew.give(waiting, _AHEAD)
         while crews and controller.alive():
             for line in wait(list(crews), _LOOK_AFTER):
                 crew = crews[line]
@@ -131,7 +133,7 @@ def _in_processes(
                     yield from ((name, why) for name in sorted(crew.names))
                     continue
                 crew.names.discard(name)
-                crew.give(waiting)
+                crew.give(waiting, _AHEAD)
                 yield name, result
         if controller.alive():
             yield from ((name, Lost("every process that could have begun it has died")) for name in waiting)
@@ -169,7 +171,12 @@ def _serve(
     pool = ThreadPoolExecutor(threads)
 
     def carry_out(name: str, order: T) -> None:
-        result: R | Lost = work.carry_out(order, known)
+        result: R | Lost
+        try:
+            result = work.carry_out(order, known)
+        except BaseException as error:
+            # Somebody waits for a result.
+            result = Lost(f"{type(error).__name__}: {error}")
         with talking:
             try:
                 line.send((name, result))

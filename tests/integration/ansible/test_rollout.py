@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import fcntl
 import json
 import os
 import signal
@@ -20,6 +21,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.ipv4aas.fleet.engine.platforms.registry import driver
+from ansible_collections.ipv4aas.fleet.plugins.plugin_utils import side_by_side
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "emulator"))
 
@@ -246,6 +248,80 @@ def test_nothing_is_confirmed_where_the_probes_cannot_be_run(network: Network) -
     assert network.carry(NEW) == ALL
 
 
+@pytest.mark.skipif(side_by_side.cores() < 2, reason="on one core a batch is one process")
+@pytest.mark.parametrize("who", ["process", "controller"])
+def test_a_batch_of_many_whose_process_or_controller_is_killed(
+    play: Callable[..., Any], tmp_path: Path, who: str
+) -> None:
+    """More devices than one process takes: those that it was at have failed, and the others know."""
+    many = 2 * side_by_side.LEAST
+    with Fleet(tmp_path / "fleet", many, second=1.0) as fleet:
+        network = Network(tmp_path, fleet, play)
+        names = {device.name for device in fleet}
+        all_at_once = {"ipv4aas_batches": ["100%"]}
+        check = "touch asking.$IPV4AAS_HOST; exec flock -s -w 60 go true"
+        words = {"deploy_run": "killed", "deploy_post_check": ["sh", "-c", check], **all_at_once}
+        go = (tmp_path / "go").open("w")
+        fcntl.flock(go, fcntl.LOCK_EX)
+        play_it = ["-i", str(network.inventory), "ipv4aas.fleet.deploy", "-f", str(many)]
+        killed = start(network, *play_it, "-e", json.dumps(words))
+        wait_for(lambda: len(list(tmp_path.glob("asking.*"))) == many)
+        parents = {
+            pid: [below for below in descendants(pid) if is_python(below)] for pid in descendants(killed.pid)
+        }
+        (worker,) = (pid for pid, below in parents.items() if len(below) == 2)
+        process = parents[worker][0]
+        os.kill(killed.pid if who == "controller" else process, signal.SIGKILL)
+        if who == "controller":
+            killed.wait()
+            time.sleep(1)  # in which its worker learns of it
+        else:
+            wait_for(lambda: (tmp_path / "build/journal/killed/stopped").exists())
+        go.close()
+        code = killed.wait(60)
+        wait_for(lambda: not any(running(pid) for pid in (worker, *parents[worker])))
+
+        records = {
+            name: json.loads((tmp_path / f"build/journal/killed/{name}.json").read_text()) for name in names
+        }
+        assert {record["verdict"] for record in records.values()} == {"failed"}
+        lost = {name for name in names if "signal 9" in records[name]["message"]}
+        assert {records[name]["left"] for name in names - lost} == {"unchanged"}
+        assert {device.name for device in fleet if device.router.waiting} == lost
+        if who == "controller":
+            assert not lost
+            assert any("the controller has died" in record["message"] for record in records.values())
+        else:
+            assert code == 2
+            assert len(lost) == many / 2
+            assert all(records[name]["left"].startswith("unknown: a change was made") for name in lost)
+            assert not network.lock.exists()
+        for name in lost:
+            fleet[name].router.elapse()
+        assert network.carry(OLD) == []
+        assert network.foreign_is_whole()
+
+        rerun = network.run("deploy", **all_at_once)
+        assert rerun.code == 0, rerun.out
+        assert set(network.carry(OLD)) == names
+        assert network.foreign_is_whole()
+
+
+def is_python(pid: int) -> bool:
+    """Whether it is one of Ansible's, not a command that it has started."""
+    with contextlib.suppress(OSError):
+        return "python" in Path(f"/proc/{pid}/cmdline").read_text()
+    return False
+
+
+def running(pid: int) -> bool:
+    """Whether a process has not ended, asked for its status or not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 @pytest.mark.parametrize("with_workers", [True, False])
 def test_a_controller_that_is_killed(network: Network, with_workers: bool) -> None:
     network.move(NEW)
@@ -390,10 +466,10 @@ def start(network: Network, *words: str) -> subprocess.Popen[bytes]:
 
 def descendants(pid: int) -> list[int]:
     """The processes below one, the lowest first."""
-    parents = {
-        int(path.parent.name): int(path.read_text().rpartition(")")[2].split()[1])
-        for path in Path("/proc").glob("[0-9]*/stat")
-    }
+    parents = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # of one that has ended meanwhile
+            parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
     children = [child for child, parent in parents.items() if parent == pid]
     return [below for child in children for below in (*descendants(child), child)]
 

@@ -6,14 +6,23 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from ansible.errors import AnsibleError
 from ansible_collections.ipv4aas.fleet.engine.transport.session import TransportError
-from ansible_collections.ipv4aas.fleet.plugins.plugin_utils import device, journal, own_options, rollout
+from ansible_collections.ipv4aas.fleet.plugins.plugin_utils import (
+    device,
+    journal,
+    own_options,
+    rollout,
+    side_by_side,
+)
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.action import Failed
 
 ROUTERS = ["r1", "r2", "r3", "r4"]
@@ -240,6 +249,74 @@ def test_a_failure_of_the_program_in_a_thread_is_that_of_a_host(on_hosts, device
     result = on_hosts("drift_batch_info")
     assert result["failed_hosts"] == ROUTERS
     assert "division" in result["hosts"]["r1"]["msg"]
+
+
+@pytest.fixture
+def two_processes(monkeypatch) -> None:
+    monkeypatch.setattr(side_by_side, "cores", lambda: 2)
+    monkeypatch.setattr(side_by_side, "LEAST", 1)
+
+
+def test_in_processes_the_results_are_the_same(on_hosts, devices, two_processes):
+    """But what they do to devices in memory is lost with them."""
+    hosts = [*ROUTERS, "br1", "fx5k"]
+    first = on_hosts("deploy_batch", {"run": "one", "hosts": hosts})
+    assert not first.get("failed"), first
+    assert set(devices.running.values()) == {""}
+    assert list(first["hosts"]) == [*ROUTERS, "fx5k"]
+    assert first["elsewhere"] == ["br1"]
+    assert {first["hosts"][name]["left"] for name in ROUTERS} == {"changed and confirmed"}
+    assert {record.verdict for record in journal.records("build", "one")} == {"changed"}
+    drift = on_hosts("drift_batch_info", {"hosts": hosts})
+    assert {drift["hosts"][name]["drift"] for name in ROUTERS} == {True}
+
+
+def test_a_process_that_dies_is_a_failure_of_its_hosts_and_stops_the_run(
+    on_hosts, devices, two_processes, monkeypatch
+):
+    opened("one")
+
+    def die(self, seconds):
+        if self.name == "r1":
+            os.kill(os.getpid(), signal.SIGKILL)
+        apply(self, seconds)
+        while not rollout.stopped_at("build", "one"):
+            time.sleep(0.01)
+
+    apply = Session.apply
+    monkeypatch.setattr(Session, "apply", die)
+    result = on_hosts("deploy_batch", {"run": "one", "threads": 2})
+    assert result["failed"]
+    assert result["hosts"]["r1"]["msg"] == "the process that was at it was ended by signal 9"
+    assert "r1: the process that was at it was ended by signal 9" in result["msg"]
+    told = {record.host: record for record in journal.records("build", "one")}
+    assert (told["r1"].verdict, told["r1"].before, told["r1"].left) == ("failed", "", journal.APPLYING)
+    assert told["r1"].message == "the process that was at it was ended by signal 9"
+    assert told["r1"].finished and told["r1"].touched
+    # Of the other process: what waited for its confirmation. What was not begun has no record.
+    assert {record.verdict for record in told.values()} == {"failed"}
+    assert {told[host].left for host in told if host != "r1"} == {"unchanged"}
+    assert all("failed, and the run stops there" in told[host].message for host in told if host != "r1")
+    assert len(told) == 2
+    assert set(result["failed_hosts"]) == set(ROUTERS)
+
+
+def test_a_process_that_dies_while_it_reads_takes_no_other_host_with_it(
+    on_hosts, devices, two_processes, monkeypatch
+):
+    read = Session.read
+
+    def die(self):
+        if self.name == "r1":
+            os._exit(4)
+        return read(self)
+
+    monkeypatch.setattr(Session, "read", die)
+    monkeypatch.setattr(side_by_side, "_AHEAD", 0)
+    result = on_hosts("drift_batch_info", {"threads": 2})
+    assert not result.get("failed")
+    assert result["failed_hosts"] == ["r1"]
+    assert result["hosts"]["r1"]["msg"] == "the process that was at it ended with status 4"
 
 
 def test_values_are_looked_up_before_they_are_asked_for():
