@@ -6,15 +6,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.ipv4aas.fleet.engine.problem import Problem, Refused
 from ansible_collections.ipv4aas.fleet.plugins.doc_fragments.options import ModuleDocFragment
 from ansible_collections.ipv4aas.fleet.plugins.modules.render import DOCUMENTATION
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils import plan_file
-from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.action import FleetAction
+from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.action import Failed, FleetAction
+from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.controller import parent
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.files import Files
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.language import TEMPLATES, file_name
+from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.side_by_side import (
+    Lost,
+    Work,
+    cores,
+    side_by_side,
+)
 
 if TYPE_CHECKING:
     from ansible_collections.ipv4aas.fleet.engine.plan.capability import Features
@@ -53,17 +61,34 @@ class ActionModule(FleetAction):
 
 
 def _contents(nodes: list[NodePlan]) -> dict[str, str]:
-    """File name -> configuration. Raises Refused with the problems of all nodes."""
+    """File name -> configuration. Raises Refused with the problems of all nodes, Failed for a fault here."""
+    from ansible_collections.ipv4aas.fleet.engine.platforms.registry import driver
+
+    for platform in {node.platform for node in nodes}:
+        driver(platform)  # imported once, where each process would do it
+    named = {node.name: node for node in nodes}
+    work = Work(named.__getitem__, lambda node, _controller: _made(node))
+    with closing(side_by_side(work, named, cores(), parent())) as found:
+        made = dict(found)
     contents: dict[str, str] = {}
     problems: list[Problem] = []
-    for node in nodes:
-        try:
-            contents.update(_of_node(node))
-        except Refused as error:
-            problems.extend(error.problems)
+    for name in named:
+        result = made.get(name, Lost("the controller has died"))
+        if isinstance(result, Lost):
+            raise Failed(f"{name}: {result.why}")
+        contents.update(result[0])
+        problems += result[1]
     if problems:
         raise Refused(set(problems))
     return contents
+
+
+def _made(node: NodePlan) -> tuple[dict[str, str], list[Problem]]:
+    """The files of a node, or what is wrong with it."""
+    try:
+        return dict(_of_node(node)), []
+    except Refused as error:
+        return {}, list(error.problems)
 
 
 def _of_node(node: NodePlan) -> Iterator[tuple[str, str]]:

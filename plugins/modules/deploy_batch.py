@@ -11,8 +11,8 @@ module: deploy_batch
 short_description: Bring many devices to their planned configurations, in one task
 version_added: 0.4.0
 description:
-  - Does for many hosts what M(ipv4aas.fleet.deploy) does for one, in threads of one process. Ansible would
-    start a process for each host, which costs more than the work.
+  - Does for many hosts what M(ipv4aas.fleet.deploy) does for one, in threads, where there are many hosts of
+    a process for each core. Ansible would start a process for each host, which costs more than the work.
   - Runs once for all hosts of the play, on the controller. Devices that are reached over NETCONF, SSH or
     HTTPS are changed; other hosts are named in RV(elsewhere), and nothing is done to them.
   - Each host is a line of the output as soon as it is through, and has its own record in the journal. The

@@ -11,8 +11,8 @@ module: drift_batch_info
 short_description: Compare what many devices run with their plans, in one task
 version_added: 0.4.0
 description:
-  - Does for many hosts what M(ipv4aas.fleet.drift_info) does for one, in threads of one process. Ansible
-    would start a process for each host, which costs more than the work.
+  - Does for many hosts what M(ipv4aas.fleet.drift_info) does for one, in threads, where there are many hosts
+    of a process for each core. Ansible would start a process for each host, which costs more than the work.
   - Runs once for all hosts of the play, on the controller. Devices that are reached over NETCONF, SSH or
     HTTPS are looked at; other hosts are named in RV(elsewhere).
   - A device that cannot be read is a result of its own, and no failure of the task.

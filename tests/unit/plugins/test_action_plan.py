@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from ansible.errors import AnsibleActionFail, AnsibleUndefinedVariable
-from ansible_collections.ipv4aas.fleet.plugins.plugin_utils import plan_file
+from ansible_collections.ipv4aas.fleet.plugins.action import render
+from ansible_collections.ipv4aas.fleet.plugins.plugin_utils import plan_file, side_by_side
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.action import Failed
 
 
@@ -97,7 +98,16 @@ def test_unknown_option_is_refused(run_action, hostvars):
         run_action("plan", {"destination": "x"}, {"hostvars": hostvars})
 
 
-@pytest.mark.usefixtures("planned")
+@pytest.fixture(params=["here", "in processes"])
+def two_ways(request, monkeypatch):
+    """A fleet is small enough for one process, or it is not."""
+    if request.param == "in processes":
+        monkeypatch.setattr(side_by_side, "LEAST", 1)
+        for module in (side_by_side, render):
+            monkeypatch.setattr(module, "cores", lambda: 2)
+
+
+@pytest.mark.usefixtures("planned", "two_ways")
 class TestRender:
     """After a plan."""
 
