@@ -25,7 +25,7 @@ from .device import Elsewhere, Host
 from .own_options import OwnOptions, looked_up
 from .side_by_side import Lost, Work, side_by_side
 
-Order = tuple[Host, Mapping[str, Any] | Exception]  # a host, and its options or why there are none
+Order = tuple[Host, Mapping[str, Any]] | Exception  # a host and its options, or why there is none
 _COLORS = {
     "failed": constants.COLOR_ERROR,
     "changed": constants.COLOR_CHANGED,
@@ -87,22 +87,20 @@ class BatchAction(FleetAction):
         )
 
         def order(name: str) -> Order:
-            variable = looked_up(name, hostvars[name], names)
-            host = Host(name=name, variable=variable, run=None)
             try:
-                return host, own.of(variable)
+                variable = looked_up(name, hostvars[name], names)
+                return Host(name=name, variable=variable, run=None), own.of(variable)
             except Exception as error:
-                return host, error
+                return error
 
         return order
 
     def _result(self, order: Order, of_whom: Controller) -> dict[str, Any] | None:
         """Of one host; None where it needs a task of its own."""
-        host, options = order
         try:
-            if isinstance(options, Exception):
-                raise options
-            return self.one(host, options, of_whom)
+            if isinstance(order, Exception):
+                raise order
+            return self.one(*order, of_whom)
         except Elsewhere:
             return None
         except Skipped as error:
