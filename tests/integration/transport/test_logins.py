@@ -22,9 +22,11 @@ import emulated_nios
 import pytest
 from ansible_collections.ipv4aas.fleet.engine.transport.connect import session_for
 from ansible_collections.ipv4aas.fleet.engine.transport.session import TransportError
+from ansible_collections.ipv4aas.fleet.engine.transport.target import Target
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.action import Failed
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.device import DEFAULT_PORTS, FEATURES, target
 from emulated_acos import EmulatedAcos
+from emulated_ios_xr import IosXrRouter
 from emulated_model import ModelRouter
 from emulated_nios import EmulatedNios
 from emulated_rest import certificate
@@ -288,3 +290,22 @@ def nobody(case: Mapping[str, Any]) -> Iterator[None]:
     finally:
         if drops:
             os.seteuid(0)
+
+
+def test_without_password_and_key_file_the_keys_of_the_user_are_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    router = IosXrRouter(tmp_path / "xr", "hostname asr9k\n")
+    router.start()
+    try:
+        (tmp_path / ".ssh").mkdir()
+        shutil.copy(router.user_key, tmp_path / ".ssh" / "id_ed25519")
+        monkeypatch.setenv("HOME", str(tmp_path))
+        monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+        where = Target(
+            host="127.0.0.1", port=router.port, username=USER, known_hosts=str(router.known_hosts), timeout=10
+        )
+        with session_for("asr9000", "cli", where) as session:
+            assert "hostname asr9k" in session.read()
+    finally:
+        router.stop()
