@@ -97,6 +97,22 @@ INLINE struct binding *binding_of(__u32 number)
 	return bpf_map_lookup_elem(&napt_bindings, &number);
 }
 
+/* No load or store of the compiler's goes past this. */
+#define BARRIER() asm volatile("" ::: "memory")
+
+/* Whether a binding is still that of an end, after its other end was read: one that has ended is soon another's. */
+INLINE bool is_still_inside(const struct binding *binding, const struct inside *end)
+{
+	BARRIER();
+	return *(volatile __u32 *)&binding->number && same_inside(&binding->inside, end);
+}
+
+INLINE bool is_still_outside(const struct binding *binding, const struct outside *end)
+{
+	BARRIER();
+	return *(volatile __u32 *)&binding->number && same_outside(&binding->outside, end);
+}
+
 /* The binding in a line that has the one end or the other, whichever is given. */
 INLINE struct binding *search(const struct line *line, __u32 tag, const struct inside *inside,
 			      const struct outside *outside)
@@ -226,7 +242,7 @@ INLINE __u32 new_binding(void)
 
 	if (!all)
 		return 0;
-	for (tries = 0; tries < 4; tries++) {
+	for (tries = 0; tries < 16; tries++) {
 		head = *(volatile __u64 *)&all->free;
 		first = (__u32)head ? binding_of((__u32)head) : NULL;
 		if (!first)
@@ -252,6 +268,7 @@ INLINE void free_binding(__u32 number)
 	if (!binding || !all)
 		return;
 	binding->number = 0;
+	binding->others = GONE;	/* for who has found it while it was entered in vain */
 	for (tries = 0; tries < 64; tries++) {
 		head = *(volatile __u64 *)&all->free;
 		binding->next = (__u32)head;

@@ -141,7 +141,8 @@ INLINE void give_back(const struct outside *outside, struct subscriber *subscrib
 		let_go(&subscriber->holders);
 }
 
-/* End a binding without further sessions: false where it has to live on. */
+/* End a binding without further sessions: false where it has to live on. Only one thread does so, the daemon's: what is
+ * read here before nobody can hold it stays true. */
 INLINE bool end_binding(struct binding *binding, struct subscriber *subscriber, const address6 *owner,
 			struct walk *walk)
 {

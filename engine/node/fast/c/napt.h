@@ -153,9 +153,11 @@ __noinline int insert(struct flow *f)
 		binding->session.expires = f->now + first_life(f->inside.protocol);
 		binding->inside = f->inside;
 		binding->outside = f->outside;
-		binding->others = 0;
 		binding->is_static = 0;
+		BARRIER();	/* who holds it, or finds a number, is to see whose it is */
+		binding->others = 0;
 		binding->number = number;
+		BARRIER();
 		verdict = enter_ends(f, number);
 		if (verdict)
 			free_binding(number);
@@ -244,6 +246,17 @@ INLINE int bind_subscriber(struct scratch *room, struct flow *f)
 	return verdict;
 }
 
+/* Hold a binding, if it still is the one of both ends. */
+INLINE bool hold_for(struct binding *binding, const struct flow *f)
+{
+	if (!hold(&binding->others))
+		return false;
+	if (is_still_inside(binding, &f->inside) && is_still_outside(binding, &f->outside))
+		return true;
+	let_go(&binding->others);
+	return false;
+}
+
 /* A session on a binding that there is. */
 INLINE int join(struct scratch *room, struct flow *f, struct binding *binding, bool outbound)
 {
@@ -270,7 +283,7 @@ INLINE int join(struct scratch *room, struct flow *f, struct binding *binding, b
 		.state = first_state(protocol, outbound),
 		.expires = f->now + first_life(protocol),
 	};
-	if (hold(&binding->others)) {
+	if (hold_for(binding, f)) {
 		free = *word_of(&binding->session);
 		if (!binding->session.state &&
 		    __sync_val_compare_and_swap(word_of(&binding->session), free, *word_of(session)) == free) {
@@ -320,6 +333,8 @@ INLINE int napt_from_inside(struct flow *f)
 		return verdict;
 	}
 	f->outside = binding->outside;
+	if (!is_still_inside(binding, &f->inside))
+		return punt_raced;
 	session = &binding->session;
 	if (!is_with(session, f->remote, f->remote_port))
 		session = bpf_map_lookup_elem(&further_sessions, further_of(room, f));
@@ -353,6 +368,8 @@ INLINE int napt_from_outside(struct flow *f)
 	if (!binding || (protocol == ICMP && !f->later && f->flags == ECHO_REQUEST))
 		return punt_unsolicited;
 	f->inside = binding->inside;
+	if (!is_still_outside(binding, &f->outside))
+		return punt_raced;
 	session = &binding->session;
 	if (!is_with(session, f->remote, f->remote_port))
 		session = bpf_map_lookup_elem(&further_sessions, further_of(room, f));
@@ -477,7 +494,7 @@ INLINE int napt_outbound(const struct packet4 *p, const address6 *realm, struct 
 	if (UNLIKELY(!binding || !is_known(&binding->session, p, p->ends.destination, p->ends.destination_port)))
 		return outbound_slowly(p, realm, to);
 	set_source(p, to, &binding->outside);
-	return GO_ON;
+	return LIKELY(is_still_inside(binding, &key)) ? GO_ON : punt_raced;
 }
 
 /* A packet from outside, and whose it is. `hairpin`: it came from inside, and may open what others may not. */
@@ -494,5 +511,5 @@ INLINE int napt_inbound(const struct packet4 *p, address6 *realm, struct ends *t
 		return inbound_slowly(p, realm, to, hairpin);
 	*realm = binding->inside.realm;
 	set_destination(p, to, &binding->inside);
-	return GO_ON;
+	return LIKELY(is_still_outside(binding, &key)) ? GO_ON : punt_raced;
 }
