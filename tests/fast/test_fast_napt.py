@@ -30,8 +30,8 @@ SUBSCRIBERS = [f"2001:db8:1:{n:x}00:0:c000:2:" for n in range(1, 5)]
 HOSTS, PORTS = ["192.168.1.10", "10.0.0.1"], [80, 81, 1023, *range(1024, 1040)]
 SERVERS, SERVER_PORTS = ["198.51.100.7", "198.51.100.8"], [53, 80]
 FLAGS = [2, 2, 2, 2, 18, 18, 16, 16, 24, 1, 17, 17, 4, 20, 3, 6, 0]
-# A packet that turns round and is punted there has been through its sender's session: the core asks for it again,
-# and a SYN with a FIN ends and begins the session in two steps.
+# A packet that turns round and is punted there has been through its sender's session: the core asks for it
+# again, and a SYN with a FIN ends and begins the session in two steps.
 TURNING = [flags for flags in FLAGS if flags != 3]
 TWO = (IPv4Network("203.0.113.0/31"),)
 
