@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any
 
 from ...packet.napt import NUMBERS, PROTOCOLS, SessionView, StaticBinding
@@ -20,14 +20,14 @@ Pair = tuple[int, int]
 
 
 class SessionEntries:
-    """The maps `napt_bindings`, `further_sessions` and `peers`."""
+    """The maps `napt_bindings`, `further_sessions` and `tallies`; who writes has `peers` too."""
 
     def __init__(self, layouts: Layouts, maps: Mapping[str, Map], carry: Program | None = None) -> None:
         """`carry`: who enters a binding; None: they are only read."""
         self._maps, self._carry = maps, carry
         self._outside, self._binding = layouts.struct("outside"), layouts.struct("binding")
         self._further, self._session = layouts.struct("further"), layouts.struct("session")
-        self._peer = layouts.struct("peer")
+        self._peer, self._tally = layouts.struct("peer"), layouts.struct("tally")
         self._numbers = {_shown(name): number for name, number in layouts.enum("session_state").items()}
         self._names = {number: name for name, number in self._numbers.items()}
 
@@ -49,11 +49,12 @@ class SessionEntries:
                 yield self._view(outside, inside, session)
 
     def _bindings(self) -> Iterator[dict[str, Any]]:
-        """Those that somebody has."""
+        """Those that somebody has, of as many as ever were somebody's: the array is handed out in order."""
+        fresh = self._tally.unpack(self._maps["tallies"].get(bytes(4)) or b"")["fresh"]
         number = self._binding.fields["number"]
         place = slice(number.at, number.at + number.size)
         nobody = bytes(number.size)
-        for _, value in self._maps["napt_bindings"].items():
+        for _, value in islice(self._maps["napt_bindings"].items(), fresh):
             if value[place] != nobody:
                 yield self._binding.unpack(value)
 
