@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from ipaddress import IPv4Network, IPv6Address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address
 from threading import Barrier, Thread
 from typing import Any
 
@@ -19,6 +19,7 @@ from ansible_collections.ipv4aas.fleet.engine.node.fast.pins import Pins
 from ansible_collections.ipv4aas.fleet.engine.node.fast.program import XDP, ServiceProgram
 from ansible_collections.ipv4aas.fleet.engine.node.fast.session_tables import SessionTables
 from ansible_collections.ipv4aas.fleet.engine.node.fast.sessions import KernelSessions
+from ansible_collections.ipv4aas.fleet.engine.techniques.service import StaticBinding
 from pair import ETHERNET
 from session_samples import AFTR6, AFTR_SERVICE
 from unit.packet import packetkit as kit
@@ -152,4 +153,28 @@ def test_sessions_go_over_to_other_tables() -> None:
     assert len(new) == len(staying) + (0 in staying)
     kept.settle([service.name])
     assert kept.of(replace(service, pool=smaller)) is new
+    kept.close()
+
+
+def test_a_new_port_forward_ends_what_its_inside_end_had() -> None:
+    """As in the core: an inside end has one binding, and the forward is it."""
+    kept, pool = SessionTables(Pins("nowhere", make=False)), Pool(ipv4=ONE, hold_down=0)
+    service = replace(AFTR_SERVICE, pool=pool)
+    old = kept.of(service)
+    kept.settle([service.name])
+    before, beside = opened(old, 1, 5000), opened(old, 1, 5001)
+    forward = StaticBinding(
+        protocol="udp",
+        outside_address=ONE[0][0],
+        outside_port=80,
+        subscriber=IPv6Address(subscriber(1)),
+        inside_address=IPv4Address(0xC0A8010A),
+        inside_port=5000,
+    )
+    new = kept.of(replace(service, static_bindings=(forward,)))
+    assert (new.lost, len(new), new.counts("ports")[UDP]) == (1, 1, 2)
+    assert opened(new, 1, 5000).port == 80
+    assert opened(new, 1, 5001) == beside
+    assert new.inbound(UDP, (before.address, before.port), SERVER, flags=0).verdict != "GO_ON"
+    kept.settle([service.name])
     kept.close()

@@ -150,17 +150,18 @@ class KernelSessions:
     def _claim(
         self, forwards: Mapping[tuple[int, Pair], StaticBinding], carried: list[SessionView]
     ) -> list[SessionView]:
-        """Take the ports of static bindings and of sessions; those that may stay."""
-        groups = {key: list(views) for key, views in groupby(carried, binding_of)}
+        """Take the ports of static bindings and of sessions; those that may stay.
+
+        Neither end of a static binding has another one.
+        """
+        owners = {(s.protocol, _inside(s)): key for key, s in forwards.items()}
+        groups: dict[tuple[int, Pair], list[SessionView]] = {}
+        for key, each in groupby(carried, binding_of):
+            views = list(each)
+            if owners.get((key[0], _inside(views[0]))) == (key if key in forwards else None):
+                groups[key] = views
         for key, s in forwards.items():
             own = groups.get(key, [])
-            if own and (own[0].realm, own[0].inside, own[0].inside_port) != (
-                s.realm,
-                s.inside,
-                s.inside_port,
-            ):
-                del groups[key]
-                own = []
             if not self._tables.claim(s.protocol, s.realm, *key[1], sessions=len(own), static=True):
                 raise ValueError(
                     f"port forward {s.protocol} {s.outside_port}: the port cannot be given to it"
