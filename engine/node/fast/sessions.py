@@ -119,7 +119,6 @@ class KernelSessions:
         tables = self._tables
         forwards = {(s.protocol, (s.outside, s.outside_port)): s for s in static}
         kept = self._claim(forwards, carried)
-        self.lost = len(carried) - len(kept)
         lines = _lines(limit + len(static))
         self.constants |= {"LAST_LINE": lines - 1, "HASH_KEY": secrets.randbits(64)}
         sizes = {
@@ -140,12 +139,13 @@ class KernelSessions:
         self._walk, self._tally = self.layouts.struct("walk"), self.layouts.struct("tally")
         tables.fill(self.object.maps)
         self.entries = SessionEntries(self.layouts, self.object.maps, self.object.programs["carry"])
-        self.entries.add(static, kept)
+        there = len(kept) - self.entries.add(static, kept)
+        self.lost = len(carried) - there
         ports = [0] * ALL_KINDS
         for protocol, _ in {*forwards, *map(binding_of, kept)}:
             ports[KINDS[protocol]] += 1
         ports[BLOCKS] = tables.blocks_assigned
-        self._tell(sessions=len(kept), ports=ports, subscribers=tables.subscribers)
+        self._tell(sessions=there, ports=ports, subscribers=tables.subscribers)
 
     def _claim(
         self, forwards: Mapping[tuple[int, Pair], StaticBinding], carried: list[SessionView]
