@@ -9,16 +9,18 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from ipaddress import IPv4Network, IPv6Address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address
 from threading import Barrier, Thread
 from typing import Any
 
 import pytest
 from ansible_collections.ipv4aas.fleet.engine.mapping.pool import Pool
+from ansible_collections.ipv4aas.fleet.engine.node.fast import sessions
 from ansible_collections.ipv4aas.fleet.engine.node.fast.pins import Pins
 from ansible_collections.ipv4aas.fleet.engine.node.fast.program import XDP, ServiceProgram
 from ansible_collections.ipv4aas.fleet.engine.node.fast.session_tables import SessionTables
 from ansible_collections.ipv4aas.fleet.engine.node.fast.sessions import KernelSessions
+from ansible_collections.ipv4aas.fleet.engine.techniques.service import StaticBinding
 from pair import ETHERNET
 from session_samples import AFTR6, AFTR_SERVICE
 from unit.packet import packetkit as kit
@@ -153,3 +155,54 @@ def test_sessions_go_over_to_other_tables() -> None:
     kept.settle([service.name])
     assert kept.of(replace(service, pool=smaller)) is new
     kept.close()
+
+
+def test_a_new_port_forward_ends_what_its_inside_end_had() -> None:
+    """As in the core: an inside end has one binding, and the forward is it."""
+    kept, pool = SessionTables(Pins("nowhere", make=False)), Pool(ipv4=ONE, hold_down=0)
+    service = replace(AFTR_SERVICE, pool=pool)
+    old = kept.of(service)
+    kept.settle([service.name])
+    before, beside = opened(old, 1, 5000), opened(old, 1, 5001)
+    forward = StaticBinding(
+        protocol="udp",
+        outside_address=ONE[0][0],
+        outside_port=80,
+        subscriber=IPv6Address(subscriber(1)),
+        inside_address=IPv4Address(0xC0A8010A),
+        inside_port=5000,
+    )
+    new = kept.of(replace(service, static_bindings=(forward,)))
+    assert (new.lost, len(new), new.counts("ports")[UDP]) == (1, 1, 2)
+    assert opened(new, 1, 5000).port == 80
+    assert opened(new, 1, 5001) == beside
+    assert new.inbound(UDP, (before.address, before.port), SERVER, flags=0).verdict != "GO_ON"
+    kept.settle([service.name])
+    kept.close()
+
+
+def test_sessions_without_room_in_the_index_are_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others go over, and the next walk gives the ports back."""
+    service = replace(AFTR_SERVICE, pool=Pool(ipv4=ONE, hold_down=0))
+    old = KernelSessions(service, limit=100)
+    for n in range(40):
+        for server in (SERVER, (SERVER[0], 54), (SERVER[0] + 1, 53))[: n % 3 + 1]:
+            assert old.outbound(UDP, subscriber(n), (0xC0A8010A, 5000), server, flags=0).verdict == "GO_ON"
+    views = old.sessions()
+    monkeypatch.setattr(sessions, "_lines", lambda bindings: 2)
+    new = KernelSessions(service, limit=100, carried=views)
+    there = new.sessions()
+    assert 0 < len({view.outside_port for view in there}) <= 14  # of two lines, for both ends
+    assert set(there) < set(views)
+    assert new.lost == len(views) - len(there) > 0
+    assert len(new) == len(there)
+    for view in there:
+        answer = new.outbound(
+            UDP, view.realm, (view.inside, view.inside_port), (view.remote, view.remote_port), flags=0
+        )
+        assert (answer.address, answer.port) == (view.outside, view.outside_port)
+    assert new.expire() == 0
+    assert new.counts("ports")[UDP] == len({view.outside_port for view in there})
+    assert len(new.sessions()) == len(new) == len(there)
+    old.close()
+    new.close()

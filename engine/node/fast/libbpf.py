@@ -177,7 +177,10 @@ class Map:
         return not library().bpf_map_delete_elem(self.descriptor, key)
 
     def items(self, chunk: int = 4096) -> Iterator[tuple[bytes, bytes]]:
-        """All entries of a hash; what changes meanwhile may be missed."""
+        """All entries of a hash or an array; what changes meanwhile may be missed. An array's are in order.
+
+        Raises BpfError.
+        """
         keys = ctypes.create_string_buffer(chunk * self.key_size)
         values = ctypes.create_string_buffer(chunk * self.value_size)
         token, before = ctypes.create_string_buffer(max(self.key_size, 8)), None
@@ -189,9 +192,10 @@ class Map:
             )
             if result < 0 and ctypes.get_errno() != errno.ENOENT:
                 _checked(result, self.name)
+            found, their = keys.raw, values.raw  # each of these is a copy of the whole buffer
             for n in range(count.value):
-                key = keys.raw[n * self.key_size : (n + 1) * self.key_size]
-                yield key, values.raw[n * self.value_size : (n + 1) * self.value_size]
+                key = found[n * self.key_size : (n + 1) * self.key_size]
+                yield key, their[n * self.value_size : (n + 1) * self.value_size]
             if result < 0:
                 return
             before = token

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any
 
 from ...packet.napt import NUMBERS, PROTOCOLS, SessionView, StaticBinding
@@ -20,14 +20,16 @@ Pair = tuple[int, int]
 
 
 class SessionEntries:
-    """The maps `napt_bindings`, `further_sessions` and `peers`."""
+    """The maps `napt_bindings`, `further_sessions` and `tallies`; who writes has `peers` too."""
 
     def __init__(self, layouts: Layouts, maps: Mapping[str, Map], carry: Program | None = None) -> None:
         """`carry`: who enters a binding; None: they are only read."""
         self._maps, self._carry = maps, carry
         self._outside, self._binding = layouts.struct("outside"), layouts.struct("binding")
+        number = self._binding.fields["number"]
+        self._number = slice(number.at, number.at + number.size)
         self._further, self._session = layouts.struct("further"), layouts.struct("session")
-        self._peer = layouts.struct("peer")
+        self._peer, self._tally = layouts.struct("peer"), layouts.struct("tally")
         self._numbers = {_shown(name): number for name, number in layouts.enum("session_state").items()}
         self._names = {number: name for name, number in self._numbers.items()}
 
@@ -49,12 +51,11 @@ class SessionEntries:
                 yield self._view(outside, inside, session)
 
     def _bindings(self) -> Iterator[dict[str, Any]]:
-        """Those that somebody has."""
-        number = self._binding.fields["number"]
-        place = slice(number.at, number.at + number.size)
-        nobody = bytes(number.size)
-        for _, value in self._maps["napt_bindings"].items():
-            if value[place] != nobody:
+        """Those that somebody has, of as many as ever were somebody's: the array is handed out in order."""
+        fresh = self._tally.unpack(self._maps["tallies"].get(bytes(4)) or b"")["fresh"]
+        nobody = bytes(4)
+        for _, value in islice(self._maps["napt_bindings"].items(), fresh):
+            if value[self._number] != nobody:
                 yield self._binding.unpack(value)
 
     def _view(self, outside: dict[str, int], inside: dict[str, int], session: dict[str, int]) -> SessionView:
@@ -80,17 +81,22 @@ class SessionEntries:
 
     # Writing, where no program runs yet
 
-    def add(self, static: Iterable[StaticBinding], sessions: Iterable[SessionView]) -> None:
+    def add(self, static: Iterable[StaticBinding], sessions: Iterable[SessionView]) -> int:
         """Bindings that live as long as the tables; sessions, those of a binding one behind the other.
 
-        Raises BpfError, or ValueError where there is no room.
+        Returns how many sessions there is no room for. Raises BpfError, or ValueError for a static binding
+        without room.
         """
         forwards = {(s.protocol, (s.outside, s.outside_port)): s for s in static}
-        for key, views in groupby(sessions, binding_of):
-            first, *others = views
-            self._enter(key, first, first=first, is_static=forwards.pop(key, None) is not None, others=others)
+        lost = 0
+        for key, each in groupby(sessions, binding_of):
+            views = list(each)
+            is_static = forwards.pop(key, None) is not None
+            if not self._enter(key, views[0], is_static=is_static, views=views):
+                lost += len(views)
         for key, forward in forwards.items():
             self._enter(key, forward, is_static=True)
+        return lost
 
     def _enter(
         self,
@@ -98,9 +104,9 @@ class SessionEntries:
         ends: StaticBinding | SessionView,
         *,
         is_static: bool,
-        first: SessionView | None = None,
-        others: Sequence[SessionView] = (),
-    ) -> None:
+        views: Sequence[SessionView] = (),
+    ) -> bool:
+        """Whether there is room."""
         assert self._carry is not None
         outside = {"address": key[1][0], "port": key[1][1], "protocol": key[0]}
         inside = {
@@ -109,14 +115,20 @@ class SessionEntries:
             "port": ends.inside_port,
             "protocol": key[0],
         }
-        session = {} if first is None else {"session": self._values(first)}
-        binding = self._binding.pack(
-            inside=inside, outside=outside, is_static=is_static, others=len(others), **session
-        )
-        context = bytearray(binding)
+        values = {"inside": inside, "outside": outside, "is_static": is_static}
+        context = bytearray(self._binding.pack(**values))
         self._carry.call(context)
-        if not self._binding.unpack(bytes(context))["number"]:
+        number = int.from_bytes(context[self._number], sys.byteorder)
+        if not number and is_static:
             raise ValueError(f"no room for the binding of {ends}")
+        if not number or not views:
+            # Without room it has no session, so the first walk ends it and gives its port back.
+            return bool(number)
+        first, *others = views
+        values |= {"number": number, "session": self._values(first), "others": len(others)}
+        self._maps["napt_bindings"].update(
+            (number - 1).to_bytes(4, sys.byteorder), self._binding.pack(**values)
+        )
         peers = Counter[int]()
         for view in others:
             peers[view.remote] += 1
@@ -128,6 +140,7 @@ class SessionEntries:
             self._maps["peers"].update(
                 self._peer.pack(outside=outside, remote=remote), count.to_bytes(4, sys.byteorder)
             )
+        return True
 
     def _values(self, view: SessionView) -> dict[str, int]:
         """Of struct session."""

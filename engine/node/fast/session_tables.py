@@ -23,7 +23,7 @@ from .pins import Pins
 from .session_entries import SessionEntries
 from .sessions import KernelSessions
 
-ENTRIES = ("napt_bindings", "further_sessions")  # maps that hold sessions
+ENTRIES = ("napt_bindings", "further_sessions", "tallies")  # what sessions are read from
 
 
 class SessionTables:

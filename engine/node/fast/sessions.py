@@ -119,7 +119,6 @@ class KernelSessions:
         tables = self._tables
         forwards = {(s.protocol, (s.outside, s.outside_port)): s for s in static}
         kept = self._claim(forwards, carried)
-        self.lost = len(carried) - len(kept)
         lines = _lines(limit + len(static))
         self.constants |= {"LAST_LINE": lines - 1, "HASH_KEY": secrets.randbits(64)}
         sizes = {
@@ -140,27 +139,29 @@ class KernelSessions:
         self._walk, self._tally = self.layouts.struct("walk"), self.layouts.struct("tally")
         tables.fill(self.object.maps)
         self.entries = SessionEntries(self.layouts, self.object.maps, self.object.programs["carry"])
-        self.entries.add(static, kept)
+        there = len(kept) - self.entries.add(static, kept)
+        self.lost = len(carried) - there
         ports = [0] * ALL_KINDS
         for protocol, _ in {*forwards, *map(binding_of, kept)}:
             ports[KINDS[protocol]] += 1
         ports[BLOCKS] = tables.blocks_assigned
-        self._tell(sessions=len(kept), ports=ports, subscribers=tables.subscribers)
+        self._tell(sessions=there, ports=ports, subscribers=tables.subscribers)
 
     def _claim(
         self, forwards: Mapping[tuple[int, Pair], StaticBinding], carried: list[SessionView]
     ) -> list[SessionView]:
-        """Take the ports of static bindings and of sessions; those that may stay."""
-        groups = {key: list(views) for key, views in groupby(carried, binding_of)}
+        """Take the ports of static bindings and of sessions; those that may stay.
+
+        Neither end of a static binding has another one.
+        """
+        owners = {(s.protocol, _inside(s)): key for key, s in forwards.items()}
+        groups: dict[tuple[int, Pair], list[SessionView]] = {}
+        for key, each in groupby(carried, binding_of):
+            views = list(each)
+            if owners.get((key[0], _inside(views[0]))) == (key if key in forwards else None):
+                groups[key] = views
         for key, s in forwards.items():
             own = groups.get(key, [])
-            if own and (own[0].realm, own[0].inside, own[0].inside_port) != (
-                s.realm,
-                s.inside,
-                s.inside_port,
-            ):
-                del groups[key]
-                own = []
             if not self._tables.claim(s.protocol, s.realm, *key[1], sessions=len(own), static=True):
                 raise ValueError(
                     f"port forward {s.protocol} {s.outside_port}: the port cannot be given to it"
