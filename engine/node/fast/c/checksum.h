@@ -6,13 +6,12 @@
 
 #include "base.h"
 
+/* The parts are added side by side: what comes next waits for it. */
 INLINE __u16 fold(__u64 sum)
 {
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32 & 0xffff) + (sum >> 48);
 	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return sum;
+	return (sum & 0xffff) + (sum >> 16);
 }
 
 INLINE __u64 sum4(__be32 address)
@@ -60,25 +59,10 @@ INLINE __sum16 one_hop_less(__sum16 check)
 	return sum + (sum >= 0xffff);
 }
 
-INLINE __u64 words(const struct iphdr *ip)
+/* Whether a header of 20 octets has the checksum that it should have. */
+INLINE bool is_sound(const struct iphdr *ip)
 {
 	const __u32 *word = (const __u32 *)ip;
 
-	return (__u64)word[0] + word[1] + word[2] + word[3] + word[4];
-}
-
-/* Of a header of 20 octets whose own field is 0. */
-INLINE __sum16 header_sum(const struct iphdr *ip)
-{
-	return ~fold(words(ip));
-}
-
-/* Whether a header of 20 octets has the checksum that it should have. Its parts are added side by side, since every
- * packet waits for this. */
-INLINE bool is_sound(const struct iphdr *ip)
-{
-	__u64 sum = words(ip);
-
-	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
-	return (sum & 0xffff) + (sum >> 16) == 0xffff;
+	return fold((__u64)word[0] + word[1] + word[2] + word[3] + word[4]) == 0xffff;
 }

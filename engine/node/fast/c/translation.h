@@ -160,16 +160,18 @@ INLINE int to6(context *c, const struct packet4 *p, const struct ends *to, const
 /* The IPv4 header of a packet that had none. */
 INLINE void write4(struct iphdr *ip, const struct packet4 *p, const struct ends *to, __be16 identification, __u8 ttl)
 {
-	*(__be16 *)ip = bpf_htons(0x4500 | p->tos);
-	ip->tot_len = bpf_htons(p->total);
-	ip->id = identification;
-	ip->frag_off = p->wire > LARGEST_WITHOUT_DF ? bpf_htons(DF) : 0;
-	ip->ttl = ttl;
-	ip->protocol = p->protocol;
-	ip->check = 0;
+	/* The sum is one of registers: a load of what was just stored in parts would wait for it. */
+	__u16 flags = p->wire > LARGEST_WITHOUT_DF ? DF : 0;
+	__be32 first = bpf_htonl(0x45000000 | (__u32)p->tos << 16 | p->total);
+	__be32 second = bpf_htonl((__u32)bpf_ntohs(identification) << 16 | flags);
+	__be32 third = bpf_htonl((__u32)ttl << 24 | (__u32)p->protocol << 16);
+
+	((__be32 *)ip)[0] = first;
+	((__be32 *)ip)[1] = second;
+	((__be32 *)ip)[2] = third;
 	ip->saddr = to->source;
 	ip->daddr = to->destination;
-	ip->check = header_sum(ip);
+	ip->check = ~fold((__u64)first + second + third + to->source + to->destination);
 }
 
 /* Out of the domain: an IPv6 packet at L2, which read_ipv6() read. `to`: addresses and ports that it gets. */
