@@ -411,9 +411,9 @@ class TestLifecycle:
 class TestBeside:
     def test_hosts_have_ipv6_of_their_own_in_the_same_prefix(self, network, opened, server, client):
         """A CLAT needs only the addresses that stand for its IPv4 hosts."""
-        network.ce_host.ip("addr add 2001:3e8:6000:c0::1/64 dev lan")
+        network.ce_host.ip("addr add 2001:3e8:6000:c0::1/64 dev lan nodad")
         network.lan.ip(
-            "addr add 2001:3e8:6000:c0:211:22ff:fe33:4455/64 dev eth0",
+            "addr add 2001:3e8:6000:c0:211:22ff:fe33:4455/64 dev eth0 nodad",
             "route add ::/0 via 2001:3e8:6000:c0::1",
         )
         try:
