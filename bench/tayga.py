@@ -42,7 +42,7 @@ class Tayga:
 
 def _number(pid: Path) -> int:
     """What the daemon writes some time after its start has returned. Raises LabError."""
-    for _ in range(100):
+    for _try in range(100):
         if text := pid.read_text().strip() if pid.exists() else "":
             return int(text)
         time.sleep(0.05)

@@ -54,7 +54,7 @@ class SessionEntries:
         """Those that somebody has, of as many as ever were somebody's: the array is handed out in order."""
         fresh = self._tally.unpack(self._maps["tallies"].get(bytes(4)) or b"")["fresh"]
         nobody = bytes(4)
-        for _, value in islice(self._maps["napt_bindings"].items(), fresh):
+        for _number, value in islice(self._maps["napt_bindings"].items(), fresh):
             if value[self._number] != nobody:
                 yield self._binding.unpack(value)
 

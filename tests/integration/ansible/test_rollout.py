@@ -276,7 +276,7 @@ def test_a_batch_of_many_whose_process_or_controller_is_killed(
             killed.wait()
             time.sleep(1)  # in which its worker learns of it
         else:
-            wait_for(lambda: (tmp_path / "build/journal/killed/stopped").exists())
+            wait_for((tmp_path / "build/journal/killed/stopped").exists)
         go.close()
         code = killed.wait(60)
         wait_for(lambda: not any(running(pid) for pid in (worker, *parents[worker])))
