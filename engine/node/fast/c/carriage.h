@@ -45,6 +45,12 @@ INLINE void clamp(context *c, __u32 offset, const struct packet4 *p)
 	count(mss_clamped, 0);
 }
 
+/* Where the kernel routes, it looks itself. */
+INLINE bool is_too_big(const struct next_hop *hop, __u32 wire)
+{
+	return hop->device && wire > hop->mtu;
+}
+
 /* The next hop of a packet of `wire` octets, which has to fit; without one the kernel looks. */
 INLINE int way6(context *c, const address6 *destination, __u32 wire, struct next_hop *hop)
 {
@@ -52,7 +58,7 @@ INLINE int way6(context *c, const address6 *destination, __u32 wire, struct next
 
 	if (verdict)
 		return verdict;
-	return hop->device && wire > hop->mtu ? punt_too_big : GO_ON;
+	return is_too_big(hop, wire) ? punt_too_big : GO_ON;
 }
 
 INLINE int way4(context *c, __be32 destination, __u32 wire, struct next_hop *hop)
@@ -61,7 +67,7 @@ INLINE int way4(context *c, __be32 destination, __u32 wire, struct next_hop *hop
 
 	if (verdict)
 		return verdict;
-	return hop->device && wire > hop->mtu ? punt_too_big : GO_ON;
+	return is_too_big(hop, wire) ? punt_too_big : GO_ON;
 }
 
 /* By the next hop; without one the kernel routes. */

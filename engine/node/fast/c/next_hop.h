@@ -97,9 +97,14 @@ struct few_routes {
 
 TABLE(few_routes) struct few_routes few_routes = {};
 
+INLINE const struct few_set *few_in_use(void)
+{
+	return &few_routes.sets[few_routes.in_use & 1];
+}
+
 INLINE const struct next_hop *few4(__be32 address)
 {
-	const struct few_set *few = &few_routes.sets[few_routes.in_use & 1];
+	const struct few_set *few = few_in_use();
 	int n;
 
 #pragma unroll
@@ -111,7 +116,7 @@ INLINE const struct next_hop *few4(__be32 address)
 
 INLINE const struct next_hop *few6(const address6 *address)
 {
-	const struct few_set *few = &few_routes.sets[few_routes.in_use & 1];
+	const struct few_set *few = few_in_use();
 	int n;
 
 #pragma unroll

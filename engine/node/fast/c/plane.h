@@ -176,7 +176,7 @@ INLINE int rewrite_prefixes(context *c, int *out)
 	if (hop.device && ip6->hop_limit <= 1)
 		return punt_ttl;
 	wire = wire_size(c, payload);
-	if (!wire || (hop.device && wire > hop.mtu))
+	if (!wire || is_too_big(&hop, wire))
 		return punt_too_big;
 	if (trim(c, L2 + HEADER6 + payload))
 		return punt_driver;
