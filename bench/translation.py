@@ -10,6 +10,7 @@ bench/README.md.
 
 from __future__ import annotations
 
+import os
 import sys
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
@@ -148,6 +149,7 @@ def main(argv: list[str]) -> int:
     """Command line."""
     asked = options(__doc__).parse_args(argv)
     asked.output.mkdir(parents=True, exist_ok=True)
+    os.environ["FAST_PATH"] = "off"  # tc programs have rows in fast_path.py
     lab = Lab(network(), prefix=PREFIX, folder=asked.output / "lab-translation", management=False)
     before = circumstances()
     try:
