@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address
 from random import Random
 
 import pytest
 from ansible_collections.ipv4aas.fleet.engine.mapping.binding import Binding
+from ansible_collections.ipv4aas.fleet.engine.mapping.iid import DRAFT03, RFC7597, map_address
 from ansible_collections.ipv4aas.fleet.engine.node.core import Link
 from ansible_collections.ipv4aas.fleet.engine.node.fast.program import TC, XDP
 from pair import Pair
@@ -30,6 +32,21 @@ def bindings(addresses: list[int], psids: int, length: int, offset: int = 0) -> 
     ]
 
 
+def mapped(found: list[Binding], iid_format: str) -> list[Binding]:
+    """The same with softwires whose lower halves are mapped ones."""
+    return [
+        replace(
+            b, softwire=IPv6Address(map_address(int(b.softwire) - 1, 64, int(b.ipv4), b.psid, iid_format))
+        )
+        for b in found
+    ]
+
+
+def of_any(found: list[Binding]) -> list[Binding]:
+    """The same with softwires of any kind: their lower halves say nothing."""
+    return [replace(b, softwire=b.softwire + Random(n).getrandbits(60)) for n, b in enumerate(found)]
+
+
 def port_of(binding: Binding, rng: Random) -> int:
     """One of its ports (RFC 7597 appendix B)."""
     behind = 16 - binding.psid_offset - binding.psid_len
@@ -46,6 +63,19 @@ TABLES = {
     "by key": (bindings([7], 3, 8), 1, 3),
     "mixed": (bindings([1, 2], 16, 4) + bindings([9], 2, 8) + OWN_GATEWAY + TWO_WAYS + WHOLE, 5, 3),
     "many prefixes": (bindings(list(range(0, 60, 2)), 16, 4), 30, 0),
+    "mapped": (mapped(bindings(list(range(4, 12)), 16, 4, 6), RFC7597), 2, 0),
+    "mapped as draft-03 has it": (mapped(bindings(list(range(4, 12)), 16, 4), DRAFT03), 2, 0),
+    "of any kind": (of_any(bindings(list(range(4, 12)), 14, 4)), 2, 0),
+    "some mapped, some of any kind": (
+        [*mapped(bindings(list(range(4)), 16, 4), RFC7597), *of_any(bindings(list(range(4, 8)), 12, 4))],
+        2,
+        0,
+    ),
+    "no upper half": (
+        [*bindings(list(range(4)), 16, 4), Binding(IPv6Address("::c0:1"), POOL + 4, 0, 0, 0)],
+        1 + 1,
+        1,
+    ),
 }
 
 

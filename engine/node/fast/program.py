@@ -18,6 +18,7 @@ from ...techniques.planes import resolved_side
 from ...techniques.service import B4_ADDRESS, EDGE, FORWARD, GATEWAY, Service
 from ..edge import napt_addresses
 from ..plane import PATHS
+from .binding_tables import binding_tables
 from .compiled import old_decapsulation, read_object
 from .edge import customer_settings, is_port_set_edge, peers_only
 from .embedding import embedding, explicit, not_global, translation_problem
@@ -203,7 +204,7 @@ class ServiceProgram:
             "explicit6": joined(mapped6),
         }
         if service.bindings:
-            found |= entries.of_bindings(service.bindings)
+            found |= binding_tables(self.layouts, service.bindings, service.interface_identifier)
         return {**found, "few_rules": entries.of_few(found["rules"])}
 
     def _few_rules(self, tables: Mapping[str, tuple[bytes, bytes]]) -> int:

@@ -5,13 +5,9 @@
 
 from __future__ import annotations
 
-from array import array
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from ipaddress import IPv4Address, IPv4Network, summarize_address_range
-from itertools import pairwise
+from collections.abc import Iterable
+from ipaddress import IPv4Network
 
-from ...mapping.binding import Binding
 from ...mapping.iid import map_address
 from ...mapping.rule import MapRule
 from .layout import Layouts
@@ -21,7 +17,6 @@ Entry = tuple[bytes, bytes]
 Shape = tuple[int, int]  # PSID offset and length
 
 FEW_RULES = 8  # as in c/mapping.h
-SPARSE = 4  # an address has a place for each PSID where at least one of so many is bound
 _LONGEST = 64  # bits of an End-user prefix: the programs reckon with the upper half of an address
 
 
@@ -46,7 +41,7 @@ def rule_problem(rules: Iterable[MapRule]) -> str:
 
 
 class RuleEntries:
-    """Rules and bindings as entries of the maps `rules` and `bindings`."""
+    """Rules as entries of the maps that rules are in."""
 
     def __init__(self, layouts: Layouts) -> None:
         self._prefix, self._rule = layouts.struct("prefix4"), layouts.struct("rule")
@@ -106,83 +101,10 @@ class RuleEntries:
         shape = {"psid_offset": rule.psid_offset, "psid_length": rule.psid_len}
         return self._key.pack(address=ipv4, psid=psid, **shape), self._owner.pack(softwire=softwire)
 
-    def of_bindings(self, bindings: Iterable[Binding]) -> dict[str, Entry]:
-        """Keys and values of TABLES. What is divided in more than one way is the core's.
-
-        There may be a million: no object is made for one that is not needed.
-        """
-        bindings = tuple(bindings)
-        shapes, gateways = _shapes(bindings)
-        dense = _dense(bindings, shapes)
-        rules: list[Entry] = []
-        places: dict[int, int] = {}  # of an address' first PSID
-        end = 0
-        for prefix, shape in _prefixes({n: shape for n, shape in shapes.items() if n in dense}):
-            rules.append(
-                self._of_shape(prefix, shape, placed=True, first=end, host_mask=int(prefix.hostmask))
-            )
-            for number in range(int(prefix[0]), int(prefix[-1]) + 1):
-                places[number] = end
-                end += 1 << shape[1]
-        for prefix, shape in _prefixes({n: shape for n, shape in shapes.items() if n not in dense}):
-            rules.append(self._of_shape(prefix, shape))
-        pack_key = self._key.packer("address", "psid", "psid_offset", "psid_length")
-        pack_owner = self._owner.packer("softwire", "gateway")
-        owners, keys, values, nobody = bytearray(16 * end), [], [], bytes(16)
-        for binding in bindings:
-            number, softwire = int(binding.ipv4), int(binding.softwire).to_bytes(16)
-            if number in places:
-                at = 16 * (places[number] + binding.psid)
-                owners[at : at + 16] = softwire
-            elif number in shapes:
-                gateway = binding.gateway_address
-                keys.append(pack_key(number.to_bytes(4), binding.psid, *shapes[number]))
-                values.append(pack_owner(softwire, nobody if gateway is None else gateway.packed))
-        return {
-            "rules": joined(rules),
-            "owners": (array("I", range(end)).tobytes(), bytes(owners)),
-            "bindings": (b"".join(keys), b"".join(values)),
-            "ends": (b"".join(gateways), bytes(len(gateways))),
-        }
-
-    def _of_shape(self, prefix: IPv4Network, shape: Shape, **more: int) -> Entry:
+    def of_shape(self, prefix: IPv4Network, shape: Shape, **more: int) -> Entry:
         """Addresses that are divided in one way, and have bindings."""
         rule = self._rule.pack(psid_offset=shape[0], psid_length=shape[1], shares=shape[1] > 0, **more)
         return self._prefix.pack(length=prefix.prefixlen, address=int(prefix[0])), rule
-
-
-def _shapes(bindings: Iterable[Binding]) -> tuple[dict[int, Shape], set[bytes]]:
-    """How each address is divided, if in one way, and all gateways that are not the service's."""
-    shapes: dict[int, Shape | None] = {}
-    gateways = set()
-    for binding in bindings:
-        shape = binding.psid_offset, binding.psid_len
-        if shapes.setdefault(int(binding.ipv4), shape) != shape:
-            shapes[int(binding.ipv4)] = None
-        if binding.gateway_address is not None:
-            gateways.add(binding.gateway_address.packed)
-    return {number: shape for number, shape in shapes.items() if shape is not None}, gateways
-
-
-def _dense(bindings: Iterable[Binding], shapes: dict[int, Shape]) -> set[int]:
-    """Addresses that are worth a place for each PSID: none of theirs has a gateway of its own."""
-    bound: Counter[int] = Counter()
-    others = set()
-    for binding in bindings:
-        bound[int(binding.ipv4)] += 1
-        if binding.gateway_address is not None:
-            others.add(int(binding.ipv4))
-    return {n for n, shape in shapes.items() if n not in others and bound[n] * SPARSE >= 1 << shape[1]}
-
-
-def _prefixes(shapes: dict[int, Shape]) -> Iterator[tuple[IPv4Network, Shape]]:
-    """The fewest prefixes of addresses that are divided in the same way."""
-    ordered = sorted(shapes)
-    cuts = [n for n, (a, b) in enumerate(pairwise(ordered), 1) if b != a + 1 or shapes[a] != shapes[b]]
-    for start, end in pairwise([0, *cuts, len(ordered)] if ordered else []):
-        first, last = (IPv4Address(ordered[n]) for n in (start, end - 1))
-        for prefix in summarize_address_range(first, last):
-            yield prefix, shapes[int(first)]
 
 
 def _mask(length: int, width: int) -> int:

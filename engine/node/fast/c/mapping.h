@@ -26,8 +26,10 @@ struct rule {
 	__u16 psid;		/* of the one customer, where it is explicit */
 	__be32 network;		/* the Rule IPv4 prefix */
 	__u32 first;		/* in `owners`, of the prefix's first address */
-	__u8 placed;		/* the owners are in `owners` */
-	__u8 pad[7];
+	__be64 identifier;	/* lower half of the owners, where `halves` is 1 and they are not `mapped` */
+	__u8 halves;		/* of each owner in `owners`: the upper one, both; 0: they are not there */
+	__u8 mapped;		/* owners have the identifiers of RFC 7597 section 6 */
+	__u8 pad[6];
 };
 
 /* The same as `rules` where they are few, the longest prefix first. */
@@ -73,12 +75,13 @@ struct {
 	__type(value, struct rule);
 } rules6 SEC(".maps");
 
-/* Softwires of addresses most of whose PSIDs are bound, by address and PSID: one step, one line of cache. */
+/* Softwires of addresses most of whose PSIDs are bound, by address and PSID: one step, one line of cache.
+ * Mostly the upper half says it all: a million of them fit into 8 MB, and caches. An upper half of 0: nobody. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, address6);
+	__type(value, __be64);
 } owners SEC(".maps");
 
 /* All others, and those who have a gateway of their own. */
@@ -153,6 +156,29 @@ INLINE const struct rule *rule_of(__be32 address)
 	return NULL;
 }
 
+/* The owner that has a place for its PSID. */
+INLINE int placed_owner(const struct rule *rule, __be32 address, __u32 psid, address6 *softwire)
+{
+	__u32 place = bpf_ntohl(address & rule->host_mask) << (rule->psid_length & 31) | psid;
+	const __be64 *half;
+
+	place = rule->first + (rule->halves == 1 ? place : 2 * place);
+	half = bpf_map_lookup_elem(&owners, &place);
+	LEAVE_IF(!half || !*half, punt_unknown);
+	softwire->part[0] = *half;
+	if (rule->halves == 1) {
+		softwire->part[1] = rule->identifier;
+		if (rule->mapped)
+			softwire->part[1] = bpf_cpu_to_be64(identifier_of(bpf_ntohl(address), psid, CONFIG.identifier_shift));
+		return GO_ON;
+	}
+	place++;
+	half = bpf_map_lookup_elem(&owners, &place);
+	LEAVE_IF(!half, punt_unknown);
+	softwire->part[1] = *half;
+	return GO_ON;
+}
+
 /* Who owns (address, port): GO_ON, or punt_unknown where nobody has the port. */
 INLINE int owner_of(const struct rule *rule, __be32 address, __be16 port, struct owner *owner)
 {
@@ -169,14 +195,9 @@ INLINE int owner_of(const struct rule *rule, __be32 address, __be16 port, struct
 		owner->gateway = (address6){};
 		return GO_ON;
 	}
-	if (CONFIG.mapping == BY_BINDING && rule->placed) {
-		__u32 place = rule->first + (bpf_ntohl(address & rule->host_mask) << (rule->psid_length & 31) | psid);
-		const address6 *softwire = bpf_map_lookup_elem(&owners, &place);
-
-		LEAVE_IF(!softwire || is_zero6(softwire), punt_unknown);
-		owner->softwire = *softwire;
+	if (CONFIG.mapping == BY_BINDING && rule->halves) {
 		owner->gateway = (address6){};
-		return GO_ON;
+		return placed_owner(rule, address, psid, &owner->softwire);
 	}
 	key = (struct owner_key){
 		.address = address,
