@@ -42,6 +42,13 @@ def mapped(found: list[Binding], iid_format: str) -> list[Binding]:
     ]
 
 
+def moved(found: list[Binding]) -> list[Binding]:
+    """The same, every third one with the prefix of another operator, the first with a second word of 0."""
+    ends = (b.softwire + (n % 3 // 2 << 100) for n, b in enumerate(found))
+    first, *rest = (replace(b, softwire=end) for b, end in zip(found, ends, strict=True))
+    return [replace(first, softwire=IPv6Address("2001:db8::1")), *rest]
+
+
 def of_any(found: list[Binding]) -> list[Binding]:
     """The same with softwires of any kind: their lower halves say nothing."""
     return [replace(b, softwire=b.softwire + Random(n).getrandbits(60)) for n, b in enumerate(found)]
@@ -71,6 +78,8 @@ TABLES = {
         2,
         0,
     ),
+    "several prefixes": (moved(bindings(list(range(4, 12)), 14, 4)), 2, 0),
+    "several prefixes, mapped": (moved(mapped(bindings(list(range(12)), 1, 0), RFC7597)), 11, 0),
     "no upper half": (
         [*bindings(list(range(4)), 16, 4), Binding(IPv6Address("::c0:1"), POOL + 4, 0, 0, 0)],
         1 + 1,

@@ -8,7 +8,6 @@ There may be a million bindings: no object is made for one, and nothing is recko
 
 from __future__ import annotations
 
-import sys
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,17 +22,26 @@ from .tables import Entry, RuleEntries, Shape, joined
 
 Kind = TypeVar("Kind")
 
+UPPER, ALL = 2, 4  # words of an address
 SPARSE = 4  # an address has a place for each PSID where at least one of so many is bound
 _SAMPLE = 1000  # bindings that say which lower half is the common one
 _LOWER = (1 << 64) - 1
+_WORD = (1 << 32) - 1
 
 
-class _Lower(NamedTuple):
-    """What lower halves of softwires have in common: they are this sum."""
+class _Common(NamedTuple):
+    """What softwires have in common: their first word, and lower halves that are this sum."""
 
+    first_word: int
     identifier: int
     each_ipv4: int = 0  # times the IPv4 address
     each_psid: int = 0  # times the PSID
+
+    def settings(self, words: int) -> dict[str, int]:
+        """Of a rule whose owners have so many words: what these do not say."""
+        first_word = self.first_word if words == 1 else 0
+        lower = {"mapped": self.each_ipv4 > 0, "common": first_word << 96 | self.identifier}
+        return {} if words == ALL else lower
 
 
 class _Table(NamedTuple):
@@ -43,13 +51,22 @@ class _Table(NamedTuple):
     ipv4: Sequence[int]
     softwires: Sequence[int]
 
-    def whole(self, lower: _Lower) -> set[int]:
-        """IPv4 addresses with a softwire whose lower half is another one."""
-        identifier, each_ipv4, each_psid = lower
+    def whole(self, common: _Common) -> set[int]:
+        """IPv4 addresses with a softwire that has another lower half."""
+        _first, identifier, each_ipv4, each_psid = common
         return {
             number
             for binding, number, softwire in zip(*self, strict=True)
             if softwire & _LOWER != identifier + each_ipv4 * number + each_psid * binding.psid
+        }
+
+    def apart(self, common: _Common) -> set[int]:
+        """IPv4 addresses whose softwires have another first word, or a second one of 0 (nobody)."""
+        first = common.first_word
+        return {
+            number
+            for number, softwire in zip(self.ipv4, self.softwires, strict=True)
+            if softwire >> 96 != first or not softwire >> 64 & _WORD
         }
 
     def shapes(self) -> dict[int, Shape]:
@@ -73,17 +90,16 @@ class _Table(NamedTuple):
 def binding_tables(layouts: Layouts, bindings: Iterable[Binding], iid_format: str) -> dict[str, Entry]:
     """Keys and values of the maps. What is divided in more than one way is the core's."""
     table = _table(bindings)
-    lower, shapes = _commonest(table, iid_format), table.shapes()
-    dense = _dense(table, shapes, lower)
+    common, shapes = _commonest(table, iid_format), table.shapes()
+    dense = _dense(table, shapes, common)
     rules, places, end = [], {}, 0
     entries = RuleEntries(layouts)
-    alike = {"identifier": lower.identifier, "mapped": lower.each_ipv4 > 0}
-    for prefix, (shape, halves) in _prefixes({n: (shapes[n], halves) for n, halves in dense.items()}):
-        place = {"halves": halves, "first": end, "host_mask": int(prefix.hostmask)}
-        rules.append(entries.of_shape(prefix, shape, **place, **alike))
+    for prefix, (shape, words) in _prefixes({n: (shapes[n], words) for n, words in dense.items()}):
+        settings = {"words": words, "first": end, "host_mask": int(prefix.hostmask), **common.settings(words)}
+        rules.append(entries.of_shape(prefix, shape, **settings))
         for number in range(int(prefix[0]), int(prefix[-1]) + 1):
-            places[number] = end, halves
-            end += halves << shape[1]
+            places[number] = end, words
+            end += words << shape[1]
     keyed = {n: shape for n, shape in shapes.items() if n not in dense}
     rules += (entries.of_shape(prefix, shape) for prefix, shape in _prefixes(keyed))
     gateways = {b.gateway_address.packed for b in table.bindings if b.gateway_address is not None}
@@ -100,39 +116,47 @@ def _table(bindings: Iterable[Binding]) -> _Table:
     return _Table(bindings, [int(b.ipv4) for b in bindings], [int(b.softwire) for b in bindings])
 
 
-def _commonest(table: _Table, iid_format: str) -> _Lower:
-    """The mapped identifiers (RFC 7597 section 6), or one and the same identifier."""
+def _commonest(table: _Table, iid_format: str) -> _Common:
+    """With the mapped identifiers (RFC 7597 section 6), or one and the same identifier."""
     step = len(table.bindings) // _SAMPLE + 1
     sample = _Table(table.bindings[::step], table.ipv4[::step], table.softwires[::step])
-    mapped = _Lower(0, interface_identifier(1, 0, iid_format), interface_identifier(0, 1, iid_format))
-    common = Counter(softwire & _LOWER for softwire in sample.softwires).most_common(1)
-    same = _Lower(common[0][0] if common else 0)
-    return min(mapped, same, key=lambda lower: len(sample.whole(lower)))
+    first = _most(softwire >> 96 for softwire in sample.softwires)
+    mapped = interface_identifier(1, 0, iid_format), interface_identifier(0, 1, iid_format)
+    same = _most(softwire & _LOWER for softwire in sample.softwires)
+    either = _Common(first, 0, *mapped), _Common(first, same)
+    return min(either, key=lambda common: len(sample.whole(common)))
 
 
-def _dense(table: _Table, shapes: Mapping[int, Shape], lower: _Lower) -> dict[int, int]:
-    """IPv4 addresses that are worth a place for each PSID, and how many halves of a softwire that has."""
-    bound, odd, whole = Counter(table.ipv4), table.odd(), table.whole(lower)
+def _most(numbers: Iterable[int]) -> int:
+    """The most frequent one."""
+    return Counter(numbers).most_common(1)[0][0]
+
+
+def _dense(table: _Table, shapes: Mapping[int, Shape], common: _Common) -> dict[int, int]:
+    """IPv4 addresses that are worth a place for each PSID, and how many words of a softwire that has."""
+    bound, odd = Counter(table.ipv4), table.odd()
+    words = dict.fromkeys(table.apart(common), UPPER) | dict.fromkeys(table.whole(common), ALL)
     return {
-        number: 2 if number in whole else 1
+        number: words.get(number, 1)
         for number, (_offset, length) in shapes.items()
         if number not in odd and bound[number] * SPARSE >= 1 << length
     }
 
 
 def _placed(table: _Table, places: Mapping[int, tuple[int, int]], end: int) -> bytes:
-    """The halves of softwires that have a place."""
-    halves_of = array("Q", bytes(8 * end))
+    """The words of softwires that have a place."""
+    found = array("I", bytes(4 * end))
     for binding, number, softwire in zip(*table, strict=True):
-        if number in places:
-            first, halves = places[number]
-            place = first + binding.psid * halves
-            halves_of[place] = softwire >> 64
-            if halves == 2:
-                halves_of[place + 1] = softwire & _LOWER
-    if sys.byteorder == "little":
-        halves_of.byteswap()
-    return halves_of.tobytes()
+        if number not in places:
+            continue
+        first, words = places[number]
+        place = first + binding.psid * words
+        if words == 1:
+            found[place] = softwire >> 64 & _WORD
+        else:
+            for word in range(words):
+                found[place + word] = softwire >> 32 * (3 - word) & _WORD
+    return found.tobytes()
 
 
 def _keyed(layouts: Layouts, table: _Table, shapes: Mapping[int, Shape]) -> Entry:

@@ -26,8 +26,8 @@ struct rule {
 	__u16 psid;		/* of the one customer, where it is explicit */
 	__be32 network;		/* the Rule IPv4 prefix */
 	__u32 first;		/* in `owners`, of the prefix's first address */
-	__be64 identifier;	/* lower half of the owners, where `halves` is 1 and they are not `mapped` */
-	__u8 halves;		/* of each owner in `owners`: the upper one, both; 0: they are not there */
+	address6 common;	/* to the owners' softwires, beside what `owners` and `mapped` say */
+	__u8 words;		/* of each owner in `owners`: the second, the upper two, all four; 0: it is not there */
 	__u8 mapped;		/* owners have the identifiers of RFC 7597 section 6 */
 	__u8 pad[6];
 };
@@ -76,12 +76,14 @@ struct {
 } rules6 SEC(".maps");
 
 /* Softwires of addresses most of whose PSIDs are bound, by address and PSID: one step, one line of cache.
- * Mostly the upper half says it all: a million of them fit into 8 MB, and caches. An upper half of 0: nobody. */
+ *
+ * Of most operators one word of 32 bits says it all, behind a prefix and before an identifier that all have: a
+ * million are 4 MB, which caches hold. A first word of 0: nobody. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, __be64);
+	__type(value, __u32);
 } owners SEC(".maps");
 
 /* All others, and those who have a gateway of their own. */
@@ -156,26 +158,30 @@ INLINE const struct rule *rule_of(__be32 address)
 	return NULL;
 }
 
+/* So many words of an owner's softwire from a place on; 0: there is none. */
+INLINE __u64 owner_words(__u32 place, int words)
+{
+	const __u32 *first = bpf_map_lookup_elem(&owners, &place), *second;
+
+	if (words == 1 || !first)
+		return first ? *first : 0;
+	place++;
+	second = bpf_map_lookup_elem(&owners, &place);
+	return second ? (__u64)*first << 32 | *second : 0;
+}
+
 /* The owner that has a place for its PSID. */
 INLINE int placed_owner(const struct rule *rule, __be32 address, __u32 psid, address6 *softwire)
 {
-	__u32 place = bpf_ntohl(address & rule->host_mask) << (rule->psid_length & 31) | psid;
-	const __be64 *half;
+	__u32 place = rule->first + (bpf_ntohl(address & rule->host_mask) << (rule->psid_length & 31) | psid) * rule->words;
+	__u64 upper = rule->words == 1 ? owner_words(place, 1) : owner_words(place, 2);
+	__u64 lower = rule->words == 4 ? owner_words(place + 2, 2) : 0;
 
-	place = rule->first + (rule->halves == 1 ? place : 2 * place);
-	half = bpf_map_lookup_elem(&owners, &place);
-	LEAVE_IF(!half || !*half, punt_unknown);
-	softwire->part[0] = *half;
-	if (rule->halves == 1) {
-		softwire->part[1] = rule->identifier;
-		if (rule->mapped)
-			softwire->part[1] = bpf_cpu_to_be64(identifier_of(bpf_ntohl(address), psid, CONFIG.identifier_shift));
-		return GO_ON;
-	}
-	place++;
-	half = bpf_map_lookup_elem(&owners, &place);
-	LEAVE_IF(!half, punt_unknown);
-	softwire->part[1] = *half;
+	LEAVE_IF(!upper, punt_unknown);
+	if (rule->mapped)
+		lower = identifier_of(bpf_ntohl(address), psid, CONFIG.identifier_shift);
+	softwire->part[0] = rule->common.part[0] | bpf_cpu_to_be64(upper);
+	softwire->part[1] = rule->common.part[1] | bpf_cpu_to_be64(lower);
 	return GO_ON;
 }
 
@@ -195,7 +201,7 @@ INLINE int owner_of(const struct rule *rule, __be32 address, __be16 port, struct
 		owner->gateway = (address6){};
 		return GO_ON;
 	}
-	if (CONFIG.mapping == BY_BINDING && rule->halves) {
+	if (CONFIG.mapping == BY_BINDING && rule->words) {
 		owner->gateway = (address6){};
 		return placed_owner(rule, address, psid, &owner->softwire);
 	}
