@@ -77,12 +77,15 @@ class Synthesis:
         """Where the prefix has IPv4 addresses."""
         return Embedding(self.prefix)
 
+    def address(self, ipv4: IPv4Address) -> IPv6Address:
+        """The address that stands for one of IPv4."""
+        return IPv6Address(self.embedding.embed(int(ipv4)))
+
     def records(self, a: Record, cap: int) -> Iterator[Record]:
         """The AAAA record in place of an A record; none where the address is private."""
         assert isinstance(a.data, IPv4Address)
         if not _within(a.data, self.dns64.private):
-            address = IPv6Address(self.embedding.embed(int(a.data)))
-            yield Record(a.name, AAAA, min(a.ttl, cap), address)
+            yield Record(a.name, AAAA, min(a.ttl, cap), self.address(a.data))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,7 @@ class Ruling:
     synthesised: bool = False
 
 
-def serving(services: Iterable[Service], client: IPv6Address) -> tuple[Synthesis, ...]:
+def serving(services: Iterable[Service], client: IPv4Address | IPv6Address) -> tuple[Synthesis, ...]:
     """What a resolver with these services synthesises for a client."""
     return tuple(
         Synthesis(service.translation_prefix, service.dns64)
