@@ -41,6 +41,8 @@ Upstream = Callable[[str, int], Response | None]
 
 KEEPS_FAILURES = "keeps_failures"
 UNCAPPED_TTL = "uncapped_ttl"
+UNCAPPED_EXCLUDED = "uncapped_ttl_of_excluded"
+EXCLUDES_FOR_VALIDATORS = "excludes_for_validators"
 VALIDATORS_TOO = "synthesises_for_validators"
 # What servers are known to do otherwise: name in features.yml -> where the rule is, and what they do.
 DEVIATIONS = {
@@ -51,6 +53,14 @@ DEVIATIONS = {
     UNCAPPED_TTL: (
         "RFC 6147 section 5.1.7",
         "The TTL of a synthesised record is not capped at 600 s where no SOA was told",
+    ),
+    UNCAPPED_EXCLUDED: (
+        "RFC 6147 section 5.1.7",
+        "The TTL of what is synthesised in place of excluded AAAA records is not capped at 600 s",
+    ),
+    EXCLUDES_FOR_VALIDATORS: (
+        "RFC 6147 section 5.5",
+        "Excluded AAAA records are taken out of answers to queries with CD and DO too",
     ),
     VALIDATORS_TOO: (
         "RFC 6147 section 5.5",
@@ -143,15 +153,15 @@ def _aaaa(
     question: Question, upstream: Upstream, syntheses: Sequence[Synthesis], deviations: Collection[str]
 ) -> Ruling:
     found = _asked(upstream, question.name, AAAA)
+    usable = tuple(record for record in found.answer if not _excluded(record, syntheses))
+    removed = len(usable) < len(found.answer)
+    rest = replace(found, answer=usable, authentic=found.authentic and not removed)
     if question.checking_disabled and question.dnssec_ok and VALIDATORS_TOO not in deviations:
-        return Ruling(found, "RFC 6147 section 5.5")
+        return Ruling(rest if EXCLUDES_FOR_VALIDATORS in deviations else found, "RFC 6147 section 5.5")
     if found.bogus:
         return Ruling(Response(rcode=SERVFAIL), "RFC 6147 section 5.5")
     if found.rcode == NXDOMAIN or (found.rcode != NOERROR and KEEPS_FAILURES in deviations):
         return Ruling(found, "RFC 6147 section 5.1.2")
-    usable = tuple(record for record in found.answer if not _excluded(record, syntheses))
-    removed = len(usable) < len(found.answer)
-    rest = replace(found, answer=usable, authentic=found.authentic and not removed)
     if rest.of(AAAA):
         return Ruling(rest, f"RFC 6147 section {'5.1.4' if removed else '5.1.1'}")
     a = _asked(upstream, question.name, A)
@@ -159,7 +169,8 @@ def _aaaa(
         return Ruling(Response(rcode=SERVFAIL), "RFC 6147 section 5.5")
     cap = found.negative_ttl
     if cap is None:
-        cap = MAX_TTL if UNCAPPED_TTL in deviations else TTL_WITHOUT_SOA
+        uncapped = UNCAPPED_TTL in deviations or (removed and UNCAPPED_EXCLUDED in deviations)
+        cap = MAX_TTL if uncapped else TTL_WITHOUT_SOA
     made = tuple(made for record in a.answer for made in _in_place(record, cap, syntheses))
     if not any(record.kind == AAAA for record in made):
         # What is empty is told as it was; there is nothing to tell of a failure.

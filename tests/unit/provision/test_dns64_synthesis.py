@@ -14,8 +14,10 @@ import pytest
 from ansible_collections.ipv4aas.fleet.engine.mapping.rfc6052 import LENGTHS, Embedding
 from ansible_collections.ipv4aas.fleet.engine.provision.dns64 import discover
 from ansible_collections.ipv4aas.fleet.engine.provision.dns64_synthesis import (
+    EXCLUDES_FOR_VALIDATORS,
     KEEPS_FAILURES,
     TTL_WITHOUT_SOA,
+    UNCAPPED_EXCLUDED,
     UNCAPPED_TTL,
     VALIDATORS_TOO,
     Synthesis,
@@ -106,9 +108,12 @@ def test_vectors(row):
     [
         (KEEPS_FAILURES, "dns64-servfail", SERVFAIL, []),
         (UNCAPPED_TTL, "dns64-ttl-nosoa", NOERROR, [3600]),
+        (UNCAPPED_EXCLUDED, None, NOERROR, []),
+        (EXCLUDES_FOR_VALIDATORS, None, NOERROR, []),
+        (VALIDATORS_TOO, None, NOERROR, []),
     ],
 )
-def test_deviations_change_their_row_and_no_other(deviation, row, rcode, ttls):
+def test_deviations_change_their_row_of_the_vectors_and_no_other(deviation, row, rcode, ttls):
     for param in rows("dns64-"):
         [each] = param.values
         found = of_row(each, (deviation,))
@@ -177,6 +182,14 @@ def test_ttl(authority, ttl):
     assert [record.ttl for record in found.response.answer] == [ttl]
 
 
+def test_ttl_in_place_of_excluded_records():
+    """No SOA comes with them."""
+    upstream = told(aaaa=Response(answer=address_records("::ffff:192.0.2.1")), a=FOUR)
+    for deviations, ttl in (((), 600), ((UNCAPPED_EXCLUDED,), 3600), ((UNCAPPED_TTL,), 3600)):
+        found = rule(QUESTION, upstream, PLAIN, deviations)
+        assert [record.ttl for record in found.response.answer] == [ttl]
+
+
 def test_chains_stay_and_their_end_is_synthesised():
     chain = (
         Record("example.com", DNAME, 300, "example.net"),
@@ -229,6 +242,9 @@ def test_bits_of_dnssec():
     secure = told(aaaa=replace(EMPTY, authentic=True), a=replace(FOUR, authentic=True))
     assert rule(VALIDATOR, secure, PLAIN).response == replace(EMPTY, authentic=True)
     assert values(rule(VALIDATOR, secure, PLAIN, (VALIDATORS_TOO,))) == [str(IPv6Address(MADE))]
+    excluded = told(aaaa=Response(answer=address_records("::ffff:192.0.2.1")), a=FOUR)
+    assert values(rule(VALIDATOR, excluded, PLAIN)) == ["::ffff:c000:201"]
+    assert values(rule(VALIDATOR, excluded, PLAIN, (EXCLUDES_FOR_VALIDATORS,))) == []
     for dnssec_ok in (False, True):
         found = rule(replace(QUESTION, dnssec_ok=dnssec_ok), secure, PLAIN)
         assert found.synthesised and found.response.authentic is dnssec_ok
