@@ -40,7 +40,7 @@ _IP6_ARPA = re.compile(r"(?:[0-9a-f]\.){32}ip6\.arpa")
 Upstream = Callable[[str, int], Response | None]
 
 KEEPS_FAILURES = "keeps_failures"
-UNCAPPED_TTL = "uncapped_ttl"
+KEEPS_A_TTL = "keeps_a_ttl"
 UNCAPPED_EXCLUDED = "uncapped_ttl_of_excluded"
 EXCLUDES_FOR_VALIDATORS = "excludes_for_validators"
 VALIDATORS_TOO = "synthesises_for_validators"
@@ -50,9 +50,9 @@ DEVIATIONS = {
         "RFC 6147 section 5.1.2",
         "AAAA queries that fail, as with SERVFAIL, are not synthesised",
     ),
-    UNCAPPED_TTL: (
+    KEEPS_A_TTL: (
         "RFC 6147 section 5.1.7",
-        "The TTL of a synthesised record is not capped at 600 s where no SOA was told",
+        "The TTL of a synthesised record is that of the A record, whatever an SOA says, without a cap",
     ),
     UNCAPPED_EXCLUDED: (
         "RFC 6147 section 5.1.7",
@@ -168,9 +168,10 @@ def _aaaa(
     if a.bogus:
         return Ruling(Response(rcode=SERVFAIL), "RFC 6147 section 5.5")
     cap = found.negative_ttl
-    if cap is None:
-        uncapped = UNCAPPED_TTL in deviations or (removed and UNCAPPED_EXCLUDED in deviations)
-        cap = MAX_TTL if uncapped else TTL_WITHOUT_SOA
+    if KEEPS_A_TTL in deviations or (removed and UNCAPPED_EXCLUDED in deviations):
+        cap = MAX_TTL
+    elif cap is None:
+        cap = TTL_WITHOUT_SOA
     made = tuple(made for record in a.answer for made in _in_place(record, cap, syntheses))
     if not any(record.kind == AAAA for record in made):
         # What is empty is told as it was; there is nothing to tell of a failure.

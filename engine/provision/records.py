@@ -58,6 +58,8 @@ class Response:
 
     @property
     def negative_ttl(self) -> int | None:
-        """Seconds for which it holds that there is nothing (RFC 2308 section 5); None without an SOA."""
-        told = (min(record.ttl, int(str(record.data))) for record in self.authority if record.kind == SOA)
-        return min(told, default=None)
+        """Seconds for which it holds that there is nothing; None without an SOA.
+
+        The TTL of the SOA itself: who makes the answer has regarded its field MINIMUM (RFC 2308 section 3).
+        """
+        return min((record.ttl for record in self.authority if record.kind == SOA), default=None)

@@ -152,13 +152,9 @@ class Inquiry:
 
 
 def _lasting(cached: Response) -> Response:
-    """A cache tells what is left of an SOA's TTL; its field MINIMUM bounds what it was."""
-    return replace(
-        cached,
-        authority=tuple(
-            replace(record, ttl=MAX_TTL) if record.kind == SOA else record for record in cached.authority
-        ),
-    )
+    """A cache tells what is left of an SOA's TTL; its MINIMUM bounds what it was (RFC 2308 section 3)."""
+    soas = [(record, record.data) for record in cached.authority if isinstance(record.data, int)]
+    return replace(cached, authority=tuple(replace(soa, ttl=minimum) for soa, minimum in soas))
 
 
 async def check(task: Assignment, more: dict[str, Any]) -> Verdict:

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from pathlib import Path
 
 import helper_samples as samples
 import pytest
@@ -31,7 +32,7 @@ from ansible_collections.ipv4aas.fleet.engine.transport.daemon import DaemonSess
 from ansible_collections.ipv4aas.fleet.engine.transport.deploy import deploy
 from ansible_collections.ipv4aas.fleet.engine.verify.probes.model import Assignment, Resolver
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.bundle import BUNDLES, write
-from conftest import Helper
+from conftest import COLLECTIONS, Helper
 from dns import (
     AAAA,
     AUTHENTIC,
@@ -110,16 +111,20 @@ def segment(net, helper) -> Iterator[dict[str, Helper]]:
     server.close()
 
 
+def configured(box, platform, *services):
+    """Deploys services to a resolver."""
+    node = samples.node(platform, *services)
+    with DaemonSession(box.run, daemon_of(platform, "conf")) as session:
+        deploy(session, driver(platform), node, samples.rendered(platform, *services), "conf")
+
+
 @pytest.fixture
 def resolver(request, segment):
     """Deploys services to one of them: resolver(*services) gives ask(name, type)."""
     platform = request.param
-    box = segment[platform]
 
     def configure(*services, source=CLIENT):
-        node = samples.node(platform, *services)
-        with DaemonSession(box.run, daemon_of(platform, "conf")) as session:
-            deploy(session, driver(platform), node, samples.rendered(platform, *services), "conf")
+        configured(segment[platform], platform, *services)
         channel = segment["client"].socket(socket.AF_INET6, socket.SOCK_DGRAM)
         channel.bind((source, 0))
         return lambda name, kind, **more: ask(channel, ADDRESSES[platform], name, kind, **more)
@@ -343,6 +348,25 @@ def test_verify_tells_what_a_daemon_does_otherwise(resolver, verify):
 
 
 @both
+def test_verify_knows_the_ttl_that_an_soa_bounds(resolver, verify):
+    """RFC 6147 sections 5.1.5 and 5.1.7, for aliases too: BIND keeps to it, Unbound to the A record."""
+    resolver(SERVICE)
+    names = [f"{label}.bounded.{resolver.platform}.example.com" for label in ("four", "alias", "end")]
+    four, alias, end = names
+    known = {(four, A): ("192.0.2.8",), (alias, CNAME): (end,), (end, A): ("192.0.2.9",)}
+    resolver.server.zone = Zone(known, soa_minimum=30)
+    try:
+        found = resolver(SERVICE)(four, AAAA)
+        verdict = verify(*names)
+    finally:
+        resolver.server.zone = ZONE
+    assert found.ttls(AAAA) == ([30] if resolver.platform == "bind" else [3600])
+    assert (verdict["verdict"], verdict["cause"]) == ("pass", "")
+    long = [told for told in verdict["details"]["known_deviations"] if "at most 30 is right" in told]
+    assert len(long) == (0 if resolver.platform == "bind" else 3)
+
+
+@both
 @pytest.mark.parametrize(
     ("planned", "words"),
     [
@@ -379,3 +403,73 @@ def test_verify_has_nothing_to_say_for_others(resolver, verify):
     verdict = verify(*NAMES, planned=others)
     assert verdict["verdict"] == "n/a"
     assert verdict["cause"].startswith(f"{resolver.platform} synthesises for others, not for {LINK}")
+
+
+def test_the_role_asks_both_resolvers_of_the_plan(segment, tmp_path):
+    """From the inventory to the verdicts: the resolvers that the host uses, as the plan has them."""
+    for name in RESOLVERS:
+        configured(segment[name], name, SERVICE)
+    service = {
+        "technique": "nat64",
+        "customers": {"ipv6": str(samples.CUSTOMERS), "prefix_length": 64},
+        "ipv4_pools": ["198.51.100.0/28"],
+        "sharing": {"customers_per_address": 16},
+        "gateway": {"address": str(samples.PLAT), "translation_prefix": str(PREF64)},
+        "dns64": {"exclude": list(map(str, SERVICE.dns64.exclude))},
+    }
+    both = {
+        name: {"ipv4aas_role": "resolver", "ipv4aas_platform": name, "ipv4aas_address": ADDRESSES[name]}
+        for name in RESOLVERS
+    }
+    hosts = both | {
+        "gw": {"ipv4aas_role": "gateway", "ipv4aas_platform": "linux"},
+        "visitor": {"ipv4aas_vantage_of": "gw", "ipv4aas_resolvers": list(ADDRESSES.values())},
+    }
+    common = {"ipv4aas_services": {"conference": service}, "ipv4aas_carries": ["conference"]}
+    (tmp_path / "hosts.json").write_text(json.dumps({"all": {"hosts": hosts, "vars": common}}))
+    settings = {
+        "verify_checks": ["dns64"],
+        "verify_references": ["192.0.2.80"],
+        "verify_token": "only for tests",
+        "verify_names": NAMES,
+        "verify_upstream": UPSTREAM,
+        "verify_dest": str(tmp_path),
+        "verify_name": "",
+    }
+    verify = {"name": "ipv4aas.fleet.verify"}
+    plays = [
+        {"hosts": "all", "roles": [{"role": "ipv4aas.fleet.plan", "run_once": True}]},
+        {
+            "hosts": "visitor",
+            "vars": settings,
+            "tasks": [
+                {"ansible.builtin.include_role": verify},
+                {"ansible.builtin.include_role": verify | {"tasks_from": "report"}},
+            ],
+        },
+    ]
+    for play in plays:
+        play["gather_facts"] = False
+    (tmp_path / "play.yml").write_text(json.dumps(plays))
+    done = subprocess.run(
+        segment["client"].command(
+            "env",
+            f"ANSIBLE_COLLECTIONS_PATH={COLLECTIONS}",
+            f"HOME={tmp_path}",
+            *(str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(tmp_path / "hosts.json")),
+            *("-c", "local", "-e", f"ansible_python_interpreter={sys.executable}"),
+            str(tmp_path / "play.yml"),
+        ),
+        cwd=tmp_path,
+        text=True,
+        capture_output=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    verdicts = json.loads((tmp_path / "visitor.json").read_text())
+    assert [(v["check"], v["verdict"], v["details"]["resolver"]) for v in verdicts] == [
+        ("dns64", "pass", name) for name in RESOLVERS
+    ]
+    for verdict in verdicts:
+        assert verdict["details"]["questions"] == 4 + len(NAMES) * 4

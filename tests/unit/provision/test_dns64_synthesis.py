@@ -15,10 +15,10 @@ from ansible_collections.ipv4aas.fleet.engine.mapping.rfc6052 import LENGTHS, Em
 from ansible_collections.ipv4aas.fleet.engine.provision.dns64 import discover
 from ansible_collections.ipv4aas.fleet.engine.provision.dns64_synthesis import (
     EXCLUDES_FOR_VALIDATORS,
+    KEEPS_A_TTL,
     KEEPS_FAILURES,
     TTL_WITHOUT_SOA,
     UNCAPPED_EXCLUDED,
-    UNCAPPED_TTL,
     VALIDATORS_TOO,
     Synthesis,
     rule,
@@ -107,7 +107,7 @@ def test_vectors(row):
     ("deviation", "row", "rcode", "ttls"),
     [
         (KEEPS_FAILURES, "dns64-servfail", SERVFAIL, []),
-        (UNCAPPED_TTL, "dns64-ttl-nosoa", NOERROR, [3600]),
+        (KEEPS_A_TTL, "dns64-ttl-nosoa", NOERROR, [3600]),
         (UNCAPPED_EXCLUDED, None, NOERROR, []),
         (EXCLUDES_FOR_VALIDATORS, None, NOERROR, []),
         (VALIDATORS_TOO, None, NOERROR, []),
@@ -174,18 +174,20 @@ def test_what_an_answer_is_based_on(aaaa, a, rcode, expected, section):
 
 @pytest.mark.parametrize(
     ("authority", "ttl"),
-    [((), 600), (soa(60, 900), 60), (soa(900, 30), 30), (soa(7200, 7200), 3600)],
-    ids=["none", "of the record", "its minimum", "of the A record"],
+    [((), 600), (soa(60, 900), 60), (soa(900, 30), 900), (soa(7200, 7200), 3600)],
+    ids=["none", "of the SOA", "its own and not its minimum", "of the A record"],
 )
 def test_ttl(authority, ttl):
     found = rule(QUESTION, told(aaaa=Response(authority=authority), a=FOUR), PLAIN)
     assert [record.ttl for record in found.response.answer] == [ttl]
+    kept = rule(QUESTION, told(aaaa=Response(authority=authority), a=FOUR), PLAIN, (KEEPS_A_TTL,))
+    assert [record.ttl for record in kept.response.answer] == [3600]
 
 
 def test_ttl_in_place_of_excluded_records():
     """No SOA comes with them."""
     upstream = told(aaaa=Response(answer=address_records("::ffff:192.0.2.1")), a=FOUR)
-    for deviations, ttl in (((), 600), ((UNCAPPED_EXCLUDED,), 3600), ((UNCAPPED_TTL,), 3600)):
+    for deviations, ttl in (((), 600), ((UNCAPPED_EXCLUDED,), 3600), ((KEEPS_A_TTL,), 3600)):
         found = rule(QUESTION, upstream, PLAIN, deviations)
         assert [record.ttl for record in found.response.answer] == [ttl]
 
@@ -308,7 +310,7 @@ def test_what_always_holds(prefix, aaaa, a, exclude, authority, rcode):
         assert (told_to_client, found.synthesised) == (usable, False)
         return
     assert found.synthesised is bool(a)
-    cap = min(authority[0].ttl, authority[0].data) if authority else TTL_WITHOUT_SOA
+    cap = authority[0].ttl if authority else TTL_WITHOUT_SOA
     embedding = Embedding(prefix)
     assert [(r.ttl, embedding.extract(int(r.data))) for r in told_to_client] == [
         (min(r.ttl, cap), int(r.data)) for r in a

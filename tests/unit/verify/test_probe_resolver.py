@@ -15,8 +15,8 @@ import helper_samples as samples
 import pytest
 from ansible_collections.ipv4aas.fleet.engine.provision.dns64_synthesis import (
     DEVIATIONS,
+    KEEPS_A_TTL,
     KEEPS_FAILURES,
-    UNCAPPED_TTL,
     VALIDATORS_TOO,
     Synthesis,
     rule,
@@ -117,8 +117,8 @@ def test_both_ways_of_naming_a_synthesised_address(told: Response, target: Respo
 
 def test_the_fewest_deviations_explain_an_answer() -> None:
     failed = aaaa(of(rcode=SERVFAIL), of(rcode=SERVFAIL))
-    assert failed.explained(PLAIN, (UNCAPPED_TTL, KEEPS_FAILURES)) == (KEEPS_FAILURES,)
-    assert failed.explained(PLAIN, (UNCAPPED_TTL, VALIDATORS_TOO)) is None
+    assert failed.explained(PLAIN, (KEEPS_A_TTL, KEEPS_FAILURES)) == (KEEPS_FAILURES,)
+    assert failed.explained(PLAIN, (KEEPS_A_TTL, VALIDATORS_TOO)) is None
     assert aaaa(of(MADE)).explained(PLAIN, tuple(DEVIATIONS)) == ()
     wrong = aaaa(of(replace(MADE, data=IPv6Address("2001:db8:64::c000:209"))), of(rcode=SERVFAIL))
     assert wrong.explained(PLAIN, tuple(DEVIATIONS)) is None
