@@ -9,6 +9,7 @@ A client and a server that the resolvers forward to are beside them; the server 
 from __future__ import annotations
 
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -341,10 +342,11 @@ def test_verify_tells_what_a_daemon_does_otherwise(resolver, verify):
         section, words = DEVIATIONS[name]
         assert f"({section}): known of its platform" in told and words in told
     wrong = {
-        "bind": f"bind: {failing} AAAA: SERVFAIL in place of NOERROR (RFC 6147 section 5.1.2)",
-        "unbound": f"unbound: {endless} AAAA: TTL 3600 of {synthesised('192.0.2.7')}, at most 600 is right",
+        "bind": rf"bind: {failing} AAAA: SERVFAIL in place of NOERROR \(RFC 6147 section 5.1.2\)",
+        # Some of the 3600 seconds may be over.
+        "unbound": rf"unbound: {endless} AAAA: TTL 3[56]\d\d of \S+, at most 600 is right",
     }
-    assert wrong[platform] in strict["cause"]
+    assert re.search(wrong[platform], strict["cause"])
 
 
 @both
