@@ -34,6 +34,8 @@ class Feature:
     confidence: str = UNVERIFIED  # one of CONFIDENCES
     source: str = ""
     caveats: tuple[str, ...] = ()
+    # What it is known to do otherwise than the standard, names of provision.dns64_synthesis.DEVIATIONS.
+    deviations: tuple[str, ...] = ()
     limits: dict[str, Any] = field(default_factory=dict)  # see plan/limits.py for the words
     iid_formats: tuple[str, ...] = ()  # interface identifier formats that it can be told to use
     not_carried: tuple[str, ...] = ()  # Service fields that its configuration has no words for

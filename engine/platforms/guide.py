@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from ..plan.capability import UNKNOWN_FRAGMENTS, Feature, Features
 from ..plan.limits import WORDS
+from ..provision.dns64_synthesis import deviation_words
 from ..techniques.service import EDGE, GATEWAY
 
 _HEAD = """\
@@ -41,6 +42,11 @@ class Row:
     @property
     def platform(self) -> str:
         return self.box.platform
+
+    @property
+    def caveats(self) -> tuple[str, ...]:
+        """What to know before it is used, with what it does otherwise than the standard."""
+        return (*self.feature.caveats, *map(deviation_words, self.feature.deviations))
 
     @property
     def possible(self) -> bool:
@@ -93,7 +99,7 @@ def overview(found: Sequence[Row]) -> str:
         feature = row.feature
         said = (f"source: {feature.source}",) if row.possible else (f"not possible: {feature.reason}",)
         lines += ["", f"{row.technique} {row.role} on {row.box.title}"]
-        lines += [f"  - {text}" for text in (*said, *feature.caveats)]
+        lines += [f"  - {text}" for text in (*said, *row.caveats)]
     return "\n".join(lines) + "\n"
 
 
@@ -110,7 +116,7 @@ def _section(name: str, box: Features) -> str:
     if box.options:
         options = ((f"`{option}`", meaning) for option, meaning in box.options.items())
         text += "\n" + _table(("`ipv4aas_options`", "meaning"), options)
-    return text + "".join(_feature(row) for row in box.techniques)
+    return text + "".join(_feature(Row(box, row)) for row in box.techniques)
 
 
 def _language(box: Features, dialect: str) -> str:
@@ -136,13 +142,14 @@ def _fragments(box: Features) -> str:
     )
 
 
-def _feature(row: Feature) -> str:
+def _feature(shown: Row) -> str:
+    row = shown.feature
     text = f"\n### {row.technique}, {row.role}\n\n"
     if row.state != "yes":
         return f"{text}No: {row.reason}.\n"
     if row.dialects:
         text += f"- Only in {', '.join(f'`{dialect}`' for dialect in row.dialects)}.\n"
-    text += "".join(f"- {caveat}.\n" for caveat in row.caveats)
+    text += "".join(f"- {caveat}.\n" for caveat in shown.caveats)
     if row.not_carried:
         text += f"- Not in its configuration, so neither set nor checked: {', '.join(row.not_carried)}.\n"
     if row.iid_formats:

@@ -25,6 +25,7 @@ from ..mapping.rule import MapRule
 from ..plan.capability import BY_PERSON, CONFIDENCES, UNKNOWN_FRAGMENTS, Feature, Features
 from ..plan.limits import WORDS
 from ..problem import Problem, Refused
+from ..provision.dns64_synthesis import DEVIATIONS
 from ..techniques import TECHNIQUES
 from ..techniques.service import ANNOUNCER, EDGE, GATEWAY, PROVISIONER, RESOLVER, ROUTER, Service
 from .driver import Driver
@@ -131,6 +132,8 @@ def _feature_problems(row: Feature, place: str) -> list[Problem]:
     ]
     for item in row.iid_formats:
         problems += _one_of(f"{place}.iid_formats", item, FORMATS)
+    for item in row.deviations:
+        problems += _one_of(f"{place}.deviations", item, DEVIATIONS)
     for item in row.not_carried:
         # "rules.ipv6_prefix_len (netconf)": in that dialect only.
         problems += _one_of(f"{place}.not_carried", item.split(" ")[0], CARRIABLE)

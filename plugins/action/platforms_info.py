@@ -55,6 +55,6 @@ def _document(row: Row) -> dict[str, Any]:
         "confidence": row.feature.confidence if row.possible else "",
         "source": row.feature.source,
         "dialects": list(row.feature.dialects or row.box.dialects),
-        "caveats": list(row.feature.caveats),
+        "caveats": list(row.caveats),
         "not_carried": list(row.feature.not_carried),
     }

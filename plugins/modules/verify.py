@@ -26,6 +26,7 @@ options:
       - fragments
       - tcp_udp
       - drafts
+      - dns64
       - icmp
       - web
       - p2p_mapping
@@ -53,8 +54,18 @@ options:
   peer:
     description: For V(p2p_peer), the edge of the other customer.
     type: str
+  resolver:
+    description:
+      - For V(dns64), the resolver of the plan that is asked. Its prefixes, exclusions and clients come from
+        the plan, and what its platform is known to do otherwise than RFC 6147 from the platform's data.
+    type: str
   more:
-    description: What else a check wants to know, such as C(seconds) for V(stream).
+    description:
+      - What else a check wants to know, such as C(seconds) for V(stream).
+      - For V(dns64) C(address), where the resolver is asked; C(names) that it is asked for beside
+        C(ipv4only.arpa); C(upstream), a name server without DNS64 that knows these names.
+      - Without C(upstream), what the DNS says to AAAA is concluded from what the resolver tells, and an error
+        or a TTL that it should not tell may go unseen.
     type: dict
     default: {}
 extends_documentation_fragment:
@@ -77,6 +88,18 @@ EXAMPLES = r"""
     edge: ce42
     references: [198.51.100.80]
     token: "{{ verify_token }}"
+
+- name: Does a resolver synthesise as RFC 6147 and the plan say
+  ipv4aas.fleet.verify:
+    check: dns64
+    edge: ix
+    resolver: dns1
+    references: []
+    token: "{{ verify_token }}"
+    more:
+      address: 2001:db8:53::53
+      names: [www.example.com, v4only.example.com]
+      upstream: 2001:db8:53::1
 """
 
 RETURN = r"""

@@ -33,7 +33,10 @@ BUNDLES = {
     "node": Bundle("node.cli", ("codec.py", "problem.py", "mapping", "techniques", "packet", "node")),
     "probe": Bundle(
         "verify.probes.cli",
-        ("codec.py", "mapping", "techniques", "packet/checksum.py", "provision/dns64.py", "verify/probes"),
+        (
+            *("codec.py", "mapping", "techniques", "packet/checksum.py", "verify/probes"),
+            *("provision/dns64.py", "provision/dns64_synthesis.py", "provision/records.py"),
+        ),
     ),
 }
 

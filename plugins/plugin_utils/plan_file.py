@@ -80,12 +80,16 @@ def hosts_to_configure(path: str) -> list[str]:
     return [host for host in nodes if not why_not(decode(NodePlan, nodes[host], f"{path}: nodes.{host}"))]
 
 
+def planned(path: str, node: str) -> NodePlan:
+    """A node, whether it gets a configuration or not. Raises Failed where there is none."""
+    for found in nodes(path, [node]):
+        return found
+    raise Failed(f"{node}: the plan has no such node")
+
+
 def service_of(path: str, node: str, name: str | None) -> Service:
     """A service of a node, the first one where no name is given. Raises Failed where there is none."""
-    planned = load_plan(path).nodes.get(node)
-    if planned is None:
-        raise Failed(f"{node}: the plan has no such node")
-    for service in planned.services:
+    for service in planned(path, node).services:
         if name in (None, service.name):
             return service
     raise Failed(f"{node}: does not carry the service {name}")

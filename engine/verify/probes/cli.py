@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ...codec import CodecError, decode, encode
-from . import flows, fragments, icmp, mtu, p2p, reach, spoof, stream, web
+from . import flows, fragments, icmp, mtu, p2p, reach, resolver, spoof, stream, web
 from .control import CONTROL_PORT, WEB_PORT, NoAnswer
 from .model import Assignment, Verdict, judged
 from .responder import respond
@@ -46,6 +46,7 @@ CHECKS: dict[str, Check] = {
     "p2p_peer": p2p.peer,
     "p2p_inbound": lambda task, more: p2p.inbound(task),
     "drafts": lambda task, more: reach.agree(task, more.get("resolvers", [])),
+    "dns64": resolver.check,
     "reach": lambda task, more: reach.check(task),
     "seen": lambda task, more: reach.seen(task, more["cookies"]),
     "spoof": _spoof,

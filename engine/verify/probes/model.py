@@ -19,6 +19,15 @@ NOT_APPLICABLE = "n/a"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Resolver:
+    """A resolver of the plan."""
+
+    name: str
+    services: tuple[Service, ...]
+    deviations: tuple[str, ...] = ()  # of its platform, names of provision.dns64_synthesis.DEVIATIONS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
     """Who is asked what: a JSON document on a probe's standard input."""
 
@@ -27,6 +36,7 @@ class Assignment:
     token: str  # what a responder wants to hear before it does anything
     gateway: Service | None = None  # what a gateway of the service has to run
     peer: Service | None = None  # p2p: the other customer's service
+    resolver: Resolver | None = None  # dns64: the one that is asked
 
     @property
     def row(self) -> Technique:

@@ -36,7 +36,7 @@ async def agree(task: Assignment, resolvers: list[str]) -> Verdict:
     told: dict[str, list[str]] = {}
     for resolver in resolvers:
         try:
-            told[resolver] = list(map(str, discover(await dns.ask(resolver, WELL_KNOWN_NAME))))
+            told[resolver] = list(map(str, discover(await dns.addresses(resolver, WELL_KNOWN_NAME))))
         except NoAnswer as error:
             causes.append(str(error))
             continue

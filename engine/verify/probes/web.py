@@ -82,7 +82,7 @@ async def _looked_up(task: Assignment, name: str | None, resolvers: Sequence[str
     """The reference's address as every resolver tells it, or as it is known. Raises NoAnswer."""
     wanted = task.targets[0]
     for resolver in resolvers if name else ():
-        found = list(map(str, await dns.ask(resolver, name or "")))
+        found = list(map(str, await dns.addresses(resolver, name or "")))
         if wanted not in found:
             raise NoAnswer(f"{name} is {', '.join(found) or 'nothing'} to {resolver}, in place of {wanted}")
     return wanted

@@ -134,15 +134,21 @@ class Server:
         self.asked.append((name, kind))
         if (name, kind) in self.zone.silent:
             return None
-        values = self.zone.records.get((name, kind), ())
-        known = any(name == other for other, _kind in (*self.zone.records, *self.zone.rcodes))
-        within = any(other.endswith(f".{name}") for other, _kind in self.zone.records)
-        rcode = self.zone.rcodes.get((name, kind), NOERROR if known or within or not name else NXDOMAIN)
+        found = []  # aliases, then what the name at their end has
+        end = name
+        while kind != CNAME and (target := self.zone.records.get((end, CNAME))):
+            found.append((end, CNAME, target[0]))
+            end = target[0]
+        values = self.zone.records.get((end, kind), ())
+        known = any(end == other for other, _kind in (*self.zone.records, *self.zone.rcodes))
+        within = any(other.endswith(f".{end}") for other, _kind in self.zone.records)
+        rcode = self.zone.rcodes.get((end, kind), NOERROR if known or within or not end else NXDOMAIN)
         if rcode:
             values = ()
-        answers = b"".join(self._record(name, kind, value) for value in values)
+        found += [(end, kind, value) for value in values]
+        answers = b"".join(self._record(*each) for each in found)
         authority = b"" if values or self.zone.soa_minimum is None or rcode == SERVFAIL else self._soa()
-        counts = struct.pack("!HHHH", 1, len(values), bool(authority), 0)
+        counts = struct.pack("!HHHH", 1, len(found), bool(authority), 0)
         return question[:2] + struct.pack("!H", 0x8580 | rcode) + counts + asked + answers + authority
 
     def _record(self, name: str, kind: int, value: str) -> bytes:
@@ -150,6 +156,7 @@ class Server:
         return _encoded(name) + struct.pack("!HHIH", kind, 1, self.zone.ttl, len(data)) + data
 
     def _soa(self) -> bytes:
+        ttl = min(self.zone.ttl, self.zone.soa_minimum)  # RFC 2308 section 3
         data = _encoded("ns.example.com") + _encoded("root.example.com")
         data += struct.pack("!IIIII", 1, 3600, 600, 86400, self.zone.soa_minimum)
-        return _encoded("example.com") + struct.pack("!HHIH", SOA, 1, self.zone.ttl, len(data)) + data
+        return _encoded("example.com") + struct.pack("!HHIH", SOA, 1, ttl, len(data)) + data

@@ -9,22 +9,31 @@ A client and a server that the resolvers forward to are beside them; the server 
 from __future__ import annotations
 
 import json
+import re
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from pathlib import Path
 
 import helper_samples as samples
 import pytest
+from ansible_collections.ipv4aas.fleet.engine.codec import encode
 from ansible_collections.ipv4aas.fleet.engine.mapping.rfc6052 import Embedding
-from ansible_collections.ipv4aas.fleet.engine.platforms.registry import driver
+from ansible_collections.ipv4aas.fleet.engine.platforms.registry import all_features, driver
 from ansible_collections.ipv4aas.fleet.engine.provision.dns64 import discover
-from ansible_collections.ipv4aas.fleet.engine.techniques.service import Dns64
+from ansible_collections.ipv4aas.fleet.engine.provision.dns64_synthesis import DEVIATIONS, Synthesis, rule
+from ansible_collections.ipv4aas.fleet.engine.provision.records import Question, Record, Response
+from ansible_collections.ipv4aas.fleet.engine.techniques.service import RESOLVER, Dns64
 from ansible_collections.ipv4aas.fleet.engine.transport.connect import daemon_of
 from ansible_collections.ipv4aas.fleet.engine.transport.daemon import DaemonSession
 from ansible_collections.ipv4aas.fleet.engine.transport.deploy import deploy
-from conftest import Helper
+from ansible_collections.ipv4aas.fleet.engine.verify.probes.model import Assignment, Resolver
+from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.bundle import BUNDLES, write
+from conftest import COLLECTIONS, Helper
 from dns import (
     AAAA,
     AUTHENTIC,
@@ -103,16 +112,20 @@ def segment(net, helper) -> Iterator[dict[str, Helper]]:
     server.close()
 
 
+def configured(box, platform, *services):
+    """Deploys services to a resolver."""
+    node = samples.node(platform, *services)
+    with DaemonSession(box.run, daemon_of(platform, "conf")) as session:
+        deploy(session, driver(platform), node, samples.rendered(platform, *services), "conf")
+
+
 @pytest.fixture
 def resolver(request, segment):
     """Deploys services to one of them: resolver(*services) gives ask(name, type)."""
     platform = request.param
-    box = segment[platform]
 
     def configure(*services, source=CLIENT):
-        node = samples.node(platform, *services)
-        with DaemonSession(box.run, daemon_of(platform, "conf")) as session:
-            deploy(session, driver(platform), node, samples.rendered(platform, *services), "conf")
+        configured(segment[platform], platform, *services)
         channel = segment["client"].socket(socket.AF_INET6, socket.SOCK_DGRAM)
         channel.bind((source, 0))
         return lambda name, kind, **more: ask(channel, ADDRESSES[platform], name, kind, **more)
@@ -140,37 +153,45 @@ def test_synthesis_and_exclusions(resolver):
     assert (gone.rcode, gone.values(AAAA)) == (NXDOMAIN, [])
 
 
-# What the resolvers do otherwise than RFC 6147 says; their features.yml tells it.
-DEVIATIONS = {
-    ("bind", "dns64-servfail"): {"rcode": SERVFAIL, "synth": False},
-    ("unbound", "dns64-ttl-nosoa"): {"synth": True, "ttl": 3600},
-}
+def deviations(platform):
+    """What a resolver does otherwise than RFC 6147, as its features.yml tells."""
+    return all_features()[platform].feature("nat64", RESOLVER).deviations
 
 
 @both
 @pytest.mark.parametrize("row", [pytest.param(row, id=row["id"]) for row in ROWS])
 def test_vectors(resolver, row):
+    """Answered as the rule says, which the vectors are held to, but for the deviations of the platform."""
     asked = row["input"]
-    expect = DEVIATIONS.get((resolver.platform, row["id"]), row["expect"])
     # A name of its own, which no cache knows.
     name = f"{row['id'].replace('.', '-')}.{resolver.platform}.example.com"
+    rcode, ttl = asked.get("rcode", NOERROR), asked.get("attl", 3600)
     known = {(name, A): tuple(asked["a"]), (name, AAAA): tuple(asked["aaaa"])}
-    rcode = asked.get("rcode", NOERROR)
     resolver.server.zone = Zone(
         known if rcode != NXDOMAIN else {},
         rcodes={(name, AAAA): SERVFAIL} if rcode == SERVFAIL else {},
-        ttl=asked.get("attl", 3600),
+        ttl=ttl,
     )
+    told = {
+        kind: Response(
+            rcode=rcode if kind == AAAA else NOERROR,
+            answer=tuple(Record(name, kind, ttl, ip_address(value)) for value in known[name, kind]),
+        )
+        for kind in (A, AAAA)
+    }
     prefix = IPv6Network(asked["pref64"])
+    due = rule(
+        Question(name, AAAA),
+        lambda _name, kind: told[kind],
+        (Synthesis(prefix),),
+        deviations(resolver.platform),
+    ).response
     service = samples.resolver_service(translation_prefix=prefix, dns64=Dns64(clients=(samples.CUSTOMERS,)))
     found = resolver(service)(name, AAAA)
     resolver.server.zone = ZONE
-    assert found.rcode == expect.get("rcode", NOERROR)
-    synthesised = sorted(str(IPv6Address(Embedding(prefix).embed(int(IPv4Address(a))))) for a in asked["a"])
-    wanted = sorted(expect.get("aaaa", synthesised if expect.get("synth") else []))
-    assert found.values(AAAA) == wanted
-    if "ttl" in expect:
-        assert found.ttls(AAAA) == [expect["ttl"]]
+    assert found.rcode == due.rcode
+    assert found.values(AAAA) == sorted(str(record.data) for record in due.of(AAAA))
+    assert found.ttls(AAAA) == [record.ttl for record in due.of(AAAA)]
 
 
 @both
@@ -253,3 +274,204 @@ def test_several_prefixes(resolver):
     assert question("four.example.com", AAAA).values(AAAA) == sorted(
         [synthesised("192.0.2.1"), "2001:db8:65::c000:201"]
     )
+
+
+NAMES = ["four.example.com", "both.example.com", "mapped.example.com", "spoofed.example.com"]
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory):
+    """The probe, as it travels."""
+    path = tmp_path_factory.mktemp("program") / "ipv4aas-probe.pyz"
+    write(BUNDLES["probe"], path)
+    return path
+
+
+@pytest.fixture
+def verify(resolver, segment, program):
+    """verify(*names, **more) -> the verdict of the check dns64, asked by the client."""
+
+    def run(*names, planned=SERVICE, upstream=UPSTREAM, known=None):
+        platform = resolver.platform
+        known = deviations(platform) if known is None else known
+        task = Assignment(
+            service=planned,
+            references=(),
+            token="",
+            resolver=Resolver(name=platform, services=(planned,), deviations=known),
+        )
+        more = {"address": ADDRESSES[platform], "names": list(names), "upstream": upstream}
+        done = subprocess.run(
+            segment["client"].command(sys.executable, str(program), "dns64"),
+            input=json.dumps(encode(task) | {"more": more}),
+            text=True,
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.stdout, done.stderr
+        return json.loads(done.stdout)
+
+    return run
+
+
+@both
+@pytest.mark.parametrize("upstream", [UPSTREAM, None], ids=["beside its upstream", "alone"])
+def test_verify_finds_nothing_where_all_is_right(resolver, verify, upstream):
+    resolver(SERVICE)
+    verdict = verify(*NAMES, upstream=upstream)
+    assert (verdict["verdict"], verdict["cause"]) == ("pass", "")
+    assert verdict["details"]["questions"] == 4 + len(NAMES) * (4 if upstream else 3)
+
+
+@both
+def test_verify_tells_what_a_daemon_does_otherwise(resolver, verify):
+    """Deviations of the platform fail nothing, and are told; of a platform that has none they fail."""
+    resolver(SERVICE)
+    platform = resolver.platform
+    failing, endless = f"failing.{platform}.example.com", f"endless.{platform}.example.com"
+    known = {(name, A): ("192.0.2.7",) for name in (failing, endless)}
+    resolver.server.zone = Zone(RECORDS | known, rcodes={(failing, AAAA): SERVFAIL})
+    try:
+        excused, strict = verify(*NAMES, failing, endless), verify(*NAMES, failing, endless, known=())
+    finally:
+        resolver.server.zone = ZONE
+    assert (excused["verdict"], strict["verdict"]) == ("pass", "fail"), excused["cause"]
+    told = " ".join(excused["details"]["known_deviations"])
+    for name in deviations(platform):
+        section, words = DEVIATIONS[name]
+        assert f"({section}): known of its platform" in told and words in told
+    wrong = {
+        "bind": rf"bind: {failing} AAAA: SERVFAIL in place of NOERROR \(RFC 6147 section 5.1.2\)",
+        # Some of the 3600 seconds may be over.
+        "unbound": rf"unbound: {endless} AAAA: TTL 3[56]\d\d of \S+, at most 600 is right",
+    }
+    assert re.search(wrong[platform], strict["cause"])
+
+
+@both
+def test_verify_knows_the_ttl_that_an_soa_bounds(resolver, verify):
+    """RFC 6147 sections 5.1.5 and 5.1.7, for aliases too: BIND keeps to it, Unbound to the A record."""
+    resolver(SERVICE)
+    names = [f"{label}.bounded.{resolver.platform}.example.com" for label in ("four", "alias", "end")]
+    four, alias, end = names
+    known = {(four, A): ("192.0.2.8",), (alias, CNAME): (end,), (end, A): ("192.0.2.9",)}
+    resolver.server.zone = Zone(known, soa_minimum=30)
+    try:
+        found = resolver(SERVICE)(four, AAAA)
+        verdict = verify(*names)
+    finally:
+        resolver.server.zone = ZONE
+    assert found.ttls(AAAA) == ([30] if resolver.platform == "bind" else [3600])
+    assert (verdict["verdict"], verdict["cause"]) == ("pass", "")
+    long = [told for told in verdict["details"]["known_deviations"] if "at most 30 is right" in told]
+    assert len(long) == (0 if resolver.platform == "bind" else 3)
+
+
+@both
+@pytest.mark.parametrize(
+    ("planned", "words"),
+    [
+        (
+            {"translation_prefix": IPv6Network("2001:db8:65::/96")},
+            [
+                "ipv4only.arpa AAAA: 2001:db8:65::c000:aa is missing (RFC 8880 section 7)",
+                "four.example.com AAAA: 2001:db8:65::c000:201 is missing (RFC 6147 section 5.1.6)",
+            ],
+        ),
+        (
+            {"dns64": Dns64(exclude=(IPv6Network("2001:db8:5::/48"),))},
+            ["both.example.com AAAA: 2001:db8:5::2 is too much (RFC 6147 section 5.1.4)"],
+        ),
+        (
+            {"dns64": Dns64(private=(IPv4Network("192.0.2.0/24"),))},
+            [f"four.example.com AAAA: {synthesised('192.0.2.1')} is too much (RFC 6147 section 5.1.6)"],
+        ),
+    ],
+    ids=["prefix", "exclude", "private"],
+)
+def test_verify_finds_what_is_not_as_planned(resolver, verify, planned, words):
+    resolver(SERVICE)
+    verdict = verify(*NAMES, planned=samples.resolver_service(**planned))
+    assert verdict["verdict"] == "fail"
+    for each in words:
+        assert f"{resolver.platform}: {each}" in verdict["cause"]
+
+
+@both
+def test_verify_has_nothing_to_say_for_others(resolver, verify):
+    others = samples.resolver_service(dns64=Dns64(clients=(IPv6Network("2001:db8:99::/48"),)))
+    resolver(SERVICE)
+    verdict = verify(*NAMES, planned=others)
+    assert verdict["verdict"] == "n/a"
+    assert verdict["cause"].startswith(f"{resolver.platform} synthesises for others, not for {LINK}")
+
+
+def test_the_role_asks_both_resolvers_of_the_plan(segment, tmp_path):
+    """From the inventory to the verdicts: the resolvers that the host uses, as the plan has them."""
+    for name in RESOLVERS:
+        configured(segment[name], name, SERVICE)
+    service = {
+        "technique": "nat64",
+        "customers": {"ipv6": str(samples.CUSTOMERS), "prefix_length": 64},
+        "ipv4_pools": ["198.51.100.0/28"],
+        "sharing": {"customers_per_address": 16},
+        "gateway": {"address": str(samples.PLAT), "translation_prefix": str(PREF64)},
+        "dns64": {"exclude": list(map(str, SERVICE.dns64.exclude))},
+    }
+    both = {
+        name: {"ipv4aas_role": "resolver", "ipv4aas_platform": name, "ipv4aas_address": ADDRESSES[name]}
+        for name in RESOLVERS
+    }
+    hosts = both | {
+        "gw": {"ipv4aas_role": "gateway", "ipv4aas_platform": "linux"},
+        "visitor": {"ipv4aas_vantage_of": "gw", "ipv4aas_resolvers": list(ADDRESSES.values())},
+    }
+    common = {"ipv4aas_services": {"conference": service}, "ipv4aas_carries": ["conference"]}
+    (tmp_path / "hosts.json").write_text(json.dumps({"all": {"hosts": hosts, "vars": common}}))
+    settings = {
+        "verify_checks": ["dns64"],
+        "verify_references": ["192.0.2.80"],
+        "verify_token": "only for tests",
+        "verify_names": NAMES,
+        "verify_upstream": UPSTREAM,
+        "verify_dest": str(tmp_path),
+        "verify_name": "",
+    }
+    verify = {"name": "ipv4aas.fleet.verify"}
+    plays = [
+        {"hosts": "all", "roles": [{"role": "ipv4aas.fleet.plan", "run_once": True}]},
+        {
+            "hosts": "visitor",
+            "vars": settings,
+            "tasks": [
+                {"ansible.builtin.include_role": verify},
+                {"ansible.builtin.include_role": verify | {"tasks_from": "report"}},
+            ],
+        },
+    ]
+    for play in plays:
+        play["gather_facts"] = False
+    (tmp_path / "play.yml").write_text(json.dumps(plays))
+    done = subprocess.run(
+        segment["client"].command(
+            "env",
+            f"ANSIBLE_COLLECTIONS_PATH={COLLECTIONS}",
+            f"HOME={tmp_path}",
+            *(str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(tmp_path / "hosts.json")),
+            *("-c", "local", "-e", f"ansible_python_interpreter={sys.executable}"),
+            str(tmp_path / "play.yml"),
+        ),
+        cwd=tmp_path,
+        text=True,
+        capture_output=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    verdicts = json.loads((tmp_path / "visitor.json").read_text())
+    assert [(v["check"], v["verdict"], v["details"]["resolver"]) for v in verdicts] == [
+        ("dns64", "pass", name) for name in RESOLVERS
+    ]
+    for verdict in verdicts:
+        assert verdict["details"]["questions"] == 4 + len(NAMES) * 4

@@ -92,6 +92,11 @@ def test_good_features():
             "manual, unverified_options: [card]}",
             ".techniques[0].unverified_options: card is unknown; one of ",
         ),
+        (
+            "manual}",
+            "manual, deviations: [lazy]}",
+            ".techniques[0].deviations: lazy is unknown; one of keeps_failures,",
+        ),
         ("title:", "fragments: both\ntitle:", ".fragments: both is unknown; one of outer, inner, none"),
         ("title:", "title: [", ": not YAML: "),
         ("cli: ssh", "cli: person", ".access.cli.why: missing; why a person has to"),

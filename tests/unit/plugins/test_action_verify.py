@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.ipv4aas.fleet.engine.platforms.registry import all_features
+from ansible_collections.ipv4aas.fleet.engine.techniques.service import RESOLVER
 from ansible_collections.ipv4aas.fleet.engine.verify.probes.cli import CHECKS
 from ansible_collections.ipv4aas.fleet.plugins.modules.verify import DOCUMENTATION
 
@@ -81,6 +83,71 @@ def test_a_probe_that_cannot_run_is_told_with_its_own_words(ask, code, words):
 )
 def test_what_the_plan_does_not_have(ask, args, message):
     assert ask("mtu", None, **args)["msg"] == message
+
+
+@pytest.fixture
+def ask_resolver(run_action):
+    """ask_resolver(answer=None, **args): the check dns64 on a host of a NAT64 that has two resolvers."""
+    service = {
+        "technique": "nat64",
+        "customers": {"ipv6": "2001:db8:6300::/56", "prefix_length": 64},
+        "ipv4_pools": ["198.51.100.0/28"],
+        "sharing": {"customers_per_address": 16},
+        "gateway": {"address": "2001:db8::64", "translation_prefix": "2001:db8:64::/96"},
+        "dns64": {"exclude": ["2001:db8:64::/96"]},
+    }
+    common = {"ipv4aas_services": {"hall7": service}, "ipv4aas_carries": ["hall7"]}
+    hosts = {
+        "gw": {**common, "ipv4aas_role": "gateway", "ipv4aas_platform": "linux"},
+        "dns1": {**common, "ipv4aas_role": "resolver", "ipv4aas_platform": "unbound"},
+        "dns2": {**common, "ipv4aas_role": "resolver", "ipv4aas_platform": "bind"},
+    }
+    planned = run_action("plan", {}, {"hostvars": hosts})
+    assert not planned.get("failed"), planned
+
+    def run(answer=None, **args):
+        args = {"check": "dns64", "references": [], "token": TOKEN, "edge": "gw", **args}
+        return run_action("verify", args, answer=answer)
+
+    return run
+
+
+@pytest.mark.parametrize(("name", "platform"), [("dns1", "unbound"), ("dns2", "bind")])
+def test_a_resolver_is_asked_with_what_the_plan_and_its_platform_say(ask_resolver, name, platform):
+    seen = {}
+
+    def answer(command, stdin):
+        seen.update(json.loads(stdin[int(command.split()[-2]) :]))
+        return 0, json.dumps({"check": "dns64", "verdict": "pass", "cause": "", "details": {}}), ""
+
+    more = {"address": "2001:db8::53", "names": ["www.example"]}
+    assert ask_resolver(answer, resolver=name, more=more)["verdict"] == "pass"
+    known = all_features()[platform].feature("nat64", RESOLVER).deviations
+    assert known
+    assert (seen["resolver"]["name"], seen["resolver"]["deviations"]) == (name, list(known))
+    [service] = seen["resolver"]["services"]
+    assert service["translation_prefix"] == "2001:db8:64::/96"
+    assert service["dns64"]["exclude"] == ["2001:db8:64::/96"]
+    assert service["dns64"]["clients"] == ["2001:db8:6300::/56"]
+    assert seen["more"] == more
+
+
+def test_the_check_of_a_resolver_has_all_that_it_needs_with_it(ask_resolver):
+    result = ask_resolver(here, resolver="dns1", more={"address": "::1"})
+    assert (result["verdict"], result["cause"]) == ("n/a", "dns1 synthesises for others, not for ::1")
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ({"resolver": "dns1"}, "resolver, more.address: missing"),
+        ({"more": {"address": "2001:db8::53"}}, "resolver, more.address: missing"),
+        ({"resolver": "gw", "more": {"address": "::1"}}, "resolver: gw is of the role gateway"),
+        ({"resolver": "dns9", "more": {"address": "::1"}}, "dns9: the plan has no such node"),
+    ],
+)
+def test_a_resolver_has_to_be_one(ask_resolver, args, message):
+    assert ask_resolver(**args)["msg"].startswith(message)
 
 
 def test_an_edge_has_to_be_named(run_action):

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
+import struct
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
@@ -15,6 +17,16 @@ from ansible_collections.ipv4aas.fleet.engine.mapping.plane import Plane
 from ansible_collections.ipv4aas.fleet.engine.mapping.pool import Pool
 from ansible_collections.ipv4aas.fleet.engine.mapping.rule import MapRule
 from ansible_collections.ipv4aas.fleet.engine.packet.checksum import pseudo4, pseudo6, valid
+from ansible_collections.ipv4aas.fleet.engine.provision.records import (
+    AAAA,
+    CNAME,
+    PTR,
+    SOA,
+    A,
+    Question,
+    Record,
+    Response,
+)
 from ansible_collections.ipv4aas.fleet.engine.techniques.service import Service
 from ansible_collections.ipv4aas.fleet.engine.verify.probes import (
     cli,
@@ -32,7 +44,7 @@ from ansible_collections.ipv4aas.fleet.engine.verify.probes.ownership import own
 from ansible_collections.ipv4aas.fleet.engine.verify.probes.pair import Outcome
 from hypothesis import given
 from hypothesis import strategies as st
-from scapy.layers.dns import DNS, DNSQR, DNSRR
+from scapy.layers.dns import DNS, DNSQR, DNSRR, DNSRRSOA
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import ICMPv6PacketTooBig, IPv6, IPv6ExtHdrFragment
 
@@ -281,43 +293,117 @@ def test_forgeries_of_each_technique(name: str) -> None:
 
 
 def test_name_server_has_one_address_for_every_name() -> None:
-    told = DNS(dns.answer(dns.question(7, "www.example", dns.A), IPv4Address("198.51.100.80")))
+    told = DNS(dns.answer(dns.question(7, Question("www.example", A)), IPv4Address("198.51.100.80")))
     assert (told.id, told.qr, told.aa, told.rcode, told.ancount) == (7, 1, 1, 0, 1)
     assert (told.an[0].rrname, told.an[0].rdata) == (b"www.example.", "198.51.100.80")
-    assert DNS(dns.answer(dns.question(8, "www.example", dns.AAAA), IPv4Address(1))).ancount == 0
+    assert DNS(dns.answer(dns.question(8, Question("www.example", AAAA)), IPv4Address(1))).ancount == 0
     for junk in (b"", bytes(12), bytes(DNS(id=7, qr=1, qd=DNSQR(qname="x")))):
         assert dns.answer(junk, IPv4Address(1)) is None
 
 
 def test_a_name_is_asked_for_and_answered() -> None:
-    async def over_udp() -> list[IPv6Address]:
+    async def over_udp() -> tuple[list[IPv6Address], Response]:
         loop = asyncio.get_running_loop()
         transport, _ = await loop.create_datagram_endpoint(
             lambda: dns.NameServer("127.0.0.1"), local_addr=("127.0.0.1", 0)
         )
         port = transport.get_extra_info("sockname")[1]
         try:
-            return await dns.ask("127.0.0.1", "www.example", port=port)
+            addresses = await dns.addresses("127.0.0.1", "www.example", port=port)
+            return addresses, await dns.ask("127.0.0.1", Question("www.example", A), port=port)
         finally:
             transport.close()
 
-    assert asyncio.run(over_udp()) == []
+    addresses, told = asyncio.run(over_udp())
+    assert addresses == []
+    assert told == Response(
+        answer=(Record("www.example", A, 60, IPv4Address("127.0.0.1")),), authoritative=True
+    )
 
 
-def test_dns_question_and_answer() -> None:
-    """Against an independent reader and writer."""
-    asked = DNS(dns.question(7, "ipv4only.arpa", dns.AAAA))
-    assert (asked.id, asked.qd[0].qname, asked.qd[0].qtype, asked.rd) == (7, b"ipv4only.arpa.", 28, 1)
-    records = [
-        DNSRR(rrname="ipv4only.arpa", type="CNAME", rdata="x.example"),
-        DNSRR(rrname="x.example", type="AAAA", rdata="2001:db8:64::c000:aa"),
-        DNSRR(rrname="x.example", type="AAAA", rdata="2001:db8:64::c000:ab"),
+def test_a_short_answer_is_asked_for_over_tcp() -> None:
+    class Short(asyncio.DatagramProtocol):
+        def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]
+            self.transport = transport
+
+        def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+            self.transport.sendto(bytes(DNS(id=DNS(data).id, qr=1, tc=1, qd=DNS(data).qd)), addr)
+
+    async def whole(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked = DNS(await reader.readexactly(int.from_bytes(await reader.readexactly(2), "big")))
+        told = [DNSRR(rrname="www.example", type="AAAA", rdata=f"2001:db8::{n}") for n in range(100)]
+        message = bytes(DNS(id=asked.id, qr=1, qd=asked.qd, an=told))
+        writer.write(len(message).to_bytes(2, "big") + message)
+        writer.close()
+
+    async def both() -> list[IPv6Address]:
+        server = await asyncio.start_server(whole, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_datagram_endpoint(Short, local_addr=("127.0.0.1", port))
+        try:
+            return await dns.addresses("127.0.0.1", "www.example", port=port)
+        finally:
+            transport.close()
+            server.close()
+
+    assert len(asyncio.run(both())) == 100
+
+
+@pytest.mark.parametrize("bits", [False, True])
+def test_dns_question_is_read_by_another(bits: bool) -> None:
+    asked = Question("ipv4only.arpa", AAAA, dnssec_ok=bits, checking_disabled=bits)
+    read = DNS(dns.question(7, asked))
+    assert (read.id, read.qd[0].qname, read.qd[0].qtype, read.rd) == (7, b"ipv4only.arpa.", 28, 1)
+    assert (read.cd, read.arcount) == (bits, bits)
+    if bits:
+        assert (read.ar[0].type, read.ar[0].rclass, read.ar[0].z) == (41, 1232, 0x8000)
+
+
+def test_dns_answer_of_another_is_read() -> None:
+    chain = [
+        DNSRR(rrname="ipv4only.arpa", type="CNAME", ttl=5, rdata="x.example"),
+        DNSRR(rrname="x.example", type="AAAA", ttl=6, rdata="2001:db8:64::c000:aa"),
+        DNSRR(rrname="x.example", type="TXT", ttl=7, rdata="passed over"),
+        DNSRR(rrname="y.example", type="PTR", ttl=8, rdata="Z.example"),
     ]
-    answer = bytes(DNS(id=7, qr=1, qd=DNSQR(qname="ipv4only.arpa", qtype="AAAA"), an=records))
-    assert list(map(str, dns.addresses(answer))) == ["2001:db8:64::c000:aa", "2001:db8:64::c000:ab"]
-    for end in range(len(answer)):
+    soa = DNSRRSOA(rrname="example", mname="ns.example", rname="root.example", minimum=30, ttl=60)
+    more = DNSRR(rrname="ns.example", type="A", ttl=9, rdata="192.0.2.53")
+    question = DNSQR(qname="ipv4only.arpa", qtype="AAAA")
+    message = bytes(DNS(id=7, qr=1, ad=1, rcode=3, qd=question, an=chain, ns=[soa], ar=[more]))
+    told = dns.response(message)
+    assert told == Response(
+        rcode=3,
+        authentic=True,
+        answer=(
+            Record("ipv4only.arpa", CNAME, 5, "x.example"),
+            Record("x.example", AAAA, 6, IPv6Address("2001:db8:64::c000:aa")),
+            Record("y.example", PTR, 8, "z.example"),
+        ),
+        authority=(Record("example", SOA, 60, 30),),
+        additional=(Record("ns.example", A, 9, IPv4Address("192.0.2.53")),),
+    )
+    assert told.negative_ttl == 60
+    for end in range(len(message)):
         with pytest.raises(ValueError, match="breaks off"):
-            dns.addresses(answer[:end])
+            dns.response(message[:end])
+
+
+def test_a_name_that_points_at_itself_ends() -> None:
+    question = dns.question(7, Question("a", AAAA))
+    turning = len(question)
+    record = struct.pack("!HHHIH", 0xC000 | turning, AAAA, 1, 60, 0)
+    message = question[:6] + struct.pack("!H", 1) + question[8:] + record
+    with pytest.raises(ValueError, match="breaks off"):
+        dns.response(message)
+
+
+@given(st.binary(max_size=200))
+def test_what_is_no_message_is_told_apart(junk: bytes) -> None:
+    with contextlib.suppress(ValueError):
+        dns.response(junk)
+    with contextlib.suppress(ValueError):
+        dns.response(struct.pack("!HHHHHH", 7, 0x8000, 0, 3, 0, 0) + junk)
 
 
 @given(customer=st.integers(0, 255), offset=st.integers(0, 10))
