@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
@@ -26,6 +27,7 @@ from live import (  # first: it makes the imports below work
     Traffic,
     Wire,
     compiled,
+    inside,
 )
 
 # isort: split
@@ -107,6 +109,12 @@ class Engine:
     def program(self) -> Program:
         """What is attached."""
         return self.service.program
+
+    def send_by(self, devices: Iterable[int]) -> None:
+        """These take packets from XDP, as the daemon would say; in their namespace. Raises BpfError."""
+        for device in devices:
+            number = device.to_bytes(4, sys.byteorder)
+            self.service.maps["xdp_devices"].update(number, number)
 
     def close(self) -> None:
         """Lets go of all."""
@@ -201,6 +209,8 @@ class Bench:
                 stack.enter_context(wire.attached(program, RELAY, traffic.start))
             if engine is not None:
                 engine.tries.believe()
+                with inside(wire.lab.namespace(RELAY)):
+                    engine.send_by(wire.ports[RELAY, side].number for side in (CUSTOMER, INTERNET))
             traffic.flood(WARM)
             packets = self._packets.get(name) or 0
             if not packets:

@@ -180,16 +180,17 @@ class Chain:
         self.attachments.put(devices, self.programs[0].program if self.programs else None)
 
     def mark(self, name: str, devices: Iterable[int]) -> None:
-        """Have a common set of devices hold these."""
+        """Have a common map of devices hold these, by their own numbers."""
         item = self._common.get(name)
         if item is None:
             return
         wanted = {device.to_bytes(4, sys.byteorder) for device in devices}
-        with contextlib.suppress(BpfError):
-            for key in {key for key, _ in item.items()} - wanted:
+        for key in {key for key, _ in item.items()} - wanted:
+            with contextlib.suppress(BpfError):  # a device that is gone has left by itself
                 item.delete(key)
-            for key in wanted:
-                item.update(key, b"\1")
+        for key in wanted:
+            with contextlib.suppress(BpfError):
+                item.update(key, key)
 
     def tell(self, device: str, network: Network) -> None:
         """The kernel's IPv4 routes to programs that have to know them; the node's own are into `device`."""

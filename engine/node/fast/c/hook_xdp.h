@@ -89,13 +89,12 @@ INLINE int shrink(context *c)
 	return bpf_xdp_adjust_head(c, HEADER6 - HEADER4);
 }
 
-/* Devices that take packets from XDP (kept by the daemon). */
+/* Devices that take packets from XDP, by their own numbers (kept by the daemon). */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(type, BPF_MAP_TYPE_DEVMAP_HASH);
 	__uint(max_entries, 4096);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, __u32);
-	__type(value, __u8);
+	__type(value, __u32);
 } xdp_devices SEC(".maps");
 
 /* A function of its own: what it asks with would lie on the stack of every way a packet goes. */
@@ -145,7 +144,12 @@ INLINE int leave(context *c, int out)
 {
 	if (UNLIKELY(out <= UNTOUCHED))
 		return out == UNTOUCHED ? XDP_PASS : XDP_DROP;
-	return out == c->ingress_ifindex ? XDP_TX : bpf_redirect(out, 0);
+	if (out == c->ingress_ifindex)
+		return XDP_TX;
+	/* The kernel finds a device in the map sooner than by its number. */
+	if (LIKELY(bpf_redirect_map(&xdp_devices, out, XDP_PASS) == XDP_REDIRECT))
+		return XDP_REDIRECT;
+	return bpf_redirect(out, 0);
 }
 
 /* Another value of the MSS option. */
