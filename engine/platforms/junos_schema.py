@@ -72,7 +72,7 @@ class Schema:
         """The kind of the innermost entry that words are in."""
         for size, last, between, kind in self._by_first.get(words[0], ()) if words else ():
             there = len(words) > size and words[size - 1] == last
-            if there and all(words[at] == word for at, word in between):
+            if there and (not between or all(words[at] == word for at, word in between)):
                 return kind
         return None
 
@@ -157,25 +157,29 @@ class Cli:
         """The entries of our kinds by their words: ours, or whosever they are."""
         if ours:
             return self.schema.things(self._owned(text))
-        return (" ".join(thing) for _item, thing in _found(text, schema=self.schema))
+        return (" ".join(thing) for _item, _kind, thing in _found(text, schema=self.schema))
 
     def _owned(self, text: str) -> tuple[Statement, ...]:
         return _ours(text, schema=self.schema)
 
 
 @once
-def _found(text: str, *, schema: Schema) -> tuple[tuple[Statement, Words], ...]:
-    """The statements of our kinds, whosever they are, each with the entry that it is in."""
-    return tuple((item, thing) for item in junos.read(text) if (thing := schema.thing_of(item.words)))
+def _found(text: str, *, schema: Schema) -> tuple[tuple[Statement, Kind, Words], ...]:
+    """The statements of our kinds, whosever they are, each with the kind and the entry that it is in."""
+    return tuple(
+        (item, kind, item.words[: len(kind.path) + 1])
+        for item in junos.read(text)
+        if (kind := schema.kind_of(item.words))
+    )
 
 
 @once
 def _ours(text: str, *, schema: Schema) -> tuple[Statement, ...]:
     """What of a text is ours, in order."""
     found = _found(text, schema=schema)
-    named = [item for item, thing in found if schema.owns(thing, frozenset())]
+    named = [item for item, kind, thing in found if kind.ours(thing[-1])]
     referred = schema.referred(named)
-    ours = [*named, *(item for item, thing in found if thing in referred)]
+    ours = [*named, *(item for item, _kind, thing in found if thing in referred)]
     parts = {junos.normal(part) for item in ours for part in _apart(item, schema.joined)}
     return tuple(sorted(parts, key=schema.rank))
 
