@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -50,7 +51,13 @@ def _joined(words: Iterable[object], conjunction: str) -> str:
 
 def closest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
     """The known word that was probably meant."""
-    return next(iter(difflib.get_close_matches(word, list(known), 1, cutoff)), None)
+    return _closest(word, tuple(known), cutoff)
+
+
+@functools.lru_cache(maxsize=64)
+def _closest(word: str, known: tuple[str, ...], cutoff: float) -> str | None:
+    # A variable that is none of ours is seen again on each host.
+    return next(iter(difflib.get_close_matches(word, known, 1, cutoff)), None)
 
 
 def use_known(word: object, known: Sequence[str]) -> str:

@@ -28,6 +28,9 @@ class Change:
         return bool(self.payload)
 
 
+NO_CHANGE = Change("", "", "")
+
+
 class Driver(Protocol):
     """One platform. Pure: text in, text or models out."""
 

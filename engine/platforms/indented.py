@@ -35,11 +35,11 @@ class Block:
 @once
 def read(text: str) -> tuple[Block, ...]:
     """Blocks of a configuration. Comments (lines that start with !), banners and ``end`` are left out."""
-    lines = [
-        (len(line) - len(line.lstrip()), " ".join(line.split()), number)
-        for number, line in _without_banners(text)
-        if line.strip() and not line.lstrip().startswith("!") and line.strip() != "end"
-    ]
+    lines = []
+    for number, line in _without_banners(text):
+        bare = line.strip()
+        if bare and bare[0] != "!" and bare != "end":
+            lines.append((line.index(bare[0]), " ".join(bare.split()), number))
     blocks, _ = _read(lines, 0, -1)
     return blocks
 
@@ -48,10 +48,9 @@ def _without_banners(text: str) -> Iterator[tuple[int, str]]:
     """Lines by their numbers: the text of a banner may look like anything."""
     mark = ""
     for number, line in enumerate(text.splitlines(), 1):
-        start = _BANNER.match(line)
         if mark:
             mark = "" if mark in line else mark
-        elif start is not None:
+        elif line.startswith("banner ") and (start := _BANNER.match(line)):
             mark = "" if start["mark"] in start["text"] else start["mark"]
         else:
             yield number, line

@@ -70,20 +70,23 @@ class Schema:
 
     def kind_of(self, words: Words) -> Kind | None:
         """The kind of the innermost entry that words are in."""
-        for size, last, kind in self._by_first.get(words[0], ()) if words else ():
-            if len(words) > size and words[size - 1] == last and kind.begins(words):
+        for size, last, between, kind in self._by_first.get(words[0], ()) if words else ():
+            there = len(words) > size and words[size - 1] == last
+            if there and (not between or all(words[at] == word for at, word in between)):
                 return kind
         return None
 
     @cached_property
-    def _by_first(self) -> dict[str, list[tuple[int, str, Kind]]]:
-        """By the first word of a path its length, its last word, and the kind; the innermost kind first.
+    def _by_first(self) -> dict[str, list[tuple[int, str, list[tuple[int, str]], Kind]]]:
+        """By the first word of a path its length, its last word, those between, and the kind.
 
-        Most of a device's lines are in none, which is seen at a glance. Neither of these words is ANY.
+        The innermost kind comes first. Most of a device's lines are in none, which is seen at a glance.
+        Neither of these words is ANY.
         """
-        found: dict[str, list[tuple[int, str, Kind]]] = {}
+        found: dict[str, list[tuple[int, str, list[tuple[int, str]], Kind]]] = {}
         for kind in sorted(self.kinds, key=lambda kind: -len(kind.path)):
-            found.setdefault(kind.path[0], []).append((len(kind.path), kind.path[-1], kind))
+            between = [(at, word) for at, word in enumerate(kind.path[1:-1], 1) if word != ANY]
+            found.setdefault(kind.path[0], []).append((len(kind.path), kind.path[-1], between, kind))
         return found
 
     def thing_of(self, words: Words) -> Words | None:
@@ -152,19 +155,31 @@ class Cli:
 
     def things(self, text: str, *, ours: bool) -> Iterator[str]:
         """The entries of our kinds by their words: ours, or whosever they are."""
-        return self.schema.things(self._owned(text) if ours else junos.read(text))
+        if ours:
+            return self.schema.things(self._owned(text))
+        return (" ".join(thing) for _item, _kind, thing in _found(text, schema=self.schema))
 
     def _owned(self, text: str) -> tuple[Statement, ...]:
         return _ours(text, schema=self.schema)
 
 
 @once
+def _found(text: str, *, schema: Schema) -> tuple[tuple[Statement, Kind, Words], ...]:
+    """The statements of our kinds, whosever they are, each with the kind and the entry that it is in."""
+    return tuple(
+        (item, kind, item.words[: len(kind.path) + 1])
+        for item in junos.read(text)
+        if (kind := schema.kind_of(item.words))
+    )
+
+
+@once
 def _ours(text: str, *, schema: Schema) -> tuple[Statement, ...]:
     """What of a text is ours, in order."""
-    found = [(item, thing) for item in junos.read(text) if (thing := schema.thing_of(item.words))]
-    named = [item for item, thing in found if schema.owns(thing, frozenset())]
+    found = _found(text, schema=schema)
+    named = [item for item, kind, thing in found if kind.ours(thing[-1])]
     referred = schema.referred(named)
-    ours = [*named, *(item for item, thing in found if thing in referred)]
+    ours = [*named, *(item for item, _kind, thing in found if thing in referred)]
     parts = {junos.normal(part) for item in ours for part in _apart(item, schema.joined)}
     return tuple(sorted(parts, key=schema.rank))
 

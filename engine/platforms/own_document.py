@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 from .diff import line_diff
-from .driver import Change, ParseError
+from .driver import NO_CHANGE, Change, ParseError
 from .located import Located, decode
 
 
@@ -39,5 +39,5 @@ def change(running: str, wanted: str, nothing: dict[str, Any]) -> Change:
     """From one content to another."""
     before, after = owned(running, nothing), owned(wanted, nothing)
     if before == after:
-        return Change("", "", "")
+        return NO_CHANGE
     return Change(after or write(nothing), before or write(nothing), line_diff(before, after))

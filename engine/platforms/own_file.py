@@ -17,7 +17,7 @@ from ..mapping.binding import Binding
 from ..techniques.service import Delegation, Service
 from .assembly import wanted_service
 from .diff import line_diff
-from .driver import Change
+from .driver import NO_CHANGE, Change
 from .render import normalised
 from .values import Leaf
 
@@ -77,7 +77,7 @@ def change(running: str, wanted: str, nothing: str = NOTHING) -> Change:
     """From one content to another; ``nothing`` is the content of a file without services."""
     before, after = owned(running, nothing), owned(wanted, nothing)
     if before == after:
-        return Change("", "", "")
+        return NO_CHANGE
     return Change(after or nothing, before or nothing, line_diff(before, after))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from ..techniques.service import Service
 from . import located
 from .diff import line_diff
-from .driver import Change, ParseError
+from .driver import NO_CHANGE, Change, ParseError
 
 NOTHING = "[]\n"
 
@@ -55,5 +55,5 @@ def change(running: str, wanted: str) -> Change:
     """From one content to another."""
     before, after = owned(running), owned(wanted)
     if before == after:
-        return Change("", "", "")
+        return NO_CHANGE
     return Change(after or NOTHING, before or NOTHING, line_diff(before, after))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 from ..plan.model import NodePlan
-from ..platforms.driver import Driver, occupied
+from ..platforms.driver import NO_CHANGE, Driver, occupied
 from ..techniques.service import Service
 from .progress import CONFIRMED, UNCHANGED
 from .session import Session, TransportError
@@ -84,7 +84,9 @@ class _Run:
         self.before = self.driver.owned(text, self.dialect)
         self._at("change")
         _refuse(occupied(self.driver, text, rendered, self.dialect))
-        change = self.driver.change(self.before, rendered, self.dialect)
+        change = (
+            NO_CHANGE if self.before == rendered else self.driver.change(self.before, rendered, self.dialect)
+        )
         if not change:
             self._at("revert")
             self.session.revert()

@@ -38,7 +38,12 @@ class IosXr:
 
     def __init__(self, target: Target, read_command: str = "show running-config") -> None:
         self.target = target
-        self._terminal = Terminal(target, "cisco_xr", begins_outside=True)
+        self._terminal = Terminal(
+            target,
+            "cisco_xr",
+            begins_outside=True,
+            preparation=("terminal width 511", "terminal length 0"),
+        )
         self._read_command = read_command
 
     def open(self) -> None:

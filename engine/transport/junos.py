@@ -29,7 +29,16 @@ class Junos:
 
     def __init__(self, target: Target, read_command: str = "show configuration | display set") -> None:
         self.target = target
-        self._terminal = Terminal(target, "juniper_junos", begins_outside=True)
+        self._terminal = Terminal(
+            target,
+            "juniper_junos",
+            begins_outside=True,
+            preparation=(
+                "set cli screen-width 511",
+                "set cli complete-on-space off",
+                "set cli screen-length 0",
+            ),
+        )
         self._read_command = f"{read_command} | no-more"
 
     def open(self) -> None:

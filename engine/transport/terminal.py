@@ -8,9 +8,8 @@ from __future__ import annotations
 import codecs
 import functools
 import re
-import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import paramiko  # type: ignore[import-untyped]
 from netmiko import BaseConnection, log, ssh_dispatcher
@@ -18,9 +17,11 @@ from netmiko import BaseConnection, log, ssh_dispatcher
 from .login import dial, private_key
 from .target import Target
 
-# Of these netmiko's preparation of a session begins by reading a prompt, however long that takes.
-_PROMPT_FIRST = ("cisco_xr", "juniper_junos")
-_SOMETHING_SAID = 0.1  # seconds
+T = TypeVar("T")
+# Seconds in which a router says its prompt; one that takes longer is prepared as netmiko does it.
+_SPEAKS_WITHIN = 5.0
+# Of a prompt IOS XR shows no more than that in configuration mode.
+_SURE_OF_A_PROMPT = 31
 
 
 class Terminal:
@@ -28,7 +29,8 @@ class Terminal:
 
     ``shape`` is a pattern of prompts, with ``{name}`` for the router's name in it; ``banner`` one of a line
     above the prompt that belongs to it. Where a session ``begins_outside`` of any mode that a prompt tells,
-    the first prompt is not asked for.
+    the first prompt is not asked for. ``preparation`` are the lines that let the router show whole texts;
+    without any it is netmiko that knows them.
     """
 
     def __init__(
@@ -39,7 +41,9 @@ class Terminal:
         banner: str = "",
         *,
         begins_outside: bool = False,
+        preparation: tuple[str, ...] = (),
     ) -> None:
+        self._preparation = preparation
         self._shape, self._banner, self._begins_outside = shape, banner, begins_outside
         self._target = target
         self._device_type = device_type
@@ -52,7 +56,7 @@ class Terminal:
         """Raises netmiko's and paramiko's errors, and TransportError where nothing speaks SSH there."""
         target = self._target
         key = private_key(target)
-        self._connection = _connection_class(self._device_type)(
+        self._connection = _connection_class(self._device_type, self._preparation)(
             known=target,
             device_type=self._device_type,
             host=target.host,
@@ -120,28 +124,38 @@ class Terminal:
         return self._connection
 
     def _read_until(self, pattern: str, echo: str) -> str:
-        """What comes after the echo, up to the pattern. Raises TimeoutError or EOFError.
+        """What comes after the echo, up to the pattern. Raises TimeoutError or EOFError."""
 
-        netmiko's own readers sleep between two looks, which a thousand lines would feel.
-        """
-        connection = self._open_connection()
-        channel: Any = connection.remote_conn
-        channel.settimeout(self._target.timeout)
-        decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        text = answer = ""
-        while not re.search(pattern, answer):
-            data = channel.recv(65536)
-            if not data:
-                raise EOFError("the router closed the session")
-            text += decoder.decode(data).replace("\r", "")
-            if connection.ansi_escape_codes:
-                text = connection.strip_ansi_escape_codes(text)
-            answer = text[found.end() :] if (found := re.search(echo, text)) else ""
-        return answer
+        def answer(text: str) -> str | None:
+            rest = text[found.end() :] if (found := re.search(echo, text)) else ""
+            return rest if re.search(pattern, rest) else None
+
+        return _heard(self._open_connection(), self._target.timeout, answer)
+
+
+def _heard(connection: Any, seconds: float, of: Callable[[str], T | None]) -> T:
+    """What ``of`` makes of what the router says, as soon as that is something.
+
+    Raises TimeoutError or EOFError. netmiko's own readers sleep between two looks, which a thousand
+    lines would feel.
+    """
+    channel = connection.remote_conn
+    channel.settimeout(seconds)
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    text = ""
+    while True:
+        data = channel.recv(65536)
+        if not data:
+            raise EOFError("the router closed the session")
+        text += decoder.decode(data).replace("\r", "")
+        if connection.ansi_escape_codes:
+            text = connection.strip_ansi_escape_codes(text)
+        if (found := of(text)) is not None:
+            return found
 
 
 @functools.cache
-def _connection_class(device_type: str) -> Callable[..., BaseConnection]:
+def _connection_class(device_type: str, preparation: tuple[str, ...]) -> Callable[..., BaseConnection]:
     """netmiko's own, given the host keys of the device: it would read the file of all devices for each.
 
     Keys of the agent and of ~/.ssh are used without a key file, too.
@@ -162,16 +176,67 @@ def _connection_class(device_type: str) -> Callable[..., BaseConnection]:
     def check(self: Any) -> bool:
         return True  # that the key file is there: private_key() has read it, or none is wanted
 
-    made = {"__init__": begin, "_build_ssh_client": build, "_key_check": check}
-    if device_type in _PROMPT_FIRST:
-        made["_try_session_preparation"] = lambda self: _prepare(self, kind)
-    return type(kind.__name__, (kind,), made)
+    def prepare(self: Any, force_data: bool = True) -> None:
+        if not (preparation and _prepared(self, preparation, self.known.timeout)):
+            kind._try_session_preparation(self, force_data)
+
+    return type(
+        kind.__name__,
+        (kind,),
+        {
+            "__init__": begin,
+            "_get_ssh_client_instance": lambda self: _Client(),
+            "_build_ssh_client": build,
+            "_key_check": check,
+            "_try_session_preparation": prepare,
+        },
+    )
 
 
-def _prepare(connection: Any, kind: Any) -> None:
-    """As netmiko does, which would sleep for all of the time in which something may have been said."""
-    end = time.monotonic() + _SOMETHING_SAID
-    connection.write_channel(connection.RETURN)
-    while not connection.remote_conn.recv_ready() and time.monotonic() < end:
-        time.sleep(_SOMETHING_SAID / 20)
-    kind._try_session_preparation(connection, force_data=False)
+def _prepared(connection: Any, lines: Sequence[str], seconds: float) -> bool:
+    """Types the lines that prepare a session, and learns the router's name; False where that is not sure.
+
+    netmiko would do it in more lines, and wait between them for the router to be silent.
+    """
+
+    def prompt(text: str) -> str | None:
+        last = text.rpartition("\n")[2].strip()
+        return last if last.endswith(("%", "$", ">", "#")) else None
+
+    def prompt_after(line: str) -> Callable[[str], str | None]:
+        def after(text: str) -> str | None:
+            echo = re.search(rf"{re.escape(line)} *\n", text)
+            return prompt(text[echo.end() :]) if echo else None
+
+        return after
+
+    try:
+        first = _heard(connection, min(_SPEAKS_WITHIN, seconds), prompt)
+    except TimeoutError:
+        return False
+    if "root@" in first or first.endswith(("%", "$")):
+        return False  # a shell, which is to be left first
+    shown = set()
+    for line in lines:
+        connection.write_channel(f"{line}\n")
+        shown.add(_heard(connection, seconds, prompt_after(line)))
+    # What is shown after each line is the prompt, and no line of a greeting that looks like one.
+    if len(shown) != 1:
+        return False
+    name = shown.pop()
+    connection.base_prompt = name[:-1][:_SURE_OF_A_PROMPT] or name
+    return True
+
+
+class _Client(paramiko.SSHClient):  # type: ignore[misc]
+    """Prefers ciphers that need no other authentication code (RFC 5647): paramiko computes that in Python."""
+
+    def connect(self, *place: Any, **values: Any) -> None:
+        super().connect(*place, transport_factory=_transport, **values)
+
+
+def _transport(*place: Any, **values: Any) -> paramiko.Transport:
+    made = paramiko.Transport(*place, **values)
+    security = made.get_security_options()
+    security.ciphers = sorted(security.ciphers, key=lambda cipher: "-gcm@" not in cipher)
+    return made

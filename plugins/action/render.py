@@ -45,13 +45,14 @@ class ActionModule(FleetAction):
         for name, content in contents.items():
             files.put(f"{NODES}/{name}", content)
         files.keep_only(NODES, set(contents))
+        configurations: dict[str, list[str]] = {}
+        for name in contents:
+            path = str(files.folder / NODES / name)
+            configurations.setdefault(name.partition("/")[0], []).append(path)
         return {
             "changed": files.changed,
             "diff": files.diff,
-            "configurations": {
-                node: [str(files.folder / NODES / name) for name in contents if name.startswith(f"{node}/")]
-                for node in dict.fromkeys(name.partition("/")[0] for name in contents)
-            },
+            "configurations": configurations,
             "refused": {
                 name: {"reason": node.refused, "seat_taken_by": node.seat_taken_by}
                 for name, node in nodes.items()

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -60,6 +61,8 @@ class FleetAction(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Ansible's entry."""
+        # What the worker was forked with is neither looked at nor copied by each collection of garbage.
+        gc.freeze()
         keep_byte_code(engine)
         result = super().run(tmp, task_vars)
         _validation, options = self.validate_argument_spec(argument_spec(*self.DOCUMENTS))

@@ -43,14 +43,19 @@ class Files:
     def keep_only(self, name: str, wanted: set[str]) -> None:
         """Removes from the folder ``name`` what is not wanted, given as paths below it."""
         top = self.folder / name
-        for path in sorted(top.rglob("*")):
-            if path.is_file() and path.relative_to(top).as_posix() not in wanted:
-                self._note(path, path.read_text("utf-8", "replace"), "")
-                if not self.check_mode:
-                    path.unlink()
-        if not self.check_mode:
-            for path in sorted(top.glob("*")):
-                if path.is_dir() and not any(item.is_file() for item in path.rglob("*")):
+        there = {
+            path.relative_to(top).as_posix(): path
+            for folder, _folders, files in os.walk(top)
+            for path in (Path(folder, file) for file in files)
+        }
+        for path in sorted(there[file] for file in there.keys() - wanted):
+            self._note(path, path.read_text("utf-8", "replace"), "")
+            if not self.check_mode:
+                path.unlink()
+        if not self.check_mode and top.is_dir():
+            kept = {file.partition("/")[0] for file in wanted & there.keys()}
+            for path in top.iterdir():
+                if path.is_dir() and path.name not in kept:
                     shutil.rmtree(path)
 
     def _note(self, path: Path, before: str, after: str) -> None:

@@ -32,7 +32,9 @@ class OwnOptions:
         unknown = sorted(self._variables.keys() - spec.keys())
         if unknown:
             raise Failed(f"host_variables: {', '.join(unknown)} is no option")
-        self._spec = {name: {**spec[name], "default": None} for name in self._variables}
+        self._validator = ArgumentSpecValidator(
+            {name: {**spec[name], "default": None} for name in self._variables}
+        )
         self._common = dict(options)
         for option, value in self._own(current).items():
             if value == options[option]:
@@ -49,7 +51,7 @@ class OwnOptions:
         given = {option: value for option, value in values.items() if value not in (None, "")}
         if not given:
             return {}
-        checked = ArgumentSpecValidator(self._spec).validate(given)
+        checked = self._validator.validate(given)
         if checked.error_messages:
             names = ", ".join(self._variables[option] for option in given)
             raise Failed(f"{names}: {'; '.join(checked.error_messages)}")

@@ -6,15 +6,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-
-from hier_config import HConfig, HConfigChild, WorkflowRemediation, get_hconfig
-from hier_config.models import IdempotentCommandsRule, MatchRule
-from hier_config.platforms.driver_base import HConfigDriverBase, HConfigDriverRules
+from collections.abc import Iterator
 
 from .. import indented
 from ..diff import line_diff
-from ..driver import Change
+from ..driver import NO_CHANGE, Change
 from ..indented import Block
 from ..naming import OURS, is_ours
 from ..reading import once
@@ -23,30 +19,13 @@ from . import card, map_t
 from .map_t import Customers, Entry, Internet
 from .model import GATEWAY_ADDRESS, IPV6_PREFIX, LEAVES, Found
 
-_INSTANCE = "service cgv6"
+INSTANCE = "service cgv6"
 _MAP_E = "service-type map-e"
 _MAP_T = "service-type map-t-cisco"
 # Commands of an entry that hold one value each.
-_SINGLE = {_MAP_E: (*LEAVES, card.OTHER_GATEWAY_ADDRESS), _MAP_T: map_t.LEAVES}
+SINGLE = {_MAP_E: (*LEAVES, card.OTHER_GATEWAY_ADDRESS), _MAP_T: map_t.LEAVES}
 _CUSTOMERS = re.compile(r"cpe-domain-name (\S+) ipv4-prefix (\S+) ipv6-prefix (\S+)")
 _INTERNET = re.compile(r"ext-domain-name \S+ ipv6-prefix (\S+) ipv4-vrf (\S+)")
-
-
-class _Rules(HConfigDriverBase):
-    """A command of an entry that is entered again with another value replaces the old value."""
-
-    @staticmethod
-    def _instantiate_rules() -> HConfigDriverRules:
-        return HConfigDriverRules(
-            indentation=1,
-            idempotent_commands=[
-                IdempotentCommandsRule(
-                    match_rules=tuple(MatchRule(startswith=f"{word} ") for word in (_INSTANCE, kind, leaf))
-                )
-                for kind, leaves in _SINGLE.items()
-                for leaf in leaves
-            ],
-        )
 
 
 def owned(text: str) -> str:
@@ -55,19 +34,19 @@ def owned(text: str) -> str:
 
 
 def _text(blocks: tuple[Block, ...]) -> str:
-    return indented.write(blocks, (_INSTANCE, *_SINGLE))
+    return indented.write(blocks, (INSTANCE, *SINGLE))
 
 
 @once
 def _owned(text: str) -> tuple[Block, ...]:
     blocks = indented.read(text)
-    kept = (_instance(block) for block in blocks if block.opens(_INSTANCE))
+    kept = (_instance(block) for block in blocks if block.opens(INSTANCE))
     instances = (block for block in kept if block.children or _is_our_instance(block))
     return tuple(sorted((*instances, *card.owned(blocks)), key=lambda block: block.text))
 
 
 def _is_our_instance(block: Block) -> bool:
-    return block.text == f"{_INSTANCE} {OURS}"
+    return block.text == f"{INSTANCE} {OURS}"
 
 
 def _instance(block: Block) -> Block:
@@ -78,7 +57,7 @@ def _instance(block: Block) -> Block:
 
 
 def _is_our_entry(block: Block) -> bool:
-    return any(block.opens(kind) and is_ours(_name(block, kind)) for kind in _SINGLE)
+    return any(block.opens(kind) and is_ours(_name(block, kind)) for kind in SINGLE)
 
 
 def _name(block: Block, kind: str) -> str:
@@ -143,7 +122,7 @@ def _values(entry: Block, kind: str) -> tuple[dict[str, Leaf], list[Block]]:
     values: dict[str, Leaf] = {}
     rest = []
     for line in entry.children:
-        word = next((leaf for leaf in _SINGLE[kind] if line.opens(leaf)), None)
+        word = next((leaf for leaf in SINGLE[kind] if line.opens(leaf)), None)
         if word is None or line.children:
             rest.append(line)
             continue
@@ -159,14 +138,13 @@ def change(running: str, wanted: str) -> Change:
     before = _owned(running)
     after = _in_the_form_of(before, _owned(wanted))
     if before == after:
-        return Change("", "", "")
+        return NO_CHANGE
+    # Most devices have nothing to change, and to import it takes long.
+    from . import remedy
+
     frames = [frame for block in (*before, *after) if (frame := _frame(block)) is not None]
-    flow = WorkflowRemediation(_tree(before, frames), _tree(after, frames))
-    return Change(
-        _commands(flow.remediation_config),
-        _commands(flow.rollback_config),
-        line_diff(_text(before), _text(after)),
-    )
+    forth, back = remedy.commands(before, after, frames)
+    return Change(forth, back, line_diff(_text(before), _text(after)))
 
 
 def _in_the_form_of(running: tuple[Block, ...], wanted: tuple[Block, ...]) -> tuple[Block, ...]:
@@ -188,26 +166,6 @@ def _in_the_form_of(running: tuple[Block, ...], wanted: tuple[Block, ...]) -> tu
 
 def _frame(block: Block) -> Block | None:
     """What of a block is the operator's around what is ours; None where the whole block is ours."""
-    if block.opens(_INSTANCE) and not _is_our_instance(block):
+    if block.opens(INSTANCE) and not _is_our_instance(block):
         return Block(block.text)
     return card.shell(block)
-
-
-def _tree(blocks: tuple[Block, ...], frames: list[Block]) -> HConfig:
-    """With every frame of the operator's in it, so that none is ever removed as a whole."""
-    tree = get_hconfig(_Rules())
-    _fill(tree, (*blocks, *sorted(frames, key=lambda block: block.text)))
-    return tree
-
-
-def _fill(parent: HConfig | HConfigChild, blocks: Iterable[Block]) -> None:
-    for block in blocks:
-        _fill(parent.add_child(block.text, return_if_present=True), block.children)
-
-
-def _commands(tree: HConfig) -> str:
-    return indented.write(_blocks(tree))
-
-
-def _blocks(tree: HConfig | HConfigChild) -> tuple[Block, ...]:
-    return tuple(Block(child.text, 0, _blocks(child)) for child in sorted(tree.children))

@@ -13,7 +13,7 @@ from ...plan.model import NodePlan
 from ...techniques.service import NodeConfiguration, Service
 from .. import located
 from ..diff import line_diff
-from ..driver import Change
+from ..driver import NO_CHANGE, Change
 
 _EMPTY = NodeConfiguration(node="", services=())
 _DEVICE = "device"
@@ -43,7 +43,7 @@ class Linux:
         """See platforms.driver.Driver. The engine takes a whole document and finds the difference itself."""
         before, after = self.owned(running, dialect), self.owned(wanted, dialect)
         if before == after:
-            return Change("", "", "")
+            return NO_CHANGE
         return Change(after or _write(_EMPTY), before or _write(_EMPTY), line_diff(before, after))
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from ansible_collections.ipv4aas.fleet.engine.mapping.rule import MapRule
 from ansible_collections.ipv4aas.fleet.engine.plan.model import NodePlan
-from ansible_collections.ipv4aas.fleet.engine.platforms.driver import Change, ParseError
+from ansible_collections.ipv4aas.fleet.engine.platforms.driver import NO_CHANGE, Change, ParseError
 from ansible_collections.ipv4aas.fleet.engine.techniques.service import GATEWAY, Service
 from ansible_collections.ipv4aas.fleet.engine.transport.deploy import deploy, differences
 from ansible_collections.ipv4aas.fleet.engine.transport.session import CapabilityMissing, TransportError
@@ -57,9 +57,9 @@ class Box:
 
     def change(self, running: str, wanted: str, dialect: str) -> Change:
         self._call("change")
-        return (
-            Change("", "", "") if running == wanted else Change(wanted, running, f"- {running}\n+ {wanted}\n")
-        )
+        if running == wanted.lower():
+            return NO_CHANGE
+        return Change(wanted, running, f"- {running}\n+ {wanted}\n")
 
     def begin(self) -> None:
         self._call("begin")
@@ -112,12 +112,13 @@ def test_steps_of_a_change() -> None:
     )  # fmt: skip
 
 
-def test_nothing_to_do_gives_the_device_back() -> None:
+@pytest.mark.parametrize(("rendered", "asked"), [("old", []), ("OLD", ["change"])])
+def test_nothing_to_do_gives_the_device_back(rendered: str, asked: list[str]) -> None:
     box = Box()
-    outcome = run(box, "old")
+    outcome = run(box, rendered)
     assert not outcome.changed
     assert outcome.left == "unchanged"
-    assert box.calls == ["begin", "read", "change", "revert"]
+    assert box.calls == ["begin", "read", *asked, "revert"]
 
 
 def test_check_mode_proposes_and_takes_back() -> None:

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import socket
 from types import SimpleNamespace
 from typing import Any
 
+import paramiko
 import pytest
 from ansible_collections.ipv4aas.fleet.engine.transport.target import Target
-from ansible_collections.ipv4aas.fleet.engine.transport.terminal import Terminal
+from ansible_collections.ipv4aas.fleet.engine.transport.terminal import Terminal, _prepared, _transport
 
 TARGET = Target(host="192.0.2.1", username="ops", timeout=1)
 
@@ -66,3 +68,66 @@ def test_what_a_question_wants_need_not_be_echoed() -> None:
 def test_without_an_echo_nothing_counts_as_answered() -> None:
     with pytest.raises(TimeoutError):
         terminal("ops@mx> ").run("commit")
+
+
+class Router:
+    """Greets, and answers each line that is typed."""
+
+    ansi_escape_codes = False
+
+    def __init__(self, greeting: str, answers: dict[str, str]) -> None:
+        self.remote_conn = Channel(*([greeting] if greeting else []))
+        self.typed: list[str] = []
+        self._answers = answers
+        self.base_prompt = ""
+
+    def write_channel(self, text: str) -> None:
+        line = text.strip()
+        self.typed.append(line)
+        self.remote_conn.pieces += [f"{line}\r\n", self._answers[line]]
+
+
+PREPARATION = ("terminal width 511", "terminal length 0")
+PROMPT = "\r\nRP/0/RSP0/CPU0:xr#"
+
+
+@pytest.mark.parametrize(
+    ("greeting", "answers"),
+    [
+        (PROMPT, (PROMPT, PROMPT)),
+        (f"Welcome\r\n{PROMPT}", (f"Thu Nov 26 09:00:00.000 UTC{PROMPT}", PROMPT)),
+        # A line of the greeting that looks like a prompt comes before the echo.
+        ("####\r\n# xr #", (f"####{PROMPT}", PROMPT)),
+    ],
+)
+def test_a_session_is_prepared_line_by_line(greeting: str, answers: tuple[str, str]) -> None:
+    router = Router(greeting, dict(zip(PREPARATION, answers, strict=True)))
+    assert _prepared(router, PREPARATION, 1)
+    assert router.base_prompt == "RP/0/RSP0/CPU0:xr"
+    assert router.typed == list(PREPARATION)
+
+
+@pytest.mark.parametrize("greeting", ["", "root@mx:~ # ", "% ", "ops@mx$ "])
+def test_a_shell_and_a_silent_router_are_netmikos(greeting: str) -> None:
+    router = Router(greeting, {})
+    assert not _prepared(router, PREPARATION, 1)
+    assert router.typed == []
+
+
+def test_another_prompt_after_each_line_is_not_sure() -> None:
+    router = Router(PROMPT, dict(zip(PREPARATION, ("# late banner #", PROMPT), strict=True)))
+    assert not _prepared(router, PREPARATION, 1)
+
+
+def test_of_a_long_name_that_counts_which_is_shown_everywhere() -> None:
+    router = Router("name" * 10 + "#", dict.fromkeys(PREPARATION, "name" * 10 + "#"))
+    assert _prepared(router, PREPARATION, 1)
+    assert router.base_prompt == "namenamenamenamenamenamenamenam"
+
+
+def test_ciphers_with_their_own_authentication_come_first() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ciphers = _transport(ours).get_security_options().ciphers
+    assert [cipher.partition("@")[0] for cipher in ciphers[:3]] == ["aes128-gcm", "aes256-gcm", "aes128-ctr"]
+    assert set(ciphers) == set(paramiko.Transport._preferred_ciphers)
