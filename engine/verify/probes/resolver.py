@@ -184,7 +184,7 @@ async def check(task: Assignment, more: dict[str, Any]) -> Verdict:
 
 async def _settled(inquiry: Inquiry, name: str | None, deviations: Sequence[str]) -> list[Case]:
     """The cases of a name, of the well-known one without; asked again where a record changed meanwhile."""
-    for _ in range(2):
+    for _try in range(2):
         cases = await (inquiry.cases(name) if name else inquiry.well_known())
         if all(case.explained(inquiry.syntheses, deviations) is not None for case in cases):
             break

@@ -182,7 +182,7 @@ def test_the_rule_itself_passes(judge: Callable[..., Verdict], upstream: str | N
     network = Network()
     verdict = judge(network, upstream)
     assert (verdict.verdict, verdict.cause, verdict.details["known_deviations"]) == ("pass", "", [])
-    assert {server for server, _ in network.asked} == ({"r", "u"} if upstream else {"r"})
+    assert {server for server, _question in network.asked} == ({"r", "u"} if upstream else {"r"})
 
 
 @pytest.mark.parametrize("deviation", [KEEPS_FAILURES, VALIDATORS_TOO])
