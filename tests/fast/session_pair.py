@@ -14,6 +14,7 @@ from collections import Counter, deque
 from random import Random
 from typing import Any
 
+import pytest
 from ansible_collections.ipv4aas.fleet.engine.node.core import Limits, Link, build_node
 from ansible_collections.ipv4aas.fleet.engine.node.fast.program import TC, ServiceProgram
 from ansible_collections.ipv4aas.fleet.engine.node.fast.sessions import Answer, KernelSessions
@@ -269,22 +270,21 @@ class SessionPair:
         before, self._expired = self._expired, self.fast.counters().get("punt_expired", (0, 0))[0]
         return self._expired > before
 
-    def views(self) -> set[tuple[Any, ...]]:
-        """Sessions of the kernel, their ends to the millisecond."""
-        return {_rounded(view) for view in self.kernel.sessions()}
+    def views(self) -> dict[tuple[Any, ...], Any]:
+        """When sessions of the kernel end."""
+        return {_without_end(view): view.expires for view in self.kernel.sessions()}
 
-    def core_views(self) -> set[tuple[Any, ...]]:
-        """Sessions of the core."""
-        return {_rounded(view) for view in self.napt.sessions()}
+    def core_views(self) -> dict[tuple[Any, ...], Any]:
+        """When sessions of the core end, about: it reckons in floats, the kernel in nanoseconds."""
+        return {_without_end(view): pytest.approx(view.expires, abs=1e-6) for view in self.napt.sessions()}
 
     def close(self) -> None:
         self.fast.close()
         self.kernel.close()
 
 
-def _rounded(view: Any) -> tuple[Any, ...]:
-    values = {name: getattr(view, name) for name in view.__slots__}
-    return tuple(round(value, 3) if name == "expires" else value for name, value in values.items())
+def _without_end(view: Any) -> tuple[Any, ...]:
+    return tuple(getattr(view, name) for name in view.__slots__ if name != "expires")
 
 
 def _source(data: bytes) -> tuple[int, int]:
