@@ -59,6 +59,7 @@ class Chain:
         self._reasons: dict[str, str] = {}
         self._common: dict[str, Map] = {}
         self._lasting: dict[str, dict[str, Map]] = {}  # by service
+        self._sends_by: set[bytes] = set()  # such a map cannot be read as a whole
         self.retired: Counter[str] = Counter()  # packets of services that are gone
 
     # Beside the packets
@@ -179,18 +180,19 @@ class Chain:
         self.devices = dict(devices)
         self.attachments.put(devices, self.programs[0].program if self.programs else None)
 
-    def mark(self, name: str, devices: Iterable[int]) -> None:
-        """Have a common map of devices hold these, by their own numbers."""
-        item = self._common.get(name)
+    def send_by(self, devices: Iterable[int]) -> None:
+        """XDP sends by these devices only."""
+        item = self._common.get("xdp_devices")
         if item is None:
             return
         wanted = {device.to_bytes(4, sys.byteorder) for device in devices}
-        for key in {key for key, _ in item.items()} - wanted:
-            with contextlib.suppress(BpfError):  # a device that is gone has left by itself
-                item.delete(key)
+        for key in self._sends_by - wanted:
+            item.delete(key)  # or has left by itself, with its device
+        self._sends_by = set()
         for key in wanted:
-            with contextlib.suppress(BpfError):
+            with contextlib.suppress(BpfError):  # it is just going
                 item.update(key, key)
+                self._sends_by.add(key)
 
     def tell(self, device: str, network: Network) -> None:
         """The kernel's IPv4 routes to programs that have to know them; the node's own are into `device`."""

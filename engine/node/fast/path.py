@@ -288,7 +288,7 @@ class FastPath:
         if chain is None or chain.tries is None:
             return
         able = {device for device in chain.devices if chain.attachments.kind(device)}
-        chain.mark("xdp_devices", able)
+        chain.send_by(able)
         chain.tries.hidden = frozenset(self.routing.network.links.keys() - able)
         self.routing.write()
 
