@@ -214,7 +214,7 @@ def main(argv: list[str]) -> int:
         lab.up()
         fleet = Fleet(lab, asked.output, FleetPlan(services={}, nodes={}))
         for host in NODES:
-            fleet.node(host, "start")
+            fleet.node(host, "start", "--fast-path", "off")
         for address in (INTERNET[2], INTERNET6[2]):
             serve(lab, SERVER, str(address))
         scenes = [scene(fleet, name) for name in asked.technique or MEASURED]

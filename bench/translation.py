@@ -10,7 +10,6 @@ bench/README.md.
 
 from __future__ import annotations
 
-import os
 import sys
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
@@ -149,13 +148,12 @@ def main(argv: list[str]) -> int:
     """Command line."""
     asked = options(__doc__).parse_args(argv)
     asked.output.mkdir(parents=True, exist_ok=True)
-    os.environ["FAST_PATH"] = "off"  # tc programs have rows in fast_path.py
     lab = Lab(network(), prefix=PREFIX, folder=asked.output / "lab-translation", management=False)
     before = circumstances()
     try:
         lab.up()
         fleet = Fleet(lab, asked.output, FleetPlan(services={}, nodes={}))
-        fleet.node(BOX, "start")
+        fleet.node(BOX, "start", "--fast-path", "off")
         fleet.run(BOX, *services())
         start_tayga(lab, asked.output)
         serve(lab, FOUR, FOUR_SERVES)
