@@ -48,7 +48,7 @@ class Files:
             for folder, _folders, files in os.walk(top)
             for path in (Path(folder, file) for file in files)
         }
-        for path in sorted(there[file] for file in there.keys() - wanted):
+        for path in sorted(there[file] for file in there.keys() - wanted if there[file].is_file()):
             self._note(path, path.read_text("utf-8", "replace"), "")
             if not self.check_mode:
                 path.unlink()

@@ -158,7 +158,7 @@ INLINE const struct rule *rule_of(__be32 address)
 	return NULL;
 }
 
-/* So many words of an owner's softwire from a place on; 0: there is none. */
+/* One word of an owner's softwire, or two, from a place on; 0: there is none. */
 INLINE __u64 owner_words(__u32 place, int words)
 {
 	const __u32 *first = bpf_map_lookup_elem(&owners, &place), *second;
@@ -174,7 +174,7 @@ INLINE __u64 owner_words(__u32 place, int words)
 INLINE int placed_owner(const struct rule *rule, __be32 address, __u32 psid, address6 *softwire)
 {
 	__u32 place = rule->first + (bpf_ntohl(address & rule->host_mask) << (rule->psid_length & 31) | psid) * rule->words;
-	__u64 upper = rule->words == 1 ? owner_words(place, 1) : owner_words(place, 2);
+	__u64 upper = owner_words(place, rule->words);
 	__u64 lower = rule->words == 4 ? owner_words(place + 2, 2) : 0;
 
 	LEAVE_IF(!upper, punt_unknown);
