@@ -75,6 +75,9 @@ class Described:
     def close(self) -> None:
         self._terminal.close()
 
+    def at_rest(self) -> bool:
+        return False
+
     def begin(self) -> None:
         if self._words.candidate:
             self._enter(self._words.enter)

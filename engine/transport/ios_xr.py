@@ -52,6 +52,9 @@ class IosXr:
     def close(self) -> None:
         self._terminal.close()
 
+    def at_rest(self) -> bool:
+        return False
+
     def begin(self) -> None:
         answer = self._terminal.run("configure exclusive")
         if not self._configuring:

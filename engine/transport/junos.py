@@ -47,6 +47,9 @@ class Junos:
     def close(self) -> None:
         self._terminal.close()
 
+    def at_rest(self) -> bool:
+        return not self._pending
+
     def begin(self) -> None:
         if self._pending:
             raise Rejected(

@@ -162,6 +162,9 @@ class OpenWrt:
             self._client.close()
             self._client = None
 
+    def at_rest(self) -> bool:
+        return False
+
     def begin(self) -> None:
         lock = self._start(_SETTINGS + _HOLD_LOCK)
         if lock.makefile("r").readline().strip() != "held":

@@ -66,3 +66,10 @@ class Session(Protocol):
 
     def revert(self) -> None:
         """Takes back a proposal or an unconfirmed change and unlocks."""
+
+
+class Watchful(Session, Protocol):
+    """A session that can tell without the device's lock whether what read() gives is there to stay."""
+
+    def at_rest(self) -> bool:
+        """Whether no change waits for its confirmation, of whomever."""

@@ -36,6 +36,9 @@ class CommandLine(Protocol):
 
     def close(self) -> None: ...
 
+    def at_rest(self) -> bool:
+        """As session.Watchful; False where only the lock tells."""
+
     def begin(self) -> None:
         """Takes the device's lock; refuses what session.Session.begin refuses."""
 
@@ -114,6 +117,9 @@ class SshSession:
         self._progress = Progress()
         self._call("begin", self._line.begin)
         self._begun = True
+
+    def at_rest(self) -> bool:
+        return self._call("begin", self._line.at_rest)
 
     def read(self) -> str:
         return self._call("read", self._line.read)

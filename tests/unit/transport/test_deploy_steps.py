@@ -121,6 +121,44 @@ def test_nothing_to_do_gives_the_device_back(rendered: str, asked: list[str]) ->
     assert box.calls == ["begin", "read", *asked, "revert"]
 
 
+class WatchfulBox(Box):
+    """Tells without its lock whether a change waits for its confirmation."""
+
+    waits = False
+
+    def at_rest(self) -> bool:
+        self._call("at rest")
+        return not self.waits
+
+
+def test_what_stands_is_read_without_a_lock() -> None:
+    box = WatchfulBox()
+    outcome = run(box, "old")
+    assert (outcome.changed, outcome.before, outcome.after) == (False, "old", "old")
+    assert outcome.left == "unchanged"
+    assert outcome.steps == ("begin", "read")
+    assert box.calls == ["at rest", "read"]
+
+
+@pytest.mark.parametrize(("rendered", "waits", "read"), [("new", False, ["read"]), ("old", True, [])])
+def test_what_does_not_surely_stand_is_read_under_the_lock(
+    rendered: str, waits: bool, read: list[str]
+) -> None:
+    box = WatchfulBox()
+    box.waits = waits
+    outcome = run(box, rendered)
+    assert outcome.changed == (rendered == "new")
+    assert box.calls[: len(read) + 3] == ["at rest", *read, "begin", "read"]
+
+
+@pytest.mark.parametrize(("call", "step"), [("at rest", "begin"), ("read", "read")])
+def test_a_fault_before_the_lock_leaves_the_device_alone(call: str, step: str) -> None:
+    box = WatchfulBox({call: TransportError(step, "the line is cut", "unchanged")})
+    with pytest.raises(TransportError) as caught:
+        run(box, "old")
+    assert (caught.value.step, caught.value.left, box.running) == (step, "unchanged", "old")
+
+
 def test_check_mode_proposes_and_takes_back() -> None:
     box = Box()
     outcome = run(box, check_mode=True, post_check=lambda: ["never asked"])
