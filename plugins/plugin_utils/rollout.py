@@ -132,8 +132,8 @@ def digest(text: str) -> str:
 
 def stop(dest: str, run: str, host: str) -> None:
     """Lets no other host of a run begin or confirm; without a document of the run there is no other."""
-    if _path(dest, run).is_file():
-        (journal.folder(dest, run) / _STOP).write_text(host, "utf-8")
+    if _path(dest, run).is_file() and not stopped_at(dest, run):
+        replace(journal.folder(dest, run) / _STOP, host)
 
 
 def stopped_at(dest: str, run: str) -> str:

@@ -146,3 +146,24 @@ def test_a_stopped_run_confirms_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rollout.stop("build", "r1", "br1")
     assert rollout.stopped_at("build", "r1") == ""  # a run of one host alone
+
+
+def test_a_stop_is_seen_by_all_while_others_fail_too(tmp_path, monkeypatch):
+    """Whoever asks in the moment in which another host stops the run as well must not find it going on."""
+    monkeypatch.chdir(tmp_path)
+    rollout.write("build", rollout.Run(run="r1", order=("br1", "br2")))
+    rollout.stop("build", "r1", "br1")
+    ended = threading.Event()
+
+    def fail() -> None:
+        while not ended.is_set():
+            rollout.stop("build", "r1", "br2")
+
+    others = [threading.Thread(target=fail) for _ in range(2)]
+    for other in others:
+        other.start()
+    seen = {rollout.stopped_at("build", "r1") for _ in range(5000)}
+    ended.set()
+    for other in others:
+        other.join()
+    assert seen == {"br1"}  # the first that failed, each time
