@@ -133,7 +133,9 @@ def digest(text: str) -> str:
 def stop(dest: str, run: str, host: str) -> None:
     """Lets no other host of a run begin or confirm; without a document of the run there is no other."""
     if _path(dest, run).is_file() and not stopped_at(dest, run):
-        replace(journal.folder(dest, run) / _STOP, host)
+        folder = journal.folder(dest, run)
+        folder.mkdir(exist_ok=True)  # no host has a record where a process died before its first one
+        replace(folder / _STOP, host)
 
 
 def stopped_at(dest: str, run: str) -> str:

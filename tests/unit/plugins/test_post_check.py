@@ -151,7 +151,8 @@ def test_a_stopped_run_confirms_nothing(tmp_path, monkeypatch):
 def test_a_stop_is_seen_by_all_while_others_fail_too(tmp_path, monkeypatch):
     """Whoever asks in the moment in which another host stops the run as well must not find it going on."""
     monkeypatch.chdir(tmp_path)
-    rollout.write("build", rollout.Run(run="r1", order=("br1", "br2")))
+    values = {"kind": "deploy", "who": "me", "controller": "here", "started": "now", "plan": ""}
+    rollout.write("build", rollout.Run(run="r1", order=("br1", "br2"), **values))
     rollout.stop("build", "r1", "br1")
     ended = threading.Event()
 
