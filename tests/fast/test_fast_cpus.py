@@ -48,7 +48,7 @@ class Gateway(SessionPair):
         """The source that each flow has got; what was left to the core is not there."""
         found: Ends = {}
         for flow in flows:
-            verdict, out, _ = self.fast.program.run(self.frame(flow))
+            verdict, out, _taken = self.fast.program.run(self.frame(flow))
             assert RETURNS[XDP][verdict] != "drop"
             if RETURNS[XDP][verdict] != "pass":
                 found[flow] = kit.field(out[14:], "src"), kit.field(out[14:], "sport")
@@ -56,7 +56,7 @@ class Gateway(SessionPair):
 
     def end(self, times: int = 20) -> int:
         """Sessions that were over."""
-        return sum(self.kernel.expire() for _ in range(times))
+        return sum(self.kernel.expire() for _time in range(times))
 
     def check(self, answers: list[Ends], flows: list[Flow]) -> None:
         """Each flow has one outside end, which is its own alone, and the tables say the same."""
@@ -96,8 +96,8 @@ def at_once(*works: Callable[[], Any]) -> list[Any]:
         process.start()
         theirs.close()
         begun.append((process, ours))
-    results = [line.recv() for _, line in begun]
-    for process, _ in begun:
+    results = [line.recv() for _process, line in begun]
+    for process, _line in begun:
         process.join()
     return results
 
@@ -116,8 +116,8 @@ def test_other_flows_of_the_same_subscribers_begin_on_two_cpus(gateway: Gateway)
 def test_sessions_end_on_one_cpu_while_they_begin_and_go_on_on_others(gateway: Gateway) -> None:
     """Only the daemon ends what is over; whatever that meets, no port is missing in the end."""
     rng, closed, now = Random(7), 0, 0.0
-    for _ in range(ROUNDS):
-        some = [rng.sample(FLOWS, len(FLOWS) // 2) for _ in range(2)]
+    for _round in range(ROUNDS):
+        some = [rng.sample(FLOWS, len(FLOWS) // 2) for _cpu in range(2)]
         ended, *answers = at_once(gateway.end, *(partial(gateway.begin, part) for part in some))
         closed += ended
         for flow in answers[0].keys() & answers[1].keys():
@@ -126,7 +126,7 @@ def test_sessions_end_on_one_cpu_while_they_begin_and_go_on_on_others(gateway: G
         now += 1000.0
         gateway.kernel.set_time(1000.0 + now)
     assert closed > len(FLOWS), "what has ended in all rounds"
-    for _ in range(2):
+    for _time in range(2):
         gateway.end()
         now += 10_000.0
         gateway.kernel.set_time(1000.0 + now)
