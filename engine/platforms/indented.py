@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from .reading import once
 
+_INDENT = ("", " ", "\t")
 # A banner ends where the character that follows its kind comes again; Control-C is shown as ^C.
 _BANNER = re.compile(r"banner (?:\S+ )?(?P<mark>\^C|\S)(?P<text>.*)")
 
@@ -33,10 +34,18 @@ class Block:
 
 
 @once
-def read(text: str) -> tuple[Block, ...]:
-    """Blocks of a configuration. Comments (lines that start with !), banners and ``end`` are left out."""
+def read(text: str, *, only: tuple[str, ...] = ()) -> tuple[Block, ...]:
+    """Blocks of a configuration. Comments (lines that start with !), banners and ``end`` are left out.
+
+    Where a few outermost blocks matter, ``only`` has what their lines start with; others are passed by.
+    """
     lines = []
+    passing = False
     for number, line in _without_banners(text):
+        if only and line[:1] not in _INDENT:
+            passing = not line.startswith(only)
+        if passing:
+            continue
         bare = line.strip()
         if bare and bare[0] != "!" and bare != "end":
             lines.append((line.index(bare[0]), " ".join(bare.split()), number))

@@ -12,10 +12,13 @@ from dataclasses import dataclass, field, replace
 from .reading import once
 from .values import Leaf, canonical
 
-_WORD = re.compile(r'"(?:\\.|[^"\\])*"|\S+')
+ANY = "*"  # in a path: whatever name
+_NAME = r'(?:"(?:\\.|[^"\\\n])*"|\S+)'
+_WORD = re.compile(_NAME)
 
+Words = tuple[str, ...]
 # The words of the object (concentrator, rule, unit ...) that a statement belongs to.
-ObjectOf = Callable[[tuple[str, ...]], tuple[str, ...]]
+ObjectOf = Callable[[Words], Words]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -39,14 +42,26 @@ class Statement:
         return Leaf(self.words[-1], self.line, self.source or str(self))
 
 
+def lines_of(paths: Iterable[Words]) -> re.Pattern[str]:
+    """The lines in an entry of one of the lists at ``paths``, where ANY is whatever name."""
+    ways = "|".join(" +".join(_NAME if word == ANY else re.escape(word) for word in path) for path in paths)
+    return re.compile(rf"^ *(?:set|deactivate) +(?:{ways}) +\S.*", re.MULTILINE)
+
+
+DEACTIVATED = re.compile(r"^ *deactivate +\S.*", re.MULTILINE)
+
+
 @once
-def read(text: str) -> tuple[Statement, ...]:
-    """Every ``set`` and ``deactivate`` line; others (comments, prompts) are left out."""
+def read(text: str, *, lines: re.Pattern[str]) -> tuple[Statement, ...]:
+    """Those of the ``set`` and ``deactivate`` lines: of a device's whole text few matter."""
     found = []
-    for number, line in enumerate(text.splitlines(), 1):
-        verb, *words = (_WORD.findall(line) if '"' in line else line.split()) or [""]
-        if verb in ("set", "deactivate") and words:
-            found.append(Statement(tuple(words), verb, number))
+    number, at = 1, 0
+    for match in lines.finditer(text):
+        line = match[0]
+        verb, *words = _WORD.findall(line) if '"' in line else line.split()
+        number += text.count("\n", at, match.start())
+        at = match.start()
+        found.append(Statement(tuple(words), verb, number))
     return tuple(found)
 
 

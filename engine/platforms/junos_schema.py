@@ -9,6 +9,7 @@ name. So what is ours is found, ordered and read by words, whichever language th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -17,14 +18,11 @@ from types import MappingProxyType
 from . import junos, xml
 from .diff import line_diff
 from .driver import Change
-from .junos import Statement
+from .junos import ANY, Statement, Words
 from .naming import OURS, is_ours
 from .reading import once
 from .values import Leaf
 from .xml import Node
-
-Words = tuple[str, ...]
-ANY = "*"  # in the path of a kind: whatever name
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +87,11 @@ class Schema:
             found.setdefault(kind.path[0], []).append((len(kind.path), kind.path[-1], between, kind))
         return found
 
+    @cached_property
+    def lines(self) -> re.Pattern[str]:
+        """The lines of ``display set`` that are in any of the kinds."""
+        return junos.lines_of(kind.path for kind in self.kinds)
+
     def thing_of(self, words: Words) -> Words | None:
         """The words of the innermost entry that words are in."""
         kind = self.kind_of(words)
@@ -136,7 +139,7 @@ class Cli:
 
     def statements(self, text: str) -> list[Statement]:
         """Our part as far as it is active."""
-        inactive = [item.words for item in junos.read(text) if item.verb == "deactivate"]
+        inactive = [item.words for item in junos.read(text, lines=junos.DEACTIVATED)]
         return [
             item
             for item in self._owned(text)
@@ -168,7 +171,7 @@ def _found(text: str, *, schema: Schema) -> tuple[tuple[Statement, Kind, Words],
     """The statements of our kinds, whosever they are, each with the kind and the entry that it is in."""
     return tuple(
         (item, kind, item.words[: len(kind.path) + 1])
-        for item in junos.read(text)
+        for item in junos.read(text, lines=schema.lines)
         if (kind := schema.kind_of(item.words))
     )
 

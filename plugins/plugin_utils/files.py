@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import functools
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import IO, Any, TypeVar, cast
 
 T = TypeVar("T")
 
@@ -37,7 +37,6 @@ class Files:
             return
         self._note(path, before, content)
         if not self.check_mode:
-            path.parent.mkdir(parents=True, exist_ok=True)
             replace(path, content)
 
     def keep_only(self, name: str, wanted: set[str]) -> None:
@@ -77,9 +76,18 @@ def _made(path: Path, make: Callable[[str], Any], _which: tuple[int, ...]) -> An
 
 
 def replace(path: Path, content: str) -> None:
-    """Writes a file so that a reader sees the old content or the new, never a part."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+    """Writes a file so that a reader sees the old content or the new, never a part; its folder as well."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        stream = _begin(temporary)
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stream = _begin(temporary)
+    with stream:
         stream.write(content)
-    os.chmod(temporary, 0o644)
     os.replace(temporary, path)
+
+
+def _begin(path: Path) -> IO[str]:
+    # tempfile takes twice as long, and a rollout writes thousands.
+    return open(path, "x", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o644))

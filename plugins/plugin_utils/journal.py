@@ -100,7 +100,6 @@ def new_run() -> str:
 def write(dest: str, record: Record) -> str:
     """Keeps a record; returns its path. Raises Failed for a name that is none of a file."""
     path = record_path(dest, record.run, record.host)
-    path.parent.mkdir(parents=True, exist_ok=True)
     replace(path, json.dumps(encode(record), indent=2) + "\n")
     return str(path)
 

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,9 @@ from .action import Failed, Skipped
 from .files import read_as
 
 NAME = "plan.json"
+# As to_text() indents.
+_NODES, _NODES_END = '\n  "nodes": {', "\n  }"
+_NODE = re.compile(r'\n    ("(?:[^"\\]|\\.)*"): ')
 
 
 def to_text(plan: FleetPlan) -> str:
@@ -28,7 +33,7 @@ def to_text(plan: FleetPlan) -> str:
 
 def digest(path: str) -> str:
     """By which the plan is known again. Raises Failed without one."""
-    return _kept(path)[1]
+    return _kept(path).digest
 
 
 def load_plan(path: str) -> FleetPlan:
@@ -107,35 +112,41 @@ def gateway_of(path: str, name: str) -> Service | None:
 
 def _node(path: str, name: str) -> Any:
     """The document of one node, None without one. Every host reads the plan: it parses its own part alone."""
-    text = _text(path)
-    mark = f"\n    {json.dumps(name)}: "  # as to_text() indents
-    at = text.find(mark, max(0, text.find('\n  "nodes": {')))
-    if at < 0:
-        return _parsed(path, text).get("nodes", {}).get(name)
+    kept = _kept(path)
+    at = kept.nodes.get(json.dumps(name))
+    if at is None:
+        return _parsed(path, kept.text).get("nodes", {}).get(name)
     try:
-        return json.JSONDecoder().raw_decode(text, at + len(mark))[0]
+        return json.JSONDecoder().raw_decode(kept.text, at)[0]
     except ValueError as error:
         raise _no_plan(path, error) from error
 
 
 def _document(path: str) -> Any:
-    return _parsed(path, _text(path))
+    return _parsed(path, _kept(path).text)
 
 
-def _text(path: str) -> str:
-    return _kept(path)[0]
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """The file of a plan."""
+
+    text: str
+    digest: str
+    nodes: dict[str, int]  # name, as it is written there -> where its document begins
 
 
-def _kept(path: str) -> tuple[str, str]:
-    """Text and digest."""
+def _kept(path: str) -> _Kept:
     try:
         return read_as(Path(path), _known)
     except FileNotFoundError:
         raise Failed(f"{path}: no plan there; run ipv4aas.fleet.plan first, or say where it is") from None
 
 
-def _known(text: str) -> tuple[str, str]:
-    return text, rollout.digest(text)
+def _known(text: str) -> _Kept:
+    start = text.find(_NODES)
+    there = _NODE.finditer(text, start, text.find(_NODES_END, start)) if start >= 0 else ()
+    nodes = {match[1]: match.end() for match in there}
+    return _Kept(text, rollout.digest(text), nodes)
 
 
 def _parsed(path: str, text: str) -> Any:

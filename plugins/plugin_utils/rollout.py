@@ -90,7 +90,6 @@ def states(dest: str, run: Run) -> dict[str, State]:
 def write(dest: str, run: Run) -> str:
     """Keeps the document; returns its path."""
     path = _path(dest, run.run)
-    path.parent.mkdir(parents=True, exist_ok=True)
     replace(path, json.dumps(encode(run), indent=2) + "\n")
     return str(path)
 
@@ -133,9 +132,7 @@ def digest(text: str) -> str:
 def stop(dest: str, run: str, host: str) -> None:
     """Lets no other host of a run begin or confirm; without a document of the run there is no other."""
     if _path(dest, run).is_file() and not stopped_at(dest, run):
-        folder = journal.folder(dest, run)
-        folder.mkdir(exist_ok=True)  # no host has a record where a process died before its first one
-        replace(folder / _STOP, host)
+        replace(journal.folder(dest, run) / _STOP, host)
 
 
 def stopped_at(dest: str, run: str) -> str:

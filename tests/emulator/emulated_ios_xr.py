@@ -16,7 +16,6 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Iterable
-from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,6 +42,9 @@ class Line:
 
     text: str
     children: list[Line] = field(default_factory=list)
+
+    def copy(self) -> Line:
+        return Line(self.text, [child.copy() for child in self.children])
 
 
 def _number(least: int, most: int) -> Callable[[str], bool]:
@@ -122,6 +124,10 @@ def show(lines: Iterable[Line], depth: int = 0) -> str:
         if line.children:
             text += show(line.children, depth + 1) + " " * depth + "!\n"
     return text
+
+
+def _copy(lines: list[Line]) -> list[Line]:
+    return [line.copy() for line in lines]
 
 
 class IosXrRouter(Router):
@@ -230,7 +236,7 @@ class XrShell:
                 )
             self.router.lock = self
         self.base = self.router.running
-        self.target, self.path = deepcopy(self.router.running), []
+        self.target, self.path = _copy(self.router.running), []
         return ""
 
     def _configure(self, line: str) -> str:
@@ -314,9 +320,9 @@ class XrShell:
         if self.failed:
             return FAILED
         if seconds is None:
-            router.running = deepcopy(self.target)
+            router.running = _copy(self.target)
         else:
-            router.try_out(self, deepcopy(self.target), seconds)
+            router.try_out(self, _copy(self.target), seconds)
             if router.lock is self:
                 router.lock = None
         self.base = router.running

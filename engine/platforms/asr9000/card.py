@@ -25,10 +25,11 @@ from .model import GATEWAY_ADDRESS
 LOCATION = "service_location"
 OTHER_GATEWAY_ADDRESS = "aftr-endpoint-address"  # what the card's entries call the BR's address
 STATIC = "router static"
+APP = "interface ServiceApp"
 _IPV4, _IPV6 = "service_app_ipv4", "service_app_ipv6"
 _SERVICE = f"service cgv6 {OURS} service-type map-e"
 _FAMILY = re.compile(r"address-family ipv[46]")
-_APP = re.compile(r"interface ServiceApp\d+")
+_APP = re.compile(rf"{APP}\d+")
 
 
 def context(node: NodePlan, dialect: str) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def _text(blocks: tuple[Block, ...]) -> str:
 
 @once
 def _owned(text: str) -> tuple[Block, ...]:
-    blocks = indented.read(text)
+    blocks = indented.read(text, only=(INSTANCE, card.APP, card.STATIC))
     kept = (_instance(block) for block in blocks if block.opens(INSTANCE))
     instances = (block for block in kept if block.children or _is_our_instance(block))
     return tuple(sorted((*instances, *card.owned(blocks)), key=lambda block: block.text))

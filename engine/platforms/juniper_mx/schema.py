@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..junos import Statement
-from ..junos_schema import ANY, Kind, Schema, Words, named_ours
+from ..junos import ANY, Statement, Words
+from ..junos_schema import Kind, Schema, named_ours
 from .concentrators import DRAFT_FLAG, IGNORED, LEAVES
 
 _MODEL = "http://yang.juniper.net/junos/conf"

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from ..junos_schema import Kind, Schema, Words, named_ours, whatever
+from ..junos import Words
+from ..junos_schema import Kind, Schema, named_ours, whatever
 from ..naming import OURS
 
 _MODEL = "http://yang.juniper.net/junos-es/conf"
