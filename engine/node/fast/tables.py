@@ -16,7 +16,6 @@ from .libbpf import Map
 Entry = tuple[bytes, bytes]
 Shape = tuple[int, int]  # PSID offset and length
 
-FEW_RULES = 8  # as in c/mapping.h
 _LONGEST = 64  # bits of an End-user prefix: the programs reckon with the upper half of an address
 
 
@@ -61,7 +60,7 @@ class RuleEntries:
         keys, values = rules
         size = self._prefix.size
         each = [self._prefix.unpack(keys[at : at + size]) for at in range(0, len(keys), size)]
-        if not each or len(each) > FEW_RULES:
+        if not each or len(each) > self._few.fields["rule"].count:
             return b"", b""
         size = self._rule.size
         few = [
