@@ -413,6 +413,15 @@ INLINE struct outside outside_of(const struct packet4 *p)
 	};
 }
 
+/* One by one: they were just written so, and a larger load would wait until that is in the cache. */
+INLINE void copy_ends(struct ends *to, const struct ends *from)
+{
+	to->source = from->source;
+	to->destination = from->destination;
+	to->source_port = from->source_port;
+	to->destination_port = from->destination_port;
+}
+
 /* An echo has one identifier, which is both of its ports. */
 INLINE void set_source(const struct packet4 *p, struct ends *to, const struct outside *outside)
 {
@@ -490,7 +499,7 @@ INLINE int napt_outbound(const struct packet4 *p, const address6 *realm, struct 
 	struct line *line = line_of(hash);
 	struct binding *binding = line ? search(line, tag_of(hash), &key, NULL) : NULL;
 
-	*to = p->ends;
+	copy_ends(to, &p->ends);
 	if (UNLIKELY(!binding || !is_known(&binding->session, p, p->ends.destination, p->ends.destination_port)))
 		return outbound_slowly(p, realm, to);
 	set_source(p, to, &binding->outside);
@@ -505,7 +514,7 @@ INLINE int napt_inbound(const struct packet4 *p, address6 *realm, struct ends *t
 	struct line *line = line_of(hash);
 	struct binding *binding = line ? search(line, tag_of(hash), NULL, &key) : NULL;
 
-	*to = p->ends;
+	copy_ends(to, &p->ends);
 	if (UNLIKELY(!binding || (p->protocol == ICMP && p->flags == ECHO_REQUEST) ||
 		     !is_known(&binding->session, p, p->ends.source, p->ends.source_port)))
 		return inbound_slowly(p, realm, to, hairpin);
