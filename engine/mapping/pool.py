@@ -253,6 +253,12 @@ class Pool:
         if not 0 <= self.subscriber_prefix_len <= 128:
             raise PoolError(f"subscriber prefix length {self.subscriber_prefix_len} is outside 0..128")
 
+    def serves(self, realm: int) -> bool:
+        """Whether an IPv6 address is a subscriber's; without their prefix everybody's is."""
+        if self.subscribers is None:
+            return True
+        return int(self.subscribers.network_address) <= realm <= int(self.subscribers.broadcast_address)
+
     def number(self, realm: int) -> int:
         """Number of the subscriber that an IPv6 address belongs to, counted in `subscribers`.
 

@@ -17,7 +17,7 @@ from ..mapping.portset import PortSet
 from . import icmp
 from .freeports import Span
 from .ipv4 import ICMP
-from .natlog import ALL_PROTOCOLS, BLOCK_ASSIGNED, BLOCK_RELEASED, Log
+from .natlog import ALL_PROTOCOLS, BLOCK_ASSIGNED, BLOCK_RELEASED, Log, Record
 from .supply import Blocks, OneByOne, Ranges, Subscriber, Supply
 from .verdict import Drop, Icmp6Error
 
@@ -56,6 +56,12 @@ class Allocator(Protocol):
 
     def give_back(self, protocol: int, realm: int, outside: int, port: int, now: float) -> None:
         """The binding has ended."""
+
+    def tells(self, realm: int, outside: int, port: int, *, static: bool) -> bool:
+        """Whether the log has records of a port that is taken, and not only of a block that it is in."""
+
+    def tell(self, event: str, protocol: int, realm: int, outside: int, port: int, now: float) -> None:
+        """Log one that it tells of."""
 
     def admit(self, realm: int, now: float) -> None:
         """One more session of a binding; raises Drop where it is too much."""
@@ -126,6 +132,13 @@ class PortSetAllocator:
     def give_back(self, protocol: int, realm: int, outside: int, port: int, now: float) -> None:
         """Free at once."""
         self._span(outside, port).free(protocol, port)
+
+    def tells(self, realm: int, outside: int, port: int, *, static: bool) -> bool:
+        """Not logged."""
+        return False
+
+    def tell(self, event: str, protocol: int, realm: int, outside: int, port: int, now: float) -> None:
+        """Not logged."""
 
     def admit(self, realm: int, now: float) -> None:
         """All."""
@@ -268,6 +281,8 @@ class PoolAllocator:
         """A port that no other subscriber has; for a port forward also one below the pool's first port."""
         if outside not in self.addresses or not 0 < port < PORTS:
             return False
+        if not static and not self.pool.serves(realm):
+            return False
         key = realm >> self._shift
         subscriber = self._subscribers.get(key)
         if subscriber is None:
@@ -299,6 +314,18 @@ class PoolAllocator:
         else:
             supply.give_back(subscriber, protocol, realm, outside, port, now)
         self._forget_idle(subscriber)
+
+    def tells(self, realm: int, outside: int, port: int, *, static: bool) -> bool:
+        """Ports given one by one, and of port forwards all that are in no block."""
+        if self._log is None:
+            return False
+        supply = self._supply(self._subscribers[realm >> self._shift], outside, port)
+        return isinstance(supply, OneByOne) or (static and not isinstance(supply, Blocks))
+
+    def tell(self, event: str, protocol: int, realm: int, outside: int, port: int, now: float) -> None:
+        """One record."""
+        if self._log is not None:
+            self._log(Record(now, event, realm, protocol, outside, port, port))
 
     def admit(self, realm: int, now: float) -> None:
         """Sessions, and new ones in this second, of the subscriber (RFC 6888 REQ-4C, REQ-5)."""

@@ -23,6 +23,7 @@ from ..mapping.portset import PortSet
 from . import icmp, tcp
 from .allocation import Allocator, Stock
 from .ipv4 import ICMP, ICMP_REQUESTS, OFFSET, TCP, UDP, Datagram
+from .natlog import PORT_ASSIGNED, PORT_RELEASED
 from .verdict import Drop
 
 UDP_TIME = 300.0  # RFC 4787 REQ-5
@@ -60,6 +61,7 @@ class SessionView:
     state: str
     expires: float
     realm: int = 0
+    static: bool = False  # over a port forward
 
 
 class Session:
@@ -320,6 +322,7 @@ class Napt(Translator):
         self._now = self._second = 0.0
         self._syns = tcp.Unsolicited(remembered_syns)
         self._allocator: Allocator | None = None
+        self._announced = False  # the log knows of it: from the first time that it is told on
         self.configure(allocator, endpoint_independent_filtering, static)
 
     def __len__(self) -> int:
@@ -368,26 +371,54 @@ class Napt(Translator):
             ):
                 name = f"port forward {PROTOCOLS[s.protocol]} {s.outside_port}"
                 raise ValueError(f"{name}: the port cannot be given to it")
-        lost = 0
+        lost, kept, forwarded = 0, [], set(inners.values())
         for binding in list(self._outside.values()):
-            if binding.outer in forwards:
-                keep = binding.static = inners[binding.outer] == binding.inner
+            was_told = self._announced and self._is_told(binding)
+            if inners.get(binding.outer) == binding.inner:
+                keep = binding.static = True
+            elif binding.static or binding.outer in forwards or binding.inner in forwarded:
+                keep = False
             else:
-                keep = not binding.static and allocator.claim(
+                keep = allocator.claim(
                     binding.protocol, binding.realm, *binding.outside, sessions=binding.count()
                 )
-            if not keep:
+            if keep:
+                kept.append((binding, was_told))
+            else:
                 lost += self._end(binding)
-        if self._allocator is not None:
-            self._allocator.retire(self._now)
-        self._allocator, self._endpoint_independent = allocator, endpoint_independent_filtering
-        for outer, inner in inners.items():
-            if outer not in self._outside:
-                if inner in self._inside:
-                    lost += self._end(self._inside[inner])
-                self._add(Binding(inner, outer, True))
-        allocator.announce(self._now)
+        if self._announced:
+            self.allocator.retire(self._now)
+        before, self._allocator = self._allocator, allocator
+        self._endpoint_independent = endpoint_independent_filtering
+        fresh = [Binding(inner, outer, True) for outer, inner in inners.items() if outer not in self._outside]
+        for binding in fresh:
+            self._add(binding)
+        if before is not None and self._announced:
+            self._announce(before, kept, fresh)
         return lost
+
+    # The log
+
+    def _announce(
+        self, before: Allocator, kept: Iterable[tuple[Binding, bool]], fresh: Iterable[Binding]
+    ) -> None:
+        """Have the log say what the allocator in charge has; of ports that go on only what is different.
+
+        `kept`: bindings, and whether `before` told of them.
+        """
+        for binding, was_told in kept:
+            if was_told and not self._is_told(binding):
+                self._tell(before, PORT_RELEASED, binding)
+        self.allocator.announce(self._now)
+        for binding, was_told in (*kept, *((binding, False) for binding in fresh)):
+            if not was_told and self._is_told(binding):
+                self._tell(self.allocator, PORT_ASSIGNED, binding)
+
+    def _is_told(self, binding: Binding) -> bool:
+        return self.allocator.tells(binding.realm, *binding.outside, static=binding.static)
+
+    def _tell(self, allocator: Allocator, event: str, binding: Binding) -> None:
+        allocator.tell(event, binding.protocol, binding.realm, *binding.outside, self._now)
 
     # Packets
 
@@ -522,6 +553,9 @@ class Napt(Translator):
     def expire(self, now: float) -> int:
         """Close sessions past their time and say how many; called before a packet may open one."""
         self._now, closed = now, 0
+        if not self._announced:
+            self._announced = True
+            self._announce(self.allocator, (), self._outside.values())
         if now >= self._second:
             # Once a second: no hold-down is as exact as a session.
             self._second = math.floor(now) + 1
@@ -559,6 +593,7 @@ class Napt(Translator):
                 session.state,
                 session.expires,
                 b.realm,
+                b.static,
             )
             for b, session in islice(every, limit)
         ]
@@ -589,7 +624,8 @@ class Napt(Translator):
         """The translator ends: all ports are given back, which the log tells."""
         for binding in list(self._outside.values()):
             self._end(binding)
-        self.allocator.retire(self._now)
+        if self._announced:
+            self.allocator.retire(self._now)
 
     def _add(self, binding: Binding) -> None:
         self._inside[binding.inner] = binding
@@ -601,6 +637,12 @@ class Napt(Translator):
             del self._inside[binding.inner]
         del self._outside[binding.outer]
         self._ports[binding.protocol] -= 1
+        if not self._announced:
+            return  # a port forward that nobody has heard of, of an allocator that goes with it
+        if binding.static and self._is_told(binding):
+            # Of ports that it gives by itself, the allocator tells by itself.
+            if not self.allocator.tells(binding.realm, *binding.outside, static=False):
+                self._tell(self.allocator, PORT_RELEASED, binding)
         self.allocator.give_back(binding.protocol, binding.realm, *binding.outside, self._now)
 
 
