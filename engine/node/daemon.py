@@ -106,7 +106,10 @@ class Daemon:
         self._looked_at = control.Server(
             socket_path.with_name(STATUS_SOCKET), self._lookers, self._show, mode=0o660, largest=_QUESTION
         )
-        self._fast = fast_path(hooks, state, _log, devices, self._services.nodes, self._services.note)
+        self._fast = fast_path(
+            *(hooks, state, _log, devices, self._services.nodes, self._services.note),
+            records=self._session_logs.write_of,
+        )
         self._routing = self._fast.routing  # of the kernel, whose news it hears
         if self._routing is not None:
             self._selector.register(self._routing, selectors.EVENT_READ, self._routing.heard)

@@ -30,8 +30,12 @@ class SessionLogs:
 
     def write(self, service: Service, record: Record) -> None:
         """One line, on disk at the next flush() at the latest."""
+        self.write_of(service.name, record)
+
+    def write_of(self, name: str, record: Record) -> None:
+        """The same, by the name of a service, which may be gone."""
         line = to_line(record._replace(time=round(self._since_1970(record.time), 3))) + "\n"
-        path = self.path(service.name)
+        path = self.path(name)
         try:
             file = self._files.get(path)
             if file is None:

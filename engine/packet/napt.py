@@ -211,10 +211,6 @@ class Translator(ABC):
         """The one in charge."""
 
     @abstractmethod
-    def retire(self) -> None:
-        """Another translator is in charge from now on."""
-
-    @abstractmethod
     def configure(
         self, allocator: Allocator, endpoint_independent_filtering: bool, static: Iterable[StaticBinding] = ()
     ) -> int:
@@ -616,10 +612,6 @@ class Napt(Translator):
         self._drop(binding)
         return len(ended)
 
-    def retire(self) -> None:
-        """Its sessions end."""
-        self.close()
-
     def close(self) -> None:
         """The translator ends: all ports are given back, which the log tells."""
         for binding in list(self._outside.values()):
@@ -639,10 +631,12 @@ class Napt(Translator):
         self._ports[binding.protocol] -= 1
         if not self._announced:
             return  # a port forward that nobody has heard of, of an allocator that goes with it
-        if binding.static and self._is_told(binding):
-            # Of ports that it gives by itself, the allocator tells by itself.
-            if not self.allocator.tells(binding.realm, *binding.outside, static=False):
-                self._tell(self.allocator, PORT_RELEASED, binding)
+        gives = (
+            self.allocator.tells(binding.realm, *binding.outside, static=False) if binding.static else True
+        )
+        if not gives and self._is_told(binding):
+            # Ports that it gives by itself, the allocator tells of by itself.
+            self._tell(self.allocator, PORT_RELEASED, binding)
         self.allocator.give_back(binding.protocol, binding.realm, *binding.outside, self._now)
 
 

@@ -12,8 +12,9 @@ from ...packet import tcp
 from ...packet.allocation import Allocator, Stock
 from ...packet.ipv4 import ICMP, OFFSET, TCP, Datagram
 from ...packet.napt import PROTOCOLS, Session, SessionView, StaticBinding, Translator
-from ...packet.natlog import BLOCK_ASSIGNED, BLOCK_RELEASED, Log, Record
+from ...packet.natlog import Log, Record
 from ...packet.verdict import Drop
+from .leases import Leases, changes
 from .session_entries import Pair
 from .sessions import Answer, KernelSessions
 
@@ -48,12 +49,13 @@ class KernelNapt(Translator):
         *,
         remembered_syns: int = 0,
         log: Log | None = None,
+        now: float = 0.0,
     ) -> None:
         """`allocator` only says what senders are told. Raises BpfError."""
         self.kernel, self._allocator, self._log = kernel, allocator, log
         self._syns = tcp.Unsolicited(remembered_syns)
-        self._ring = None if log is None else kernel.records(log)
-        self._due, self._walked, self._closed, self._now = 0.0, 0.0, 0, 0.0
+        self._ring = None if log is None else kernel.ledger.listen(log)
+        self._due, self._walked, self._closed, self._now = 0.0, 0.0, 0, now
 
     def __len__(self) -> int:
         return len(self.kernel)
@@ -183,19 +185,23 @@ class KernelNapt(Translator):
 
     # The end
 
-    def announce(self) -> None:
-        """Log the blocks that are assigned in these tables."""
-        self._write(self.kernel.blocks(BLOCK_ASSIGNED, self._now))
+    def take_over(self, before: Leases, first: Leases, now: float) -> None:
+        """Log what is different: these tables began with `first`, those before them ended with `before`."""
+        self._write(changes(before, first, now))
 
-    def retire(self) -> None:
-        """Other tables are in charge: log that the blocks of these are released."""
+    def end(self) -> Leases:
+        """Other tables are in charge now: what was held in these at the end."""
         self._stop_listening()
-        self._write(self.kernel.blocks(BLOCK_RELEASED, self._now))
+        return frozenset() if self._log is None else self.kernel.ledger.held()
+
+    def leave(self) -> None:
+        """The process ends, but not the tables: who takes them over goes on with the log."""
+        self._stop_listening()
+        self._log = None
 
     def close(self) -> None:
         """All ports are given back, which the log tells."""
-        self._stop_listening()
-        self._write(self.kernel.released(self._now))
+        self._write(changes(self.end(), frozenset(), self._now))
 
     def _stop_listening(self) -> None:
         if self._ring is not None:

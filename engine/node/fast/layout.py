@@ -144,6 +144,10 @@ class Layouts:
                 return self._field(name, self._head(variable)[3], start, size)
         raise KeyError(name)
 
+    def read_constant(self, content: bytes, name: str) -> Any:
+        """A constant in what .rodata has; a struct by its members. Raises KeyError."""
+        return _get(content, 0, self.constant(name))
+
     def set_constants(self, item: Object, values: Mapping[str, Any]) -> None:
         """Constants of an object not loaded yet; a struct by its members. Raises KeyError, BpfError."""
         content = item.constants()

@@ -289,6 +289,7 @@ class Program:
 
 
 _TABLE = ".data."  # before the name of a variable that is a map of its own
+CONSTANTS = ".rodata"  # the map of all constants; libbpf puts the object's name before it
 
 
 class Object:
@@ -329,15 +330,15 @@ class Object:
     def constants(self) -> bytearray:
         """The content of .rodata before it is loaded."""
         size = ctypes.c_size_t()
-        start = library().bpf_map__initial_value(self._map(".rodata"), ctypes.byref(size))
+        start = library().bpf_map__initial_value(self._map(CONSTANTS), ctypes.byref(size))
         return bytearray(ctypes.string_at(start, size.value))
 
     def set_constants(self, content: bytes | bytearray) -> None:
         """Replaces it. Raises BpfError."""
         result = library().bpf_map__set_initial_value(
-            self._map(".rodata"), _pointer(content), ctypes.c_size_t(len(content))
+            self._map(CONSTANTS), _pointer(content), ctypes.c_size_t(len(content))
         )
-        _checked(result, f"{self.name}: .rodata")
+        _checked(result, f"{self.name}: {CONSTANTS}")
 
     def resize(self, name: str, entries: int) -> None:
         """How many entries a map has room for. Raises BpfError."""
@@ -374,6 +375,7 @@ class Object:
         for item in self._each("bpf_object__next_map"):
             handle = ctypes.c_void_p(item)
             name = bpf.bpf_map__name(handle).decode().removeprefix(_TABLE)
+            name = CONSTANTS if name.endswith(CONSTANTS) else name
             sizes = bpf.bpf_map__key_size(handle), bpf.bpf_map__value_size(handle)
             self.maps[name] = Map(name, bpf.bpf_map__fd(handle), *sizes)
         for item in self._each("bpf_object__next_program"):

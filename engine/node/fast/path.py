@@ -8,8 +8,10 @@ Nothing here fails: what cannot be done is left to the next tier, said once, and
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -31,7 +33,7 @@ from .order import Ranges, order
 from .pins import Pins, instance
 from .program import TC, XDP, ServiceProgram, asks_routes, needs_sessions, problem
 from .routing import Routing
-from .session_tables import SessionTables
+from .session_tables import LogOf, SessionTables
 from .sessions import KernelSessions
 from .tables import Unsupported
 
@@ -57,17 +59,23 @@ def fast_path(
     devices: Iterable[str] = (),
     nodes: Nodes = tuple,
     note: Note = _nothing,
+    records: LogOf | None = None,
 ) -> FastPath | NoFastPath:
-    """That of the network namespace that the thread is in; at none but these devices where some are named."""
+    """That of the network namespace that the thread is in; at none but these devices where some are named.
+
+    `records`: the session logs.
+    """
     pins = Pins(instance(state), make=mode != OFF)
     why = _refusal(mode)
     if not why:
         try:
             hooks = (TC, XDP) if mode == XDP else (TC,)
-            return FastPath(Routing(PROTOCOL), pins, log, hooks, devices, nodes, note)
+            return FastPath(Routing(PROTOCOL), pins, log, hooks, devices, nodes, note, records)
         except OSError as error:
             why = f"rtnetlink: {error.strerror}"
     sweep(pins)
+    with contextlib.suppress(BpfError, Unsupported):  # then nothing can be read
+        SessionTables(pins, records).settle((), time.monotonic())
     pins.clear()
     log(f"no fast path: {why}")
     return NoFastPath(why)
@@ -145,10 +153,14 @@ class FastPath:
         devices: Iterable[str] = (),
         nodes: Nodes = tuple,
         note: Note = _nothing,
+        records: LogOf | None = None,
     ) -> None:
-        """`devices`: none but these. `nodes` of services share their sessions; `note` what that cost."""
+        """`devices`: none but these. `nodes` of services share their sessions; `note` what that cost.
+
+        `records`: the session logs.
+        """
         self.routing, self._pins, self._log, self._devices = routing, pins, log, tuple(devices)
-        self._nodes, self._note, self._sessions = nodes, note, SessionTables(pins)
+        self._nodes, self._note, self._sessions = nodes, note, SessionTables(pins, records)
         self._chains = {hook: Chain(hook, pins) for hook in hooks}
         self._said: set[str] = set()
         self._active: Ready | None = None
@@ -227,12 +239,12 @@ class FastPath:
         first, self._active, self._ready = self._active is None, self._ready, None
         devices = self._arrivals()
         for name, node in self._nodes():
-            self._note(name, self._sessions.share(name, node))
+            self._note(name, self._sessions.share(name, node, time.monotonic()))
         for hook, chain in self._chains.items():
             chain.swap(self._active.loaded[hook], devices[hook], self.routing.fill)
             if chain.tries is not None:
                 self.routing.tries[hook] = chain.tries
-        self._sessions.settle(service.name for service in configuration.services)
+        self._sessions.settle((service.name for service in configuration.services), time.monotonic())
         self._mark()
         self._tell_routes()
         if first:
@@ -366,6 +378,8 @@ class FastPath:
     def close(self, *, keep: bool = False) -> None:
         """The end; with `keep`, what is pinned forwards on until the next start."""
         self._forget()
+        if keep:
+            self._sessions.leave(node for _, node in self._nodes())
         for chain in self._chains.values():
             if not keep:
                 chain.put({})

@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from .libbpf import library
 
@@ -70,8 +70,14 @@ class Pins:
 
     def name_of(self, kind: str, build: bytes, owner: str, name: str) -> str:
         """A map's file: of whom it is, and which programs it is good for. bpffs allows no dot."""
-        safe = quote(owner, safe="").replace(".", "%2E")
-        return f"{kind}_{sha256(build).hexdigest()[:12]}_{safe}_{name}"
+        safe = quote(owner, safe="").replace(".", "%2E").replace("_", "%5F")
+        return f"{_good_for(kind, build)}{safe}_{name}"
+
+    def owners(self, kind: str, build: bytes) -> set[str]:
+        """Of whom there are maps of a kind that these programs can read."""
+        start = _good_for(kind, build)
+        names = (name.removeprefix(start) for name in self.names() if name.startswith(start))
+        return {unquote(name.split("_")[0]) for name in names}
 
     def keep_only(self, kind: str, descriptors: Mapping[str, int]) -> None:
         """These maps of a kind and no others."""
@@ -99,6 +105,10 @@ class Pins:
             self.drop(name)
         with contextlib.suppress(OSError):
             self._folder.rmdir()
+
+
+def _good_for(kind: str, build: bytes) -> str:
+    return f"{kind}_{sha256(build).hexdigest()[:12]}_"
 
 
 def _is_mounted() -> bool:

@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from typing import Any
 
 from ...mapping.pool import PORTS, SEQUENTIAL, Addresses, Deterministic, Pool, PoolError
-from ...packet.natlog import ALL_PROTOCOLS, Record
 from .free_ports import ALL_KINDS, BLOCKS, KINDS, element, packed_ports
 from .layout import Layouts
 from .libbpf import Map
@@ -143,6 +142,8 @@ class PoolTables:
         """As PoolAllocator.claim(): False where it is not this realm's to have, or not free."""
         if outside not in self._addresses or not 0 < port < PORTS:
             return False
+        if not static and not self.pool.serves(realm):
+            return False
         key = realm >> self._shift << self._shift
         subscriber = self._subscribers.get(key)
         if subscriber is None:
@@ -216,24 +217,6 @@ class PoolTables:
     def blocks_assigned(self) -> int:
         """How many have an owner."""
         return len(self._blocks)
-
-    # The log
-
-    def tells(self, port: int) -> bool:
-        """Whether the log has to tell a port of its own (is_told() in c/napt.h)."""
-        return self._supply == "ONE_BY_ONE" or port in self._dynamic
-
-    def block_records(self, event: str, now: float, subscribers: Map) -> Iterator[Record]:
-        """One for each block that a subscriber has."""
-        if self._supply != "BLOCKS":
-            return
-        layout, size = self._layouts.struct("subscriber"), self._size
-        for key, value in subscribers.items():
-            subscriber = layout.unpack(value)
-            outside, realm = self._addresses[subscriber["address"]], int.from_bytes(key, "big")
-            for number in filter(None, subscriber["blocks"]):
-                first = self.pool.first_port + (number - 1) * size
-                yield Record(now, event, realm, ALL_PROTOCOLS, outside, first, first + size - 1)
 
     # Filling
 

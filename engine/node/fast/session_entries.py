@@ -37,18 +37,19 @@ class SessionEntries:
 
     def views(self) -> Iterator[SessionView]:
         """All sessions; what comes and goes meanwhile may be missed."""
-        shared: dict[bytes, dict[str, int]] = {}
+        shared: dict[bytes, tuple[dict[str, int], bool]] = {}
         for binding in self._bindings():
             outside, session = binding["outside"], binding["session"]
+            inside = binding["inside"], bool(binding["is_static"])
             if binding["others"]:
-                shared[self._outside.pack(**outside)] = binding["inside"]
+                shared[self._outside.pack(**outside)] = inside
             if session["state"]:
-                yield self._view(outside, binding["inside"], session)
+                yield self._view(outside, *inside, session)
         for key, value in self._maps["further_sessions"].items():
             outside, session = self._further.unpack(key)["outside"], self._session.unpack(value)
-            inside = shared.get(self._outside.pack(**outside))
-            if inside is not None:
-                yield self._view(outside, inside, session)
+            known = shared.get(self._outside.pack(**outside))
+            if known is not None:
+                yield self._view(outside, *known, session)
 
     def _bindings(self) -> Iterator[dict[str, Any]]:
         """Those that somebody has, of as many as ever were somebody's: the array is handed out in order."""
@@ -58,7 +59,9 @@ class SessionEntries:
             if value[self._number] != nobody:
                 yield self._binding.unpack(value)
 
-    def _view(self, outside: dict[str, int], inside: dict[str, int], session: dict[str, int]) -> SessionView:
+    def _view(
+        self, outside: dict[str, int], inside: dict[str, int], static: bool, session: dict[str, int]
+    ) -> SessionView:
         return SessionView(
             PROTOCOLS[outside["protocol"]],
             inside["address"],
@@ -70,14 +73,8 @@ class SessionEntries:
             self._names[session["state"]],
             session["expires"] / _NS,
             inside["realm"],
+            static,
         )
-
-    def bindings(self) -> Iterator[tuple[int, int, int, int]]:
-        """Protocol, realm, outside address and port of all that are not static."""
-        for binding in self._bindings():
-            outside = binding["outside"]
-            if not binding["is_static"]:
-                yield outside["protocol"], binding["inside"]["realm"], outside["address"], outside["port"]
 
     # Writing, where no program runs yet
 

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
 
 from ...packet.napt import SessionView
+from ...packet.natlog import Record
 from ...techniques.service import GATEWAY, Service
 from .. import edge, session_gateway
 from ..base import Node
@@ -17,23 +18,35 @@ from ..napt_node import NaptNode
 from ..session_gateway import SessionGateway
 from .compiled import read_object
 from .kernel_napt import KernelNapt
-from .layout import Layouts
-from .libbpf import Map, Object
+from .leases import Leases, changes
+from .left_tables import KEPT, LeftTables
 from .pins import Pins
-from .session_entries import SessionEntries
 from .sessions import KernelSessions
 
-ENTRIES = ("napt_bindings", "further_sessions", "tallies")  # what sessions are read from
+LogOf = Callable[[str, Record], None]  # by the name of the service
+
+
+@dataclass
+class _Made:
+    """Tables for a configuration."""
+
+    tables: KernelSessions
+    left: LeftTables | None  # of an earlier process: whose sessions they have
+    first: Leases = frozenset()
+    napt: KernelNapt | None = None  # who asks them
+    before: KernelNapt | None = None
 
 
 class SessionTables:
     """Tables by the name of a service. What is made for a configuration is taken or given up."""
 
-    def __init__(self, pins: Pins) -> None:
-        self._pins = pins
+    def __init__(self, pins: Pins, log: LogOf | None = None) -> None:
+        """`log` hears of services that an earlier process ran."""
+        self._pins, self._log = pins, log
         self._used: dict[str, KernelSessions] = {}
-        self._made: dict[str, KernelSessions] = {}
+        self._made: dict[str, _Made] = {}
         self._shapes: dict[KernelSessions, Hashable] = {}
+        self._is_first = True
 
     def of(self, service: Service) -> KernelSessions:
         """The running ones where nothing changed for them, else new ones with the sessions of those.
@@ -41,93 +54,130 @@ class SessionTables:
         Raises Unsupported, ValueError or BpfError.
         """
         made, used = self._made.get(service.name), self._used.get(service.name)
-        for tables in (made, used):
+        for tables in (None if made is None else made.tables, used):
             if tables is not None and self._shapes[tables] == _shape(service):
                 return tables
+        self.forget([service.name])
+        left = LeftTables.found(self._pins, _owner(service.name, _kind(service))) if used is None else None
+        try:
+            tables = self._make(service, used, left)
+        except Exception:
+            if left is not None:
+                left.close()
+            raise
+        self._shapes[tables] = _shape(service)
+        self._made[service.name] = _Made(tables, left, tables.ledger.held())
+        return tables
+
+    def _make(self, service: Service, used: KernelSessions | None, left: LeftTables | None) -> KernelSessions:
         gateway = service.role == GATEWAY
         kind = session_gateway.SessionGateway if gateway else edge.Edge
-        there = self._shapes.get(used) if used is not None else None
-        goes_on = used is not None and there is not None and _kind(service) == there[0]  # type: ignore[index]
-        tables = KernelSessions(
+        carried: Iterable[SessionView] = ()
+        if left is not None:
+            carried = left.views()
+        elif used is not None and self._shapes[used][0] == _kind(service):  # type: ignore[index]
+            carried = used.entries.views()
+        return KernelSessions(
             service,
             limit=kind.LIMITS.sessions,
             static=(session_gateway if gateway else edge).static_bindings(service),
-            carried=self._left(service) if used is None else used.entries.views() if goes_on else (),
+            carried=carried,
             logs=gateway,
         )
-        self._shapes[tables] = _shape(service)
-        self._made[service.name] = tables
-        return tables
 
-    def share(self, name: str, node: Node) -> list[str]:
+    def share(self, name: str, node: Node, now: float) -> list[str]:
         """Have a node ask the tables made for its service; the events of that. Raises BpfError."""
-        tables = self._made.get(name)
-        if tables is None or not isinstance(node, NaptNode):
+        made = self._made.get(name)
+        if made is None or not isinstance(node, NaptNode):
             return []
-        before = node.napt
-        log = None if node.log is None else partial(node.log, node.service)
-        napt = KernelNapt(
-            tables,
+        before, lost = node.napt, made.tables.lost
+        made.napt = KernelNapt(
+            made.tables,
             before.allocator,
             remembered_syns=node.limits.unsolicited_syns if isinstance(node, SessionGateway) else 0,
-            log=log,
+            log=None if node.log is None else partial(node.log, node.service),
+            now=now,
         )
-        lost = tables.lost if isinstance(before, KernelNapt) else len(before)
-        before.retire()
-        node.exchange(napt)
-        napt.announce()
+        if isinstance(before, KernelNapt):
+            made.before = before
+        else:
+            lost += len(before)
+            before.close()
+        node.exchange(made.napt)
         return ["session_lost_on_reload"] * lost
 
-    def settle(self, names: Iterable[str]) -> None:
-        """What was made is in use from now on, for services of these names; what was before is let go of."""
-        for name, tables in self._made.items():
+    def settle(self, names: Iterable[str], now: float) -> None:
+        """What was made is in use from now on, for services of these names; what was before is let go of.
+
+        No program uses that any more: only now is certain what it ends with. Raises Unsupported or BpfError.
+        """
+        if self._is_first:
+            self._is_first = False
+            self._release_left(now)
+        for name, made in self._made.items():
+            if made.napt is not None:
+                made.napt.take_over(self._end(name, made), made.first, now)
+            if made.left is not None:
+                made.left.close()
             self._let_go(self._used.get(name))
-            self._used[name] = tables
+            self._used[name] = made.tables
         self._made = {}
         for name in self._used.keys() - set(names):
             self._let_go(self._used.pop(name))
         self._pins.keep_only("napt", dict(self._kept()))
+
+    def _end(self, name: str, made: _Made) -> Leases:
+        """What tables held that are in use no longer."""
+        if made.before is not None:
+            return made.before.end()
+        if made.left is None or self._log is None:
+            return frozenset()
+        return made.left.end(partial(self._log, name))
 
     # What outlives the process
 
     def _kept(self) -> Iterator[tuple[str, int]]:
         build = read_object("napt") if self._used else b""
         for name, tables in self._used.items():
-            for item in ENTRIES:
-                pin = self._pins.name_of("napt", build, self._owner(name, tables), item)
-                yield pin, tables.object.maps[item].descriptor
+            owner = _owner(name, self._shapes[tables][0])  # type: ignore[index]
+            for pin, item in KEPT.items():
+                yield self._pins.name_of("napt", build, owner, pin), tables.object.maps[item].descriptor
 
-    def _owner(self, name: str, tables: KernelSessions) -> str:
-        return ":".join((name, *self._shapes[tables][0]))  # type: ignore[index]
+    def _release_left(self, now: float) -> None:
+        """Tell the log of what an earlier process left and nobody takes over."""
+        taken = {_owner(name, self._shapes[made.tables][0]) for name, made in self._made.items()}  # type: ignore[index]
+        for owner in self._pins.owners("napt", read_object("napt")) - taken:
+            left = LeftTables.found(self._pins, owner)
+            if left is None:
+                continue
+            if self._log is not None:
+                log = partial(self._log, owner.rsplit(":", 2)[0])
+                for record in changes(left.end(log), frozenset(), now):
+                    log(record)
+            left.close()
 
-    def _left(self, service: Service) -> list[SessionView]:
-        """Sessions that an earlier process left, if it had the very same programs."""
-        build = read_object("napt")
-        owner = ":".join((service.name, *_kind(service)))
-        found = {item: self._pins.open(self._pins.name_of("napt", build, owner, item)) for item in ENTRIES}
-        item = Object(build, f"sessions of {service.name}")
-        try:
-            maps = {
-                name: Map(name, descriptor, item.key_size(name), item.value_size(name))
-                for name, descriptor in found.items()
-                if descriptor is not None
-            }
-            return list(SessionEntries(Layouts(item), maps).views()) if len(maps) == len(ENTRIES) else []
-        finally:
-            item.close()
-            for descriptor in found.values():
-                if descriptor is not None:
-                    os.close(descriptor)
+    def leave(self, nodes: Iterable[Node]) -> None:
+        """The process ends, what is pinned does not."""
+        if self._pins.fault:
+            return
+        for node in nodes:
+            if isinstance(node, NaptNode) and isinstance(node.napt, KernelNapt):
+                node.napt.leave()
 
     def forget(self, names: Iterable[str] | None = None) -> None:
         """What was made, for services of these names, is not wanted."""
         for name in list(self._made if names is None else names):
-            self._let_go(self._made.pop(name, None))
+            made = self._made.pop(name, None)
+            if made is not None:
+                self._let_go(made.tables)
+                if made.left is not None:
+                    made.left.close()
 
     def close(self) -> None:
         """The end."""
         self.forget()
-        self.settle(())
+        self._is_first = False
+        self.settle((), 0.0)
 
     def _let_go(self, tables: KernelSessions | None) -> None:
         if tables is not None:
@@ -137,6 +187,10 @@ class SessionTables:
 
 def _kind(service: Service) -> tuple[str, str]:
     return service.technique, service.role
+
+
+def _owner(name: str, kind: tuple[str, str]) -> str:
+    return ":".join((name, *kind))
 
 
 def _shape(service: Service) -> tuple[Hashable, ...]:

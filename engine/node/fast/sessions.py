@@ -8,7 +8,7 @@ from __future__ import annotations
 import mmap
 import secrets
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv6Network
 from itertools import groupby, islice
@@ -16,13 +16,13 @@ from typing import Any
 
 from ...packet.allocation import Stock
 from ...packet.napt import SessionView, StaticBinding
-from ...packet.natlog import BLOCK_RELEASED, PORT_RELEASED, Log, Record
 from ...techniques.service import Service
 from ..aftr import CUSTOMER_NETWORKS
 from .compiled import read_object
 from .free_ports import ALL_KINDS, BLOCKS, KINDS
 from .layout import Layouts
-from .libbpf import Map, Object, Ring
+from .leases import Ledger
+from .libbpf import Map, Object
 from .pool_tables import PoolTables, networks4
 from .port_set_tables import PortSetTables
 from .session_entries import Pair, SessionEntries, binding_of
@@ -96,7 +96,6 @@ class KernelSessions:
         self.object = Object(read_object("napt"), f"sessions of {service.name}")
         self.layouts = Layouts(self.object)
         self.verdicts = {number: name for name, number in self.layouts.enum("verdict").items()}
-        self._events = {number: name.lower() for name, number in self.layouts.enum("record_event").items()}
         self.own_clock = own_clock
         try:
             self._tables: PoolTables | PortSetTables = (
@@ -146,19 +145,21 @@ class KernelSessions:
             ports[KINDS[protocol]] += 1
         ports[BLOCKS] = tables.blocks_assigned
         self._tell(sessions=there, ports=ports, subscribers=tables.subscribers)
+        self.ledger = Ledger(self.layouts, self.object.maps)
 
     def _claim(
         self, forwards: Mapping[tuple[int, Pair], StaticBinding], carried: list[SessionView]
     ) -> list[SessionView]:
         """Take the ports of static bindings and of sessions; those that may stay.
 
-        Neither end of a static binding has another one.
+        Neither end of a static binding has another one, and nobody has what was a static binding's only.
         """
         owners = {(s.protocol, _inside(s)): key for key, s in forwards.items()}
         groups: dict[tuple[int, Pair], list[SessionView]] = {}
         for key, each in groupby(carried, binding_of):
             views = list(each)
-            if owners.get((key[0], _inside(views[0]))) == (key if key in forwards else None):
+            owner = owners.get((key[0], _inside(views[0])))
+            if owner == key if key in forwards else owner is None and not views[0].static:
                 groups[key] = views
         for key, s in forwards.items():
             own = groups.get(key, [])
@@ -241,30 +242,6 @@ class KernelSessions:
         context = bytearray(self._walk.size)
         self.object.programs["expire"].call(context)
         return int(self._walk.unpack(bytes(context))["closed"])
-
-    def records(self, log: Log) -> Ring:
-        """A reader of what the programs tell the session log. Raises BpfError."""
-        layout = self.layouts.struct("record")
-
-        def hear(data: bytes) -> None:
-            r = layout.unpack(data[: layout.size])
-            ends = r["outside"], r["first_port"], r["last_port"]
-            log(Record(r["time"] / _NS, self._events[r["event"]], r["realm"], r["protocol"], *ends))
-
-        return Ring(self.object.maps["records"], hear)
-
-    def blocks(self, event: str, now: float) -> Iterator[Record]:
-        """A record for each block that somebody has."""
-        if isinstance(self._tables, PoolTables):
-            yield from self._tables.block_records(event, now, self.object.maps["subscribers"])
-
-    def released(self, now: float) -> Iterator[Record]:
-        """All that is given back where the tables end."""
-        if isinstance(self._tables, PoolTables):
-            for protocol, realm, outside, port in self.entries.bindings():
-                if self._tables.tells(port):
-                    yield Record(now, PORT_RELEASED, realm, protocol, outside, port, port)
-        yield from self.blocks(BLOCK_RELEASED, now)
 
     def counts(self, name: str) -> dict[int, int]:
         """Ports that bindings have ("ports"), or that wait ("waiting"), by protocol."""

@@ -121,8 +121,8 @@ class Box:
 
 
 @pytest.fixture
-def boxes() -> Iterator[Callable[..., Box]]:
-    yield Box
+def boxes() -> Callable[..., Box]:
+    return Box
 
 
 @pytest.fixture
@@ -172,7 +172,7 @@ def test_blocks_that_go_are_released(box: Box) -> None:
 
 
 @pytest.mark.parametrize(
-    "before,after",
+    ("before", "after"),
     [({}, {"block_size": 64}), ({"block_size": 64}, {}), ({"block_size": 64}, {"block_size": 128})],
 )
 def test_other_ways_to_give_ports(box: Box, before: dict[str, Any], after: dict[str, Any]) -> None:
@@ -250,4 +250,3 @@ def test_forwards_in_blocks_have_the_record_of_their_block(box: Box) -> None:
     assert box.forwards(end)
     box.run(pool=pool(block_size=64))
     assert (box.forwards(end), box.leases_of(end)) == (False, [])
-
