@@ -17,7 +17,7 @@ import struct
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count, islice
+from itertools import count, groupby, islice
 
 from ..mapping.portset import PortSet
 from . import icmp, tcp
@@ -157,6 +157,13 @@ class Further(Session):
 
     def __init__(self, binding: Binding, remote: int) -> None:
         self.binding, self.remote = binding, remote
+
+
+def _ends_of(view: SessionView) -> tuple[int, bytes]:
+    """Keys of its binding in the outside and in the inside table."""
+    protocol = NUMBERS[view.protocol]
+    inner = _inner(view.realm, protocol, view.inside, view.inside_port)
+    return view.outside << 24 | view.outside_port << 8 | protocol, inner
 
 
 def _inner(realm: int, protocol: int, address: int, port: int) -> bytes:
@@ -392,6 +399,33 @@ class Napt(Translator):
         if before is not None and self._announced:
             self._announce(before, kept, fresh)
         return lost
+
+    def adopt(self, views: Iterable[SessionView]) -> int:
+        """Go on with sessions of another translator; how many are not valid here, or too many."""
+        lost = 0
+        for (outer, inner), each in groupby(sorted(views, key=_ends_of), _ends_of):
+            group = list(each)
+            binding = self._outside.get(outer)
+            if binding is None and inner not in self._inside and not group[0].static:
+                binding = self._claimed(outer, inner)
+            if binding is None or binding.inner != inner or self._sessions + len(group) > self.limit:
+                lost += len(group)
+                continue
+            self.allocator.leave(binding.realm, -len(group))
+            self._sessions += len(group)
+            for view in group:
+                session = binding.add(view.remote << 16 | view.remote_port)
+                session.state, session.expires = view.state, view.expires
+                self._queue(session, self._now)
+        return lost
+
+    def _claimed(self, outer: int, inner: bytes) -> Binding | None:
+        """A binding without a session yet, where its port may be taken."""
+        binding = Binding(inner, outer, False)
+        if not self.allocator.claim(binding.protocol, binding.realm, *binding.outside):
+            return None
+        self._add(binding)
+        return binding
 
     # The log
 

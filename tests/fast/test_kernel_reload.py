@@ -9,13 +9,15 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from itertools import count
 from typing import Any
 
 import pytest
 import test_reload_leases as leases
+from ansible_collections.ipv4aas.fleet.engine.node.fast.kernel_napt import KernelNapt
 from ansible_collections.ipv4aas.fleet.engine.node.fast.pins import Pins
+from ansible_collections.ipv4aas.fleet.engine.node.fast.program import problem
 from ansible_collections.ipv4aas.fleet.engine.node.fast.session_tables import SessionTables
 from ansible_collections.ipv4aas.fleet.engine.node.session_gateway import SessionGateway
 from ansible_collections.ipv4aas.fleet.engine.techniques.service import NodeConfiguration, Service
@@ -46,12 +48,13 @@ class KernelBox(leases.Box):
     def reload(self, *services: Service, meanwhile: Callable[[], None] = lambda: None) -> None:
         """`meanwhile`: after sessions were copied, before the new programs."""
         for service in services:
-            self.tables.of(service)
+            if not problem(service, "tc"):
+                self.tables.of(service)
         meanwhile()
         configuration = NodeConfiguration(node="box", services=services)
         self.services.reload(configuration, lambda wanted: 0)
-        for name, node in self.services.nodes():
-            self.services.note(name, self.tables.share(name, node, time.monotonic()))
+        for name, events in self.tables.share(self.services.nodes(), time.monotonic()):
+            self.services.note(name, events)
         self.tables.settle((service.name for service in services), time.monotonic())
         self.tick()
 
@@ -228,3 +231,49 @@ def test_what_ends_between_copy_and_swap_is_released_once(
     assert len(box.leases_of(end)) == 1  # the copy has it again
     box.stop()
     assert box.open_leases() == set()
+
+
+# More networks than the programs look through.
+TOO_MANY = tuple(
+    IPv4Network(f"{leases.FIRST}/32") if n == 0 else IPv4Network(f"192.0.2.{n}/32") for n in range(17)
+)
+
+
+def test_back_to_the_core(first: list[KernelBox]) -> None:
+    """A pool that the programs cannot give out: sessions that fit it go on in the core."""
+    box = first[0]
+    end = leases.FIRST, leases.FORWARD.outside_port
+    gone = replace(leases.LOW, inside_port=9090)
+    box.run()
+    ends = box.crowd()
+    box.run(static_bindings=(leases.FORWARD, gone))
+    assert box.forwards(end)
+    assert box.forwards((leases.FIRST, 80))
+    box.run(pool=pool(ipv4=TOO_MANY), static_bindings=(leases.FORWARD,))
+    assert not any(isinstance(node.napt, KernelNapt) for _, node in box.services.nodes())
+    kept = [it[0] == leases.FIRST for it in ends]
+    assert sum(kept) == 5
+    assert [box.answered(it) for it in ends] == kept
+    assert [len(box.leases_of(it)) for it in ends] == kept
+    assert (len(box.leases_of(end)), box.forwards(end)) == (1, True)
+    assert (box.leases_of((leases.FIRST, 80)), box.forwards((leases.FIRST, 80))) == ([], False)
+    assert box.services.status()["services"]["t"]["counters"]["session_lost_on_reload"] == 6
+    assert box.services.sessions(time.monotonic(), 99)["total"] == 6
+    box.services.expire(time.monotonic() + 10_000)
+    assert box.services.sessions(time.monotonic(), 99)["total"] == 0
+    box.stop()
+    box.records = [it._replace(time=time.monotonic()) for it in box.records]
+    assert box.open_leases() == set()
+
+
+def test_back_to_the_core_counts_sessions(first: list[KernelBox]) -> None:
+    """The quota of a subscriber holds over it."""
+    box = first[0]
+    quota = {"sessions_per_subscriber": 3}
+    box.run(pool=pool(**quota, **leases.ONE_ADDRESS))
+    box.open(5000)
+    box.open(5001)
+    box.run(pool=pool(ipv4=TOO_MANY, **quota))
+    box.open(5002)
+    box.open(5003)
+    assert box.services.status()["services"]["t"]["counters"]["drop_session_quota"] == 1

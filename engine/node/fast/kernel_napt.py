@@ -201,7 +201,11 @@ class KernelNapt(Translator):
 
     def close(self) -> None:
         """All ports are given back, which the log tells."""
-        self._write(changes(self.end(), frozenset(), self._now))
+        self.give_back(self._now)
+
+    def give_back(self, now: float) -> None:
+        """The same, now."""
+        self._write(changes(self.end(), frozenset(), now))
 
     def _stop_listening(self) -> None:
         if self._ring is not None:

@@ -238,8 +238,8 @@ class FastPath:
         assert self._ready is not None
         first, self._active, self._ready = self._active is None, self._ready, None
         devices = self._arrivals()
-        for name, node in self._nodes():
-            self._note(name, self._sessions.share(name, node, time.monotonic()))
+        for name, events in self._sessions.share(self._nodes(), time.monotonic()):
+            self._note(name, events)
         for hook, chain in self._chains.items():
             chain.swap(self._active.loaded[hook], devices[hook], self.routing.fill)
             if chain.tries is not None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from ...packet.napt import SessionView
+from ...packet.napt import Napt, SessionView, StaticBinding, Translator
 from ...packet.natlog import Record
 from ...techniques.service import GATEWAY, Service
 from .. import edge, session_gateway
@@ -32,9 +32,18 @@ class _Made:
 
     tables: KernelSessions
     left: LeftTables | None  # of an earlier process: whose sessions they have
-    first: Leases = frozenset()
-    napt: KernelNapt | None = None  # who asks them
-    before: KernelNapt | None = None
+    first: Leases
+
+
+@dataclass(frozen=True, slots=True)
+class _Exchange:
+    """A node's new translator: one that asks other tables, or the core's own."""
+
+    name: str
+    node: NaptNode
+    before: Translator
+    napt: KernelNapt | Napt
+    lost: int  # sessions
 
 
 class SessionTables:
@@ -46,6 +55,7 @@ class SessionTables:
         self._used: dict[str, KernelSessions] = {}
         self._made: dict[str, _Made] = {}
         self._shapes: dict[KernelSessions, Hashable] = {}
+        self._exchanged: list[_Exchange] = []
         self._is_first = True
 
     def of(self, service: Service) -> KernelSessions:
@@ -80,31 +90,50 @@ class SessionTables:
         return KernelSessions(
             service,
             limit=kind.LIMITS.sessions,
-            static=(session_gateway if gateway else edge).static_bindings(service),
+            static=_static_bindings(service),
             carried=carried,
             logs=gateway,
         )
 
-    def share(self, name: str, node: Node, now: float) -> list[str]:
-        """Have a node ask the tables made for its service; the events of that. Raises BpfError."""
-        made = self._made.get(name)
-        if made is None or not isinstance(node, NaptNode):
-            return []
-        before, lost = node.napt, made.tables.lost
-        made.napt = KernelNapt(
+    def share(self, nodes: Iterable[tuple[str, Node]], now: float) -> list[tuple[str, list[str]]]:
+        """Have nodes ask the tables made for their services, by name; the events of that.
+
+        Without tables for another pool a node keeps its sessions by itself. Raises BpfError, or ValueError
+        for static bindings that cannot be, with nothing changed.
+        """
+        napts = [(name, node) for name, node in nodes if isinstance(node, NaptNode)]
+        found = [self._to_tables(name, node, now) or self._to_core(name, node) for name, node in napts]
+        self._exchanged = [exchange for exchange in found if exchange is not None]
+        for exchange in self._exchanged:
+            exchange.node.exchange(exchange.napt)
+        return [(exchange.name, ["session_lost_on_reload"] * exchange.lost) for exchange in self._exchanged]
+
+    def _to_tables(self, name: str, node: NaptNode, now: float) -> _Exchange | None:
+        made, before = self._made.get(name), node.napt
+        if made is None:
+            return None
+        napt = KernelNapt(
             made.tables,
             before.allocator,
-            remembered_syns=node.limits.unsolicited_syns if isinstance(node, SessionGateway) else 0,
+            remembered_syns=_remembered_syns(node),
             log=None if node.log is None else partial(node.log, node.service),
             now=now,
         )
-        if isinstance(before, KernelNapt):
-            made.before = before
-        else:
-            lost += len(before)
-            before.close()
-        node.exchange(made.napt)
-        return ["session_lost_on_reload"] * lost
+        lost = made.tables.lost + (0 if isinstance(before, KernelNapt) else len(before))
+        return _Exchange(name, node, before, napt, lost)
+
+    def _to_core(self, name: str, node: NaptNode) -> _Exchange | None:
+        used, before, service = self._used.get(name), node.napt, node.service
+        if used is None or not isinstance(before, KernelNapt) or self._shapes[used] == _shape(service):
+            return None
+        napt = Napt(
+            before.allocator,
+            limit=node.limits.sessions,
+            endpoint_independent_filtering=service.filtering == "endpoint-independent",
+            static=_static_bindings(service),
+            remembered_syns=_remembered_syns(node),
+        )
+        return _Exchange(name, node, before, napt, napt.adopt(before.sessions()))
 
     def settle(self, names: Iterable[str], now: float) -> None:
         """What was made is in use from now on, for services of these names; what was before is let go of.
@@ -114,25 +143,36 @@ class SessionTables:
         if self._is_first:
             self._is_first = False
             self._release_left(now)
+        for exchange in self._exchanged:
+            self._tell(exchange, now)
+        to_core = {exchange.name for exchange in self._exchanged if isinstance(exchange.napt, Napt)}
+        self._exchanged = []
+        for name in to_core | self._made.keys() | self._used.keys() - set(names):
+            self._let_go(self._used.pop(name, None))
         for name, made in self._made.items():
-            if made.napt is not None:
-                made.napt.take_over(self._end(name, made), made.first, now)
+            self._used[name] = made.tables
             if made.left is not None:
                 made.left.close()
-            self._let_go(self._used.get(name))
-            self._used[name] = made.tables
         self._made = {}
-        for name in self._used.keys() - set(names):
-            self._let_go(self._used.pop(name))
         self._pins.keep_only("napt", dict(self._kept()))
 
-    def _end(self, name: str, made: _Made) -> Leases:
-        """What tables held that are in use no longer."""
-        if made.before is not None:
-            return made.before.end()
-        if made.left is None or self._log is None:
-            return frozenset()
-        return made.left.end(partial(self._log, name))
+    def _tell(self, exchange: _Exchange, now: float) -> None:
+        """The log what changed hands."""
+        before, napt = exchange.before, exchange.napt
+        if isinstance(napt, Napt):
+            assert isinstance(before, KernelNapt)
+            before.give_back(now)
+            napt.expire(now)  # which tells of all that it has, as it is the first time
+            return
+        made = self._made[exchange.name]
+        held: Leases = frozenset()
+        if isinstance(before, KernelNapt):
+            held = before.end()
+        else:
+            before.close()
+            if made.left is not None and self._log is not None:
+                held = made.left.end(partial(self._log, exchange.name))
+        napt.take_over(held, made.first, now)
 
     # What outlives the process
 
@@ -183,6 +223,16 @@ class SessionTables:
         if tables is not None:
             del self._shapes[tables]
             tables.close()
+
+
+def _static_bindings(service: Service) -> list[StaticBinding]:
+    if service.role == GATEWAY:
+        return session_gateway.static_bindings(service)
+    return edge.static_bindings(service)
+
+
+def _remembered_syns(node: Node) -> int:
+    return node.limits.unsolicited_syns if isinstance(node, SessionGateway) else 0
 
 
 def _kind(service: Service) -> tuple[str, str]:
