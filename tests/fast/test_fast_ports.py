@@ -138,7 +138,7 @@ def test_sessions_go_over_to_other_tables() -> None:
     service = replace(AFTR_SERVICE, pool=Pool(ipv4=(IPv4Network("203.0.113.0/31"),), hold_down=0))
     old = kept.of(service)
     assert kept.of(service) is old
-    kept.settle([service.name])
+    kept.settle([service.name], 0.0)
     found = {n: opened(old, n, 5000) for n in range(20)}
     again = old.outbound(UDP, subscriber(0), (0xC0A8010A, 5000), (SERVER[0], 54), flags=0)
     assert again.port == found[0].port
@@ -152,7 +152,7 @@ def test_sessions_go_over_to_other_tables() -> None:
         assert opened(new, n, 5000) == found[n]
         assert opened(new, n, 5001).verdict == "punt_quota"
     assert len(new) == len(staying) + (0 in staying)
-    kept.settle([service.name])
+    kept.settle([service.name], 0.0)
     assert kept.of(replace(service, pool=smaller)) is new
     kept.close()
 
@@ -162,7 +162,7 @@ def test_a_new_port_forward_ends_what_its_inside_end_had() -> None:
     kept, pool = SessionTables(Pins("nowhere", make=False)), Pool(ipv4=ONE, hold_down=0)
     service = replace(AFTR_SERVICE, pool=pool)
     old = kept.of(service)
-    kept.settle([service.name])
+    kept.settle([service.name], 0.0)
     before, beside = opened(old, 1, 5000), opened(old, 1, 5001)
     forward = StaticBinding(
         protocol="udp",
@@ -177,7 +177,7 @@ def test_a_new_port_forward_ends_what_its_inside_end_had() -> None:
     assert opened(new, 1, 5000).port == 80
     assert opened(new, 1, 5001) == beside
     assert new.inbound(UDP, (before.address, before.port), SERVER, flags=0).verdict != "GO_ON"
-    kept.settle([service.name])
+    kept.settle([service.name], 0.0)
     kept.close()
 
 
