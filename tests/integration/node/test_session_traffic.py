@@ -101,6 +101,17 @@ def lines(log: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
 
 
+def records_of(network: Network, end: tuple[str, int], count: int) -> list[dict[str, Any]]:
+    """Of an outside end, when there are so many."""
+    log = network.br.folder / "state" / "sessions" / "hall7.log"
+    deadline = time.monotonic() + traffic.PATIENCE
+    while True:
+        found = [r for r in lines(log) if (r["outside"], r["first_port"]) == end and r["protocol"] == 17]
+        if len(found) >= count or time.monotonic() > deadline:
+            return found
+        time.sleep(0.1)
+
+
 @pytest.fixture
 def mtu(network) -> int:
     """Largest IPv4 packet that crosses whole."""
@@ -402,6 +413,16 @@ class TestLifecycle:
         assert IPv6Address(found[-1]["realm"]) in network.ce.service.end_user_prefix
         assert abs(found[-1]["time"] - time.time()) < 60
         assert INTERNET not in log.read_text()
+
+    def test_an_address_that_leaves_the_pool_is_released(self, network, opened, server, client):
+        rest = tuple(IPv4Network(address) for address in POOL if str(address) != opened[0])
+        network.br.configure(pool=Pool(ipv4=rest))
+        try:
+            assert [r["event"] for r in records_of(network, opened, 2)] == ["port_assigned", "port_released"]
+        finally:
+            network.br.configure()
+        time.sleep(1.5)
+        assert len(records_of(network, opened, 2)) == 2
 
     def test_sessions_are_shown(self, network, opened):
         shown = network.br.ok("sessions")["sessions"]
