@@ -405,13 +405,10 @@ class Napt(Translator):
         lost = 0
         for (outer, inner), each in groupby(sorted(views, key=_ends_of), _ends_of):
             group = list(each)
-            binding = self._outside.get(outer)
-            if binding is None and inner not in self._inside and not group[0].static:
-                binding = self._claimed(outer, inner)
-            if binding is None or binding.inner != inner or self._sessions + len(group) > self.limit:
+            binding = self._goes_on(outer, inner, group)
+            if binding is None:
                 lost += len(group)
                 continue
-            self.allocator.leave(binding.realm, -len(group))
             self._sessions += len(group)
             for view in group:
                 session = binding.add(view.remote << 16 | view.remote_port)
@@ -419,10 +416,20 @@ class Napt(Translator):
                 self._queue(session, self._now)
         return lost
 
-    def _claimed(self, outer: int, inner: bytes) -> Binding | None:
-        """A binding without a session yet, where its port may be taken."""
+    def _goes_on(self, outer: int, inner: bytes, group: Sequence[SessionView]) -> Binding | None:
+        """The binding of another translator's sessions, which are counted for their subscriber, if it may be."""
+        if self._sessions + len(group) > self.limit:
+            return None
+        binding = self._outside.get(outer)
+        if binding is not None:
+            if binding.inner != inner:
+                return None
+            self.allocator.leave(binding.realm, -len(group))
+            return binding
+        if inner in self._inside or group[0].static:
+            return None
         binding = Binding(inner, outer, False)
-        if not self.allocator.claim(binding.protocol, binding.realm, *binding.outside):
+        if not self.allocator.claim(binding.protocol, binding.realm, *binding.outside, sessions=len(group)):
             return None
         self._add(binding)
         return binding
