@@ -417,7 +417,7 @@ class Napt(Translator):
         return lost
 
     def _goes_on(self, outer: int, inner: bytes, group: Sequence[SessionView]) -> Binding | None:
-        """The binding of another translator's sessions, which are counted for their subscriber, if it may be."""
+        """The binding of another translator's sessions, if it may be; their subscriber has them then."""
         if self._sessions + len(group) > self.limit:
             return None
         binding = self._outside.get(outer)

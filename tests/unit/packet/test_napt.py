@@ -566,6 +566,26 @@ def test_a_pool_that_stays_costs_nothing() -> None:
         nat.napt.configure(nat.allocator, True, [StaticBinding(6, 65100, 1, 1, int(POOL.ipv4[0][0]))])
 
 
+def test_sessions_of_another_translator() -> None:
+    """Those that fit go on, with their binding, timer and count; no port is taken for the others."""
+    nat = Nat()
+    ends = [nat.opened(sport=5000 + n) for n in range(4)]
+    nat.opened(sport=5000, dst=OTHER)
+    few = Nat(replace(POOL, sessions_per_subscriber=4), limit=3)
+    views = nat.napt.sessions()
+    assert few.napt.adopt(views) == 2
+    kept = few.napt.sessions()
+    assert len(few.napt) == len(kept) == 3
+    assert set(kept) < set(views)
+    assert few.napt.ports[17] == len({view.outside_port for view in kept})
+    assert [few.reaches(SERVER, 53, end) for end in ends] == [
+        end[1] in {v.outside_port for v in kept} for end in ends
+    ]
+    assert sum(one.sessions for one in few.allocator._subscribers.values()) == 3
+    assert few.napt.expire(1e4) == 3
+    assert few.napt.ports[17] == 0
+
+
 def test_blocks_over_a_reload_are_in_the_log() -> None:
     """Released by the old pool, assigned by the new one: at any time one owner."""
     nat = Nat(replace(POOL, block_size=32))
