@@ -60,7 +60,7 @@ class KernelBox(leases.Box):
 
     def walk(self) -> None:
         """End what is over now."""
-        for _, node in self.services.nodes():
+        for _name, node in self.services.nodes():
             node.napt._walk(time.monotonic())
 
     def program(self, sport: int, softwire: str = B4) -> tuple[str, int]:
@@ -73,7 +73,7 @@ class KernelBox(leases.Box):
 
     def leave(self) -> None:
         """The process ends, its programs go on."""
-        self.tables.leave(node for _, node in self.services.nodes())
+        self.tables.leave(node for _name, node in self.services.nodes())
         self.services.stop()
 
     def close(self) -> None:
@@ -250,7 +250,7 @@ def test_back_to_the_core(first: list[KernelBox]) -> None:
     assert box.forwards(end)
     assert box.forwards((leases.FIRST, 80))
     box.run(pool=pool(ipv4=TOO_MANY), static_bindings=(leases.FORWARD,))
-    assert not any(isinstance(node.napt, KernelNapt) for _, node in box.services.nodes())
+    assert not any(isinstance(node.napt, KernelNapt) for _name, node in box.services.nodes())
     kept = [it[0] == leases.FIRST for it in ends]
     assert sum(kept) == 5
     assert [box.answered(it) for it in ends] == kept

@@ -78,7 +78,7 @@ class Box:
         """Let go of what is not the process's memory."""
 
     def _sent(self, packet: bytes) -> list[bytes]:
-        return [kit.finished(out) for out, _ in self.services.process(Packet(packet), time.monotonic())]
+        return [kit.finished(out) for out, _where in self.services.process(Packet(packet), time.monotonic())]
 
     def open(self, sport: int, softwire: str = B4) -> tuple[str, int]:
         """Outside end of a new UDP session."""
@@ -148,9 +148,9 @@ def test_ports_of_an_address_that_goes_are_released(box: Box) -> None:
 def test_ports_out_of_the_new_range_are_released(box: Box) -> None:
     box.run()
     ends = box.crowd()
-    limit = sorted(port for _, port in ends)[5]
+    limit = sorted(port for _address, port in ends)[5]
     box.run(pool=pool(first_port=limit))
-    assert [len(box.leases_of(end)) for end in ends] == [port >= limit for _, port in ends]
+    assert [len(box.leases_of(end)) for end in ends] == [port >= limit for _address, port in ends]
     assert box.counts()["port_released"] == 5
 
 
@@ -245,7 +245,7 @@ def test_a_forward_that_another_subscriber_gets(box: Box) -> None:
 def test_forwards_in_blocks_have_the_record_of_their_block(box: Box) -> None:
     end = FIRST, FORWARD.outside_port
     box.run(static_bindings=(FORWARD,), pool=pool(block_size=64))
-    ((realm, protocol, _, first, last),) = box.leases_of(end)
+    ((realm, protocol, _outside, first, last),) = box.leases_of(end)
     assert (realm, protocol, last - first) == (int(IPv6Address("2001:db8:1:100::")), 0, 63)
     assert box.forwards(end)
     box.run(pool=pool(block_size=64))
