@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from types import TracebackType
+from types import SimpleNamespace, TracebackType
 from typing import Any, Protocol, TypeVar
 
 import ncclient.transport.session  # type: ignore[import-untyped]
+import ncclient.transport.ssh  # type: ignore[import-untyped]
 import paramiko  # type: ignore[import-untyped]
 from lxml import etree
 from ncclient import NCClientError, manager
@@ -39,6 +40,25 @@ T = TypeVar("T")
 
 # Seconds between two looks at the socket: every request costs one; ncclient's own is 0.1.
 ncclient.transport.session.TICK = 0.005
+
+_RSA, _RSA_SIGNATURES = "ssh-rsa", ("rsa-sha2-512", "rsa-sha2-256")
+
+
+class _Transport(paramiko.Transport):  # type: ignore[misc]
+    """Asks for an RSA host key by its signatures (RFC 8332); ncclient does so by the key's name alone."""
+
+    @property
+    def preferred_keys(self) -> tuple[str, ...]:
+        if list(self._preferred_keys) == [_RSA]:
+            # paramiko before 5 knows the older signature too.
+            older = (_RSA,) if _RSA in self._key_info else ()
+            self._preferred_keys = [*_RSA_SIGNATURES, *older]
+        found: tuple[str, ...] = super().preferred_keys
+        return found
+
+
+# ncclient takes no transport that somebody else has made.
+ncclient.transport.ssh.paramiko = SimpleNamespace(**{**vars(paramiko), "Transport": _Transport})
 
 
 @dataclass(frozen=True, slots=True)
