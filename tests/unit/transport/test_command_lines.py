@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.ipv4aas.fleet.engine.platforms.driver import Change
@@ -16,7 +17,7 @@ from ansible_collections.ipv4aas.fleet.engine.transport.junos import Junos
 from ansible_collections.ipv4aas.fleet.engine.transport.openwrt import OpenWrt, packages_of
 from ansible_collections.ipv4aas.fleet.engine.transport.progress import Phase, Progress
 from ansible_collections.ipv4aas.fleet.engine.transport.session import TransportError
-from ansible_collections.ipv4aas.fleet.engine.transport.ssh import Rejected
+from ansible_collections.ipv4aas.fleet.engine.transport.ssh import Rejected, SshSession
 from ansible_collections.ipv4aas.fleet.engine.transport.target import Target
 
 TARGET = Target(host="192.0.2.1", username="ops", password="s3cret")
@@ -44,6 +45,15 @@ def junos(answers: dict[str, tuple[str, str]]) -> tuple[Junos, Script]:
     line, script = Junos(TARGET), Script("ops@mx#", answers)
     line._terminal = script  # type: ignore[assignment]
     return line, script
+
+
+def xe(answers: dict[str, tuple[str, str]]) -> Any:
+    """A command line that is described by data."""
+    session = session_for("cisco_iosxe", "cli", TARGET)
+    assert isinstance(session, SshSession)
+    line: Any = session._line
+    line._terminal = Script("XE#", answers)
+    return line
 
 
 def test_xr_leaves_modes_by_indentation_and_types_no_exclamation_mark() -> None:
@@ -109,6 +119,24 @@ def test_xr_takes_the_confirming_message_for_no_error() -> None:
 def test_xr_strips_the_time_of_day() -> None:
     line, _script = xr({"do show running-config": ("Mon Nov 23 09:10:02.875 UTC\nhostname a", "XR(config)#")})
     assert line.read() == "hostname a"
+
+
+BANNER = "Building configuration...\n!! IOS XR\nhostname a\nbanner login ^\n% Authorized users only\n^\nend"
+
+
+def test_what_stands_in_a_banner_is_no_refusal() -> None:
+    line, _script = xr({"do show running-config": (BANNER, "XR(config)#")})
+    assert line.read() == BANNER
+    assert xe({"show running-config": (BANNER, "XE#")}).read() == BANNER
+
+
+def test_a_refusal_to_show_is_one() -> None:
+    answer = "            ^\n% Invalid input detected at '^' marker."
+    line, _script = xr({"do show running-config": (answer, "XR(config)#")})
+    with pytest.raises(Rejected, match="do show running-config: .*\n% Invalid input"):
+        line.read()
+    with pytest.raises(Rejected, match="show running-config: .*\n% Invalid input"):
+        xe({"show running-config": (answer, "XE#")}).read()
 
 
 @pytest.mark.parametrize(("asked", "given"), [(1, 30), (30, 30), (90, 90), (100000, 65535)])
