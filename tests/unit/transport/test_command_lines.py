@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -174,6 +176,19 @@ def test_junos_rolls_back_only_what_still_waits() -> None:
     line, script = junos({commits: (SETTLED, "ops@mx#"), **done})
     line.take_back()
     assert script.typed == [commits, "exit configuration-mode"]
+
+
+def test_openwrt_reads_what_is_no_utf_8(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody's description in Latin-1 is as good as any."""
+    channel = SimpleNamespace(
+        sendall=lambda data: None,
+        shutdown_write=lambda: None,
+        makefile=lambda mode: BytesIO("option name 'Büro'\noption proto 'map'\n".encode("latin-1")),
+        makefile_stderr=lambda mode: BytesIO(),
+        recv_exit_status=lambda: 0,
+    )
+    monkeypatch.setattr(OpenWrt, "_start", lambda self, script: channel)
+    assert OpenWrt(TARGET).read().endswith("ro'\noption proto 'map'\n")
 
 
 def test_packages_of_a_batch() -> None:
