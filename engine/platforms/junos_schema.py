@@ -163,7 +163,7 @@ class Cli:
         return (" ".join(thing) for _item, _kind, thing in _found(text, schema=self.schema))
 
     def asleep(self, text: str, wanted: str) -> list[str]:
-        """What around ours the operator has deactivated, so that ``wanted`` would be there and not at work."""
+        """What around ours the operator has deactivated: ``wanted`` would be there and not at work."""
         needed = self._owned(wanted)
         around = (item.words for item in junos.read(text, lines=junos.DEACTIVATED))
         return [

@@ -47,6 +47,8 @@ _RSA, _RSA_SIGNATURES = "ssh-rsa", ("rsa-sha2-512", "rsa-sha2-256")
 class _Transport(paramiko.Transport):  # type: ignore[misc]
     """Asks for an RSA host key by its signatures (RFC 8332); ncclient does so by the key's name alone."""
 
+    _preferred_keys: Any
+
     @property
     def preferred_keys(self) -> tuple[str, ...]:
         if list(self._preferred_keys) == [_RSA]:
@@ -465,7 +467,8 @@ class NetconfSession:
         except RPCError as error:
             if refused is not None:
                 self._progress.phase = refused
-            raise TransportError(step, errors_text(error), self._progress.left) from error
+            wrong = self._target.without_secrets(errors_text(error))
+            raise TransportError(step, wrong, self._progress.left) from error
         except _LOST as error:
             raise TransportError(step, self._reason(error), self._progress.left) from error
 

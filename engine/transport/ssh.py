@@ -176,5 +176,6 @@ class SshSession:
             raise TransportError(step, self._reason(error), self._progress.left) from error
 
     def _reason(self, error: BaseException) -> str:
-        words = " ".join(str(error).split()) or type(error).__name__
-        return self._line.target.without_secrets(words)
+        # First, since a password may have blanks too.
+        text = self._line.target.without_secrets(str(error))
+        return " ".join(text.split()) or type(error).__name__

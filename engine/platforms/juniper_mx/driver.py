@@ -74,7 +74,7 @@ class JuniperMx:
         return _DIALECTS[dialect].change(running, wanted)
 
     def occupied(self, text: str, wanted: str, dialect: str) -> list[str]:
-        """See platforms.driver.Careful: units of the services interface, and what is deactivated around ours."""
+        """See platforms.driver.Careful: units of the services interface; what is deactivated around ours."""
         language = _DIALECTS[dialect]
         needed, ours = (language.things(one, ours=True) for one in (wanted, text))
         right = "other units in ipv4aas_options.service_units"

@@ -135,9 +135,9 @@ def test_what_stands_in_a_banner_is_no_refusal() -> None:
 def test_a_refusal_to_show_is_one() -> None:
     answer = "            ^\n% Invalid input detected at '^' marker."
     line, _script = xr({"do show running-config": (answer, "XR(config)#")})
-    with pytest.raises(Rejected, match="do show running-config: .*\n% Invalid input"):
+    with pytest.raises(Rejected, match=r"do show running-config: .*\n% Invalid input"):
         line.read()
-    with pytest.raises(Rejected, match="show running-config: .*\n% Invalid input"):
+    with pytest.raises(Rejected, match=r"show running-config: .*\n% Invalid input"):
         xe({"show running-config": (answer, "XE#")}).read()
 
 
@@ -222,6 +222,16 @@ def test_words_of_progress() -> None:
 def test_a_target_hides_its_password() -> None:
     assert "s3cret" not in repr(TARGET)
     assert TARGET.without_secrets("login s3cret failed") == "login ******** failed"
+
+
+def test_a_password_with_blanks_is_hidden_as_well() -> None:
+    """Whoever says it back: a message is one line, in which two blanks would be one."""
+    target = Target(host="192.0.2.1", username="ops", password="two  blanks")
+    session: Any = session_for("asr9000", "cli", target)
+    session._line._terminal = Script("XR#", {"configure exclusive": ("no such\ncommand: two  blanks", "XR#")})
+    with pytest.raises(TransportError) as caught:
+        session.begin()
+    assert caught.value.wrong == "no such command: ********"
 
 
 def test_the_preferred_host_key_is_taken(tmp_path: Path) -> None:
