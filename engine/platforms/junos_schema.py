@@ -162,6 +162,16 @@ class Cli:
             return self.schema.things(self._owned(text))
         return (" ".join(thing) for _item, _kind, thing in _found(text, schema=self.schema))
 
+    def asleep(self, text: str, wanted: str) -> list[str]:
+        """What around ours the operator has deactivated: ``wanted`` would be there and not at work."""
+        needed = self._owned(wanted)
+        around = (item.words for item in junos.read(text, lines=junos.DEACTIVATED))
+        return [
+            f"{' '.join(words)} is deactivated, and what is planned with it; activate it on the device"
+            for words in around
+            if self.schema.thing_of(words) is None and any(item.starts(*words) for item in needed)
+        ]
+
     def _owned(self, text: str) -> tuple[Statement, ...]:
         return _ours(text, schema=self.schema)
 
@@ -227,6 +237,10 @@ class Netconf:
         """The entries of our kinds by their words: ours, or whosever they are."""
         tree = self._owned(text) if ours else xml.read(text, plain_keys=True)
         return self.schema.things(self._words(tree, ()))
+
+    def asleep(self, text: str, wanted: str) -> list[str]:
+        """Nothing: what is inactive is not read, so that it is missing."""
+        return []
 
     def _edit(self, before: Node, after: Node) -> str:
         return self._text(xml.edit(before, after, self._deletable, self.schema.leaf_lists) or Node("config"))

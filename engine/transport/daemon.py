@@ -109,10 +109,12 @@ _BEGIN = """
 mkdir -p $work
 patience={patience}
 until mkdir $lock 2>/dev/null; do
-  silent=$(( $(date +%s) - $(stat -c %Y $lock/owner 2>/dev/null || date +%s) ))
+  # One that died before it wrote its name is silent since it made the folder.
+  heard=$(stat -c %Y $lock/owner 2>/dev/null || stat -c %Y $lock 2>/dev/null || date +%s)
+  silent=$(( $(date +%s) - heard ))
   [ $silent -lt {silence} ] || {{ rm -rf $lock; continue; }}
   patience=$((patience - 1))
-  [ $patience -ge 0 ] || {{ echo "somebody else is at work: $(cat $lock/owner)" >&2; exit 1; }}
+  [ $patience -ge 0 ] || {{ echo "somebody else is at work: $(cat $lock/owner 2>/dev/null)" >&2; exit 1; }}
   sleep 1
 done
 echo $me > $lock/owner

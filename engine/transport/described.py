@@ -19,7 +19,7 @@ from typing import Any
 from ..codec import decode
 from ..platforms.driver import Change
 from .nested import type_nested
-from .ssh import Rejected
+from .ssh import Rejected, refusal_to_show
 from .target import Target
 from .terminal import Terminal
 
@@ -83,7 +83,10 @@ class Described:
             self._enter(self._words.enter)
 
     def read(self) -> str:
-        return self._run(f"{self._words.show if self._configuring else ''}{self._words.read}")
+        line = f"{self._words.show if self._configuring else ''}{self._words.read}"
+        answer = self._answered(line)
+        self._refuse(line, refusal_to_show(answer))
+        return answer
 
     def stage(self, change: Change) -> str:
         self._change = change
@@ -172,7 +175,17 @@ class Described:
             self._run(command)
 
     def _run(self, line: str) -> str:
-        """What the device says, its questions answered. Raises Rejected."""
+        """What the device says. Raises Rejected."""
+        answer = self._answered(line)
+        self._refuse(line, answer)
+        return answer
+
+    def _refuse(self, line: str, answer: str) -> None:
+        if self._error.search(answer):
+            raise Rejected(f"{line}: {answer}")
+
+    def _answered(self, line: str) -> str:
+        """What the device says, its questions answered."""
         questions = "|".join(self._words.answers)
         answer = self._terminal.run(line, questions)
         for _ in range(_MOST_QUESTIONS):
@@ -180,8 +193,6 @@ class Described:
             if reply is None:
                 break
             answer = self._terminal.run(reply, questions)
-        if self._error.search(answer):
-            raise Rejected(f"{line}: {answer}")
         return answer
 
     def _reply(self, answer: str) -> str | None:

@@ -14,7 +14,7 @@ import re
 
 from ..platforms.driver import Change
 from .nested import type_nested
-from .ssh import Rejected
+from .ssh import Rejected, refusal_to_show
 from .target import Target
 from .terminal import Terminal
 
@@ -61,7 +61,10 @@ class IosXr:
             raise Rejected(answer)
 
     def read(self) -> str:
-        return self._run(f"do {self._read_command}" if self._configuring else self._read_command)
+        command = f"do {self._read_command}" if self._configuring else self._read_command
+        answer = _TIMESTAMP.sub("", self._terminal.run(command))
+        _refuse(command, refusal_to_show(answer))
+        return answer
 
     def stage(self, change: Change) -> str:
         type_nested(change.payload, self._run, lambda: self._terminal.prompt)
@@ -105,6 +108,10 @@ class IosXr:
 
     def _run(self, line: str) -> str:
         answer = _TIMESTAMP.sub("", self._terminal.run(line))
-        if _ERROR.search(answer):
-            raise Rejected(f"{line}: {answer}")
+        _refuse(line, answer)
         return answer
+
+
+def _refuse(line: str, answer: str) -> None:
+    if _ERROR.search(answer):
+        raise Rejected(f"{line}: {answer}")

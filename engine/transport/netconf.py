@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from types import TracebackType
+from types import SimpleNamespace, TracebackType
 from typing import Any, Protocol, TypeVar
 
 import ncclient.transport.session  # type: ignore[import-untyped]
+import ncclient.transport.ssh  # type: ignore[import-untyped]
 import paramiko  # type: ignore[import-untyped]
 from lxml import etree
 from ncclient import NCClientError, manager
@@ -39,6 +40,27 @@ T = TypeVar("T")
 
 # Seconds between two looks at the socket: every request costs one; ncclient's own is 0.1.
 ncclient.transport.session.TICK = 0.005
+
+_RSA, _RSA_SIGNATURES = "ssh-rsa", ("rsa-sha2-512", "rsa-sha2-256")
+
+
+class _Transport(paramiko.Transport):  # type: ignore[misc]
+    """Asks for an RSA host key by its signatures (RFC 8332); ncclient does so by the key's name alone."""
+
+    _preferred_keys: Any
+
+    @property
+    def preferred_keys(self) -> tuple[str, ...]:
+        if list(self._preferred_keys) == [_RSA]:
+            # paramiko before 5 knows the older signature too.
+            older = (_RSA,) if _RSA in self._key_info else ()
+            self._preferred_keys = [*_RSA_SIGNATURES, *older]
+        found: tuple[str, ...] = super().preferred_keys
+        return found
+
+
+# ncclient takes no transport that somebody else has made.
+ncclient.transport.ssh.paramiko = SimpleNamespace(**{**vars(paramiko), "Transport": _Transport})
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +123,7 @@ class _Way(Protocol):
 class _CandidateWay:
     """What both ways over the candidate datastore share."""
 
-    datastores: tuple[str, ...] = ("running", "candidate")
+    datastores: tuple[str, ...] = ("candidate", "running")
 
     def __init__(self, connection: Any, abilities: Abilities) -> None:
         self.connection, self.abilities = connection, abilities
@@ -267,15 +289,19 @@ class NetconfSession:
     def begin(self) -> None:
         self._progress = Progress()
         self._begun = self._choose_way()
+        first, *others = self._way.datastores
+        # Whoever of ours is alive holds that lock: what is pending without it is of a dead run.
         try:
-            self._lock()
-        except TransportError:
-            if not self._take_back_orphan():
+            self._lock(first)
+        except TransportError as error:
+            # A server may refuse it for the pending commit alone.
+            if _is_held(error) or not self._take_back_orphan():
                 raise
-            self._lock()
-            return
-        # A server may grant the locks although a confirmed commit is pending.
-        self._take_back_orphan()
+            self._lock(first)
+        else:
+            self._take_back_orphan()
+        for datastore in others:
+            self._lock(datastore)
 
     def read(self) -> str:
         return str(
@@ -400,21 +426,20 @@ class NetconfSession:
             raise RuntimeError("begin() comes first")
         return self._begun
 
-    def _lock(self) -> None:
-        for datastore in self._way.datastores:
-            try:
-                self._call("begin", partial(self._connection.lock, datastore))
-            except TransportError as error:
-                if not self._alive:
-                    raise
-                self._unlock("begin")
-                raise TransportError(
-                    "begin",
-                    f"the {datastore} datastore cannot be locked: {error.wrong}; somebody else is at work on"
-                    " the device or left uncommitted edits; nothing of theirs was touched",
-                    self._progress.left,
-                ) from error
-            self._locked.append(datastore)
+    def _lock(self, datastore: str) -> None:
+        try:
+            self._call("begin", partial(self._connection.lock, datastore))
+        except TransportError as error:
+            if not self._alive:
+                raise
+            self._unlock("begin")
+            raise TransportError(
+                "begin",
+                f"the {datastore} datastore cannot be locked: {error.wrong}; somebody else is at work on"
+                " the device or left uncommitted edits; nothing of theirs was touched",
+                self._progress.left,
+            ) from error
+        self._locked.append(datastore)
 
     def _unlock(self, step: str, *datastores: str) -> None:
         """Releases these locks, or all."""
@@ -445,7 +470,8 @@ class NetconfSession:
         except RPCError as error:
             if refused is not None:
                 self._progress.phase = refused
-            raise TransportError(step, errors_text(error), self._progress.left) from error
+            wrong = self._target.without_secrets(errors_text(error))
+            raise TransportError(step, wrong, self._progress.left) from error
         except _LOST as error:
             raise TransportError(step, self._reason(error), self._progress.left) from error
 
@@ -507,10 +533,21 @@ def _children(fragment: str) -> list[etree._Element]:
         raise ValueError(f"not XML: {error}") from error
 
 
+def _is_held(error: BaseException | None) -> bool:
+    """Whether a lock was refused since somebody has it (RFC 6241 section 7.5), for no other reason."""
+    while error is not None and not isinstance(error, RPCError):
+        error = error.__cause__
+    return error is not None and any(each.tag == "lock-denied" for each in _errors(error))
+
+
+def _errors(error: RPCError) -> list[Any]:
+    return list(getattr(error, "errors", None) or [error])
+
+
 def errors_text(error: RPCError) -> str:
     """Every error that a server reported, with tag, place and message."""
     parts = []
-    for each in getattr(error, "errors", None) or [error]:
+    for each in _errors(error):
         place = f" at {each.path.strip()}" if each.path else ""
         message = (each.message or "no message").strip()
         parts.append(f"{each.tag or 'error'}{place}: {message}")

@@ -55,8 +55,12 @@ rm -rf $stage
 
 _BEGIN = (
     """
-changes=$(uci changes)
-[ -z "$changes" ] || { echo "uncommitted changes of somebody else: $changes" >&2; exit 1; }
+if [ -n "$(uci changes)" ]; then
+  # Of which packages, no more: a value may be a secret.
+  for name in $(ls $config); do [ -z "$(uci changes $name)" ] || changed="$changed $name"; done
+  echo "uncommitted changes of somebody else in:$changed; uci changes shows them" >&2
+  exit 1
+fi
 rm -rf $work/confirmed
 """
     + _TAKE_BACK
@@ -138,7 +142,8 @@ class OpenWrt:
         target = self.target
         client = paramiko.SSHClient()
         if target.verify_host_key:
-            client.load_host_keys(str(target.known_hosts_file))
+            for kind, key in target.host_keys().items():
+                client.get_host_keys().add(target.known_as, kind, key)
             client.set_missing_host_key_policy(paramiko.RejectPolicy())
         else:
             client.set_missing_host_key_policy(paramiko.MissingHostKeyPolicy())
@@ -218,8 +223,9 @@ class OpenWrt:
         channel = self._start(f"{_SETTINGS}packages={packages}\n{script}")
         channel.sendall(text.encode())
         channel.shutdown_write()
-        output: str = channel.makefile("rb").read().decode()
-        complaint: str = channel.makefile_stderr("rb").read().decode()
+        # A text of the operator's may be of another encoding.
+        output: str = channel.makefile("rb").read().decode(errors="replace")
+        complaint: str = channel.makefile_stderr("rb").read().decode(errors="replace")
         status = channel.recv_exit_status()
         if status == -1:
             raise EOFError("the session was closed")

@@ -210,8 +210,9 @@ class RestSession:
             raise TransportError(step, f"{before}{self._reason(error)}", self._left) from error
 
     def _reason(self, error: BaseException) -> str:
-        words = " ".join(str(error).split()) or type(error).__name__
-        return self._api.target.without_secrets(words)
+        # First, since a password may have blanks too.
+        text = self._api.target.without_secrets(str(error))
+        return " ".join(text.split()) or type(error).__name__
 
     def _log_off(self) -> None:
         with suppress(Rejected, *_LOST):

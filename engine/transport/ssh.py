@@ -26,6 +26,14 @@ class Rejected(Exception):
     """The device answered and refused; the text is its own. Nothing of the refused step is active."""
 
 
+_REFUSAL = 3  # lines: a mark below what was typed, and why
+
+
+def refusal_to_show(answer: str) -> str:
+    """What of an answer can be a refusal; further down, such as in a banner, it is what is shown."""
+    return "\n".join(answer.strip("\n").splitlines()[:_REFUSAL])
+
+
 class CommandLine(Protocol):
     """How one kind of device is read and changed. All may raise Rejected, or an error of _LOST."""
 
@@ -168,5 +176,6 @@ class SshSession:
             raise TransportError(step, self._reason(error), self._progress.left) from error
 
     def _reason(self, error: BaseException) -> str:
-        words = " ".join(str(error).split()) or type(error).__name__
-        return self._line.target.without_secrets(words)
+        # First, since a password may have blanks too.
+        text = self._line.target.without_secrets(str(error))
+        return " ".join(text.split()) or type(error).__name__

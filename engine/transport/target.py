@@ -69,7 +69,10 @@ class Target:
     def host_keys(self) -> dict[str, paramiko.PKey]:
         """All that are known of the device, by their types."""
         known = known_keys(self.known_hosts_file)
-        return dict(known.lookup(self.known_as) or {}) if known is not None else {}
+        if known is None:
+            return {}
+        # ssh writes names in small letters.
+        return dict(known.lookup(self.known_as) or known.lookup(self.known_as.lower()) or {})
 
     @property
     def known_as(self) -> str:

@@ -20,6 +20,8 @@ from .target import Target
 T = TypeVar("T")
 # Seconds in which a router says its prompt; one that takes longer is prepared as netmiko does it.
 _SPEAKS_WITHIN = 5.0
+# Seconds after which no more of a line is to come.
+_SILENT_FOR = 2.0
 # Of a prompt IOS XR shows no more than that in configuration mode.
 _SURE_OF_A_PROMPT = 31
 
@@ -105,10 +107,10 @@ class Terminal:
         ends with the question. It is looked for at the end of the text, never in the echo.
         """
         self._open_connection().write_channel(f"{line}\n")
-        pattern = f"(?:{questions})\\s*$|{self._prompt_pattern}" if questions else self._prompt_pattern
+        asked = rf"(?:{questions})\s*$" if questions else "(?!)"
         # Prompts of an earlier line may come late; what a question wants is not always echoed.
         echo = r"\A" if self._asked else rf"{re.escape(line)} *\n"
-        lines = self._read_until(pattern, echo).rstrip().split("\n")
+        lines = self._read_until(asked, echo).rstrip().split("\n")
         self._asked = not re.search(self._prompt_pattern, lines[-1])
         if not self._asked:
             self._prompt = lines.pop().strip()
@@ -123,34 +125,48 @@ class Terminal:
             raise EOFError("the session was closed")
         return self._connection
 
-    def _read_until(self, pattern: str, echo: str) -> str:
-        """What comes after the echo, up to the pattern. Raises TimeoutError or EOFError."""
+    def _read_until(self, asked: str, echo: str) -> str:
+        """What comes after the echo, up to a prompt or what is ``asked``. Raises TimeoutError or EOFError."""
 
         def answer(text: str) -> str | None:
             rest = text[found.end() :] if (found := re.search(echo, text)) else ""
-            return rest if re.search(pattern, rest) else None
+            return rest if re.search(f"{asked}|{self._prompt_pattern}", rest) else None
 
-        return _heard(self._open_connection(), self._target.timeout, answer)
+        def is_sure(rest: str) -> bool:
+            last = rest.rstrip().rpartition("\n")[2]
+            return re.search(rf"{asked}|^\W*{self._prompt_pattern}", last) is not None
+
+        return _heard(self._open_connection(), self._target.timeout, answer, is_sure)
 
 
-def _heard(connection: Any, seconds: float, of: Callable[[str], T | None]) -> T:
+def _heard(
+    connection: Any, seconds: float, of: Callable[[str], T | None], is_sure: Callable[[T], bool] | None = None
+) -> T:
     """What ``of`` makes of what the router says, as soon as that is something.
 
+    What is not sure, such as a piece of a line that looks like a prompt, counts once nothing follows.
     Raises TimeoutError or EOFError. netmiko's own readers sleep between two looks, which a thousand
     lines would feel.
     """
     channel = connection.remote_conn
-    channel.settimeout(seconds)
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     text = ""
+    found: T | None = None
     while True:
-        data = channel.recv(65536)
+        channel.settimeout(seconds if found is None else min(_SILENT_FOR, seconds))
+        try:
+            data = channel.recv(65536)
+        except TimeoutError:
+            if found is None:
+                raise
+            return found
         if not data:
             raise EOFError("the router closed the session")
         text += decoder.decode(data).replace("\r", "")
         if connection.ansi_escape_codes:
             text = connection.strip_ansi_escape_codes(text)
-        if (found := of(text)) is not None:
+        found = of(text)
+        if found is not None and (is_sure is None or is_sure(found)):
             return found
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible_collections.ipv4aas.fleet.plugins.doc_fragments.options import ModuleDocFragment
 from ansible_collections.ipv4aas.fleet.plugins.modules.deploy_batch import DOCUMENTATION
-from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.action import Failed
+from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.action import Failed, Skipped
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.batch import BatchAction
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.controller import Controller
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.deployment import given_up
@@ -41,6 +41,8 @@ class ActionModule(BatchAction):
 
     def one(self, host: Host, options: Mapping[str, Any], controller: Controller) -> dict[str, Any]:
         to = options["targets"].get(host.name) or options["to"]
+        if options["targets"] and not to:
+            raise Skipped("the roll-back is not of this host")
         return bring(host, {**options, "to": to}, self._places, self._task.check_mode, controller)
 
     def lost(self, name: str, options: Mapping[str, Any], why: str) -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from ansible_collections.ipv4aas.fleet.engine.plan.model import NodePlan
@@ -57,14 +58,20 @@ def carry_out(job: Job, open_session: Callable[[], Session]) -> tuple[Outcome, s
             )
     except Exception as error:
         left = error.left if isinstance(error, TransportError) else UNCHANGED
-        entry.end(journal.FAILED, left, message=str(error), checked=job.judge.words)
-        rollout.stop(job.dest, job.run, job.node.name)
+        _stop(job)
+        try:
+            entry.end(journal.FAILED, left, message=str(error), checked=job.judge.words)
+        except OSError as second:
+            raise TransportError("record", f"{error}; and then: {second}", left) from error
         raise
     verdict = journal.CHANGED if outcome.changed else journal.UNCHANGED
     checked = job.judge.words or DEVICE_STATE
-    return outcome, entry.end(
-        verdict, outcome.left, before=outcome.before, after=outcome.after, checked=checked
-    )
+    try:
+        path = entry.end(verdict, outcome.left, before=outcome.before, after=outcome.after, checked=checked)
+    except OSError as error:
+        _stop(job)
+        raise TransportError("record", str(error), outcome.left) from error
+    return outcome, path
 
 
 def try_out(job: Job, open_session: Callable[[], Session]) -> Outcome:
@@ -81,6 +88,12 @@ def given_up(dest: str, run: str, host: str, why: str) -> None:
     if record is not None and record.verdict == journal.STARTED:
         journal.Entry(dest, record).end(journal.FAILED, record.left, message=why)
     rollout.stop(dest, run, host)
+
+
+def _stop(job: Job) -> None:
+    # On a full disk no other host begins either: it could write no record.
+    with suppress(OSError):
+        rollout.stop(job.dest, job.run, job.node.name)
 
 
 def _stopped(job: Job) -> list[str]:

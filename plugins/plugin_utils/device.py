@@ -128,10 +128,10 @@ def target(variable: Variable, options: Mapping[str, Any], default_port: int) ->
     user = variable("ansible_user", "ansible_ssh_user")
     if not user:
         raise Failed("ansible_user: not set; give the name to log in to the device with")
-    enables = variable("ansible_become") and variable("ansible_become_method") == "enable"
-    checked = variable("ansible_ssh_host_key_checking", "ansible_host_key_checking")
-    certified = variable("ansible_httpapi_validate_certs")
-    if default_port == DEFAULT_PORTS["https"] and _off(variable("ansible_httpapi_use_ssl")):
+    method = str(variable("ansible_become_method") or "").rpartition(".")[2]
+    enables = _switch(variable, "ansible_become") and method == "enable"
+    checked = _switch(variable, "ansible_ssh_host_key_checking", "ansible_host_key_checking")
+    if default_port == DEFAULT_PORTS["https"] and _switch(variable, "ansible_httpapi_use_ssl") is False:
         raise Failed("ansible_httpapi_use_ssl: off; plain HTTP would show the password, leave it on")
     return Target(
         host=str(variable("ansible_host", "inventory_hostname")),
@@ -149,7 +149,7 @@ def target(variable: Variable, options: Mapping[str, Any], default_port: int) ->
         if checked is None
         else checked,
         ca_file=_text(variable("ansible_httpapi_ca_path")),
-        verify_certificate=not _off(certified),
+        verify_certificate=_switch(variable, "ansible_httpapi_validate_certs") is not False,
         timeout=float(options["timeout"]),
     )
 
@@ -165,9 +165,13 @@ def runner(action: FleetAction) -> Runner:
     return run
 
 
-def _off(value: Any) -> bool:
-    """Whether a switch that is on by default is off."""
-    return value is not None and not boolean(value)
+def _switch(variable: Variable, *names: str) -> bool | None:
+    """One that may be a word, as it is in -e and in an inventory of INI; None where it is not set."""
+    value = variable(*names)
+    try:
+        return None if value is None else bool(boolean(value))
+    except TypeError:
+        raise Failed(f"{names[-1]}: {value} is neither yes nor no") from None
 
 
 def _port(value: Any, default: int) -> int:

@@ -83,9 +83,14 @@ def replace(path: Path, content: str) -> None:
     except FileNotFoundError:
         path.parent.mkdir(parents=True, exist_ok=True)
         stream = _begin(temporary)
-    with stream:
-        stream.write(content)
-    os.replace(temporary, path)
+    try:
+        with stream:
+            stream.write(content)
+        os.replace(temporary, path)
+    except OSError:
+        # Such as on a full disk, where it would take what is left.
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def _begin(path: Path) -> IO[str]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -83,8 +84,11 @@ class Entry:
 
 
 def who() -> str:
-    """Who runs Ansible."""
-    return getpass.getuser()
+    """Who runs Ansible; the number where the system has no name for it, as in a container."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 def now() -> str:

@@ -192,7 +192,8 @@ class Probes:
             for value in context.CLIARGS.get(name) or ():
                 words += [flag, str(value)]
         more = {"verify_plan": self.plan, "verify_checks": list(self.checks), "verify_dest": folder}
-        limit = ":".join([*self.vantages, REFERENCES])
+        # A colon would part the name of a host that is an IPv6 address.
+        limit = ",".join([*self.vantages, REFERENCES])
         return [*words, "--skip-tags", "counted", "-e", json.dumps(more), "--limit", limit]
 
 

@@ -74,11 +74,12 @@ class JuniperMx:
         return _DIALECTS[dialect].change(running, wanted)
 
     def occupied(self, text: str, wanted: str, dialect: str) -> list[str]:
-        """See platforms.driver.Careful: units of the services interface that our service set does not use."""
+        """See platforms.driver.Careful: units of the services interface; what is deactivated around ours."""
         language = _DIALECTS[dialect]
         needed, ours = (language.things(one, ours=True) for one in (wanted, text))
         right = "other units in ipv4aas_options.service_units"
-        return taken(needed, language.things(text, ours=False), ours, right=right)
+        there = language.things(text, ours=False)
+        return [*taken(needed, there, ours, right=right), *language.asleep(text, wanted)]
 
 
 def _name(terms: dict[str, Any]) -> str:

@@ -73,6 +73,10 @@ class JuniperSrx:
         """See platforms.driver.Driver."""
         return _DIALECTS[dialect].change(running, wanted)
 
+    def occupied(self, text: str, wanted: str, dialect: str) -> list[str]:
+        """See platforms.driver.Careful: what is deactivated around ours."""
+        return _DIALECTS[dialect].asleep(text, wanted)
+
 
 def _binding_sessions(node: NodePlan) -> int | None:
     name = "persistent_nat_sessions"

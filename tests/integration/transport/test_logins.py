@@ -292,6 +292,34 @@ def nobody(case: Mapping[str, Any]) -> Iterator[None]:
             os.seteuid(0)
 
 
+def test_netconf_of_a_device_that_is_known_by_an_rsa_key(bench: Bench) -> None:
+    """Its key is called ssh-rsa, and no algorithm that is agreed on is (RFC 8332)."""
+    key = asyncssh.generate_private_key("ssh-rsa")
+    bench.ground.options = asyncssh.SSHServerConnectionOptions(
+        options=bench.ground.options, server_host_keys=[key]
+    )
+    bench.open("good:candidate,confirmed-commit")
+    bench.known_hosts.write_text(f"[127.0.0.1]:{bench.port} {public(key)}\n", "ascii")
+    where = Target(
+        host="127.0.0.1",
+        port=bench.port,
+        username=USER,
+        key_file=str(bench.ground.user_key),
+        known_hosts=str(bench.known_hosts),
+        timeout=TIMEOUT,
+    )
+    with session_for("asr9000", "netconf", where) as session:
+        assert "data" in session.read()
+    bench.known_hosts.write_text(
+        f"[127.0.0.1]:{bench.port} {public(asyncssh.generate_private_key('ssh-rsa'))}\n", "ascii"
+    )
+    with (
+        pytest.raises(TransportError, match="shows another host key"),
+        session_for("asr9000", "netconf", where),
+    ):
+        pass
+
+
 def test_without_password_and_key_file_the_keys_of_the_user_are_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

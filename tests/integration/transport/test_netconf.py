@@ -217,6 +217,21 @@ def test_refuses_a_foreign_lock(xr: NetconfDevice) -> None:
     assert roll_out(PLAN, target(xr), confirm_within=30).changed
 
 
+def test_leaves_the_pending_commit_of_another_run_of_ours_alone(xr: NetconfDevice) -> None:
+    """Two controllers: the second is refused, and the first confirms what it has made."""
+    wanted = rendered(PLAN)
+    with session_for("asr9000", "netconf", target(xr)) as first:
+        first.begin()
+        before = registry.driver("asr9000").owned(first.read(), "netconf")
+        first.propose(registry.driver("asr9000").change(before, wanted, "netconf"))
+        first.apply(30)
+        with pytest.raises(TransportError, match="candidate datastore cannot be locked") as caught:
+            roll_out(MOVED_PLAN, target(xr), confirm_within=30)
+        assert caught.value.left == "unchanged"
+        first.confirm()
+        assert registry.driver("asr9000").owned(first.read(), "netconf") == wanted
+
+
 def somebody_else(device: NetconfDevice) -> NetconfSession:
     return NetconfSession(
         target(device), subtree_filter=netconf_access("asr9000").filter, persist_id="somebody else"

@@ -258,13 +258,16 @@ def test_dies_while_it_puts_the_old_files_back(deployed: OpenWrtRouter) -> None:
 
 def test_refuses_foreign_uncommitted_changes_and_keeps_them(deployed: OpenWrtRouter) -> None:
     on_router(deployed, "uci set network.wan6.reqprefix=60")
+    on_router(deployed, "uci set network.wan6.password=0pen-Sesame")
     with pytest.raises(
-        TransportError, match=r"uncommitted changes of somebody else.*reqprefix='60'"
+        TransportError, match=r"uncommitted changes of somebody else in: network; uci changes shows them"
     ) as caught:
         roll_out(MOVED_PLAN, target(deployed), confirm_within=WITHIN)
     assert caught.value.step == "begin"
     assert caught.value.left == "unchanged"
-    assert on_router(deployed, "uci changes") == "network.wan6.reqprefix='60'\n"
+    assert "0pen-Sesame" not in str(caught.value)
+    changes = "network.wan6.reqprefix='60'\nnetwork.wan6.password='0pen-Sesame'\n"
+    assert on_router(deployed, "uci changes") == changes
     on_router(deployed, "uci commit")
     assert roll_out(MOVED_PLAN, target(deployed), confirm_within=30).changed
     assert "reqprefix '60'" in text(deployed)

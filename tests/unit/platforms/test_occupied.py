@@ -145,6 +145,28 @@ def test_free_numbers_and_our_own_are_not_taken(platform, dialect, name):
     assert box.occupied(device.show(), ours, dialect) == []
 
 
+@pytest.mark.parametrize(
+    ("platform", "name", "place", "around"),
+    [
+        ("juniper_mx", "shownet", "services softwire", True),
+        ("juniper_mx", "shownet", "interfaces si-0/0/0", True),
+        ("juniper_mx", "shownet", "interfaces si-0/0/9", False),
+        # Our own is activated again.
+        ("juniper_mx", "shownet", "interfaces si-0/0/0 unit 1", False),
+        ("juniper_srx", "ds-lite", "security nat source", True),
+        ("juniper_srx", "ds-lite", "security nat destination", False),
+    ],
+)
+def test_what_the_operator_has_deactivated_around_ours(platform, name, place, around):
+    """Junos: all the lines of ours are there, and none is at work."""
+    ours, box = wanted(platform, "cli", name), driver(platform)
+    text = f"{ours}deactivate {place}\n"
+    said = f"{place} is deactivated, and what is planned with it; activate it on the device"
+    assert occupied(box, text, ours, "cli") == [said] * around
+    assert occupied(box, text, "", "cli") == []
+    assert bool(box.change(box.owned(text, "cli"), ours, "cli")) == (place.endswith("unit 1"))
+
+
 def test_place_that_a_device_has_one_of():
     """A10: the class list of NAT64, and a translation prefix."""
     prefix = "cgnv6/nat64/prefix/2001:db8:64::/96"

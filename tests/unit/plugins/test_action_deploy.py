@@ -268,6 +268,26 @@ class TestTarget:
         assert found.password is None
         assert found.verify_host_key is True
 
+    @pytest.mark.parametrize(("word", "on"), [("false", False), ("no", False), ("True", True), ("yes", True)])
+    def test_switches_that_are_words(self, word, on):
+        """As -e NAME=VALUE and inventories of INI give them."""
+        found = self.target(
+            inventory_hostname="edge1",
+            ansible_user="admin",
+            ansible_host_key_checking=word,
+            ansible_become=word,
+            ansible_become_method="ansible.netcommon.enable",
+            ansible_become_password="geheim",
+        )
+        assert found.verify_host_key is on
+        assert found.enable_password == ("geheim" if on else None)
+
+    def test_a_switch_that_is_no_such_word(self):
+        from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.action import Failed
+
+        with pytest.raises(Failed, match="ansible_become: perhaps is neither yes nor no"):
+            self.target(inventory_hostname="edge1", ansible_user="admin", ansible_become="perhaps")
+
     def test_over_https(self):
         from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.action import Failed
         from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.device import DEFAULT_PORTS

@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import pwd
+import re
 import signal
 import threading
 import time
@@ -18,6 +21,7 @@ from ansible.errors import AnsibleError
 from ansible_collections.ipv4aas.fleet.engine.transport.session import TransportError
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils import (
     device,
+    files,
     journal,
     own_options,
     rollout,
@@ -200,6 +204,52 @@ def test_one_that_fails_fails_the_task_and_stops_the_run(on_hosts, devices):
     assert {record.host for record in journal.records("build", "one")} == {"r1", "r2"}
 
 
+@pytest.mark.parametrize(
+    ("verdict", "fail_at", "said"),
+    [
+        ("changed", {}, r"record: \[Errno 28\] .*r2\.json' \(device: changed and confirmed\)"),
+        (
+            "failed",
+            {"r2": "begin"},
+            r"record: begin: no answer \(device: unchanged\); and then: .*r2\.json' \(device: unchanged\)",
+        ),
+    ],
+)
+def test_on_a_full_disk_the_device_is_told_of_and_the_run_stops(
+    on_hosts, devices, monkeypatch, verdict, fail_at, said
+):
+    def write(dest, record):
+        if (record.host, record.verdict) == ("r2", verdict):
+            raise OSError(errno.ENOSPC, "No space left on device", str(dest) + "/r2.json")
+        return kept(dest, record)
+
+    kept = journal.write
+    monkeypatch.setattr(journal, "write", write)
+    devices.fail_at = fail_at
+    opened("one")
+    result = on_hosts("deploy_batch", {"run": "one", "threads": 1})
+    assert result["failed_hosts"] == ["r2"]
+    assert re.fullmatch(said, result["hosts"]["r2"]["msg"])
+    assert result["hosts"]["r3"]["skipped_reason"] == "not begun: r2 failed, and the run stops there"
+
+
+def test_what_cannot_be_written_leaves_nothing_behind(tmp_path, monkeypatch):
+    def full(old, new):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match="No space left"):
+        files.replace(tmp_path / "record.json", "{}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_somebody_without_a_name_is_a_number(monkeypatch):
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", lambda uid: {}[uid])
+    assert journal.who() == f"uid {os.getuid()}"
+
+
 def test_what_is_wrong_with_one_host_is_its_own_business(on_hosts, devices):
     wrong = {
         "r1": {"ansible_user": None},
@@ -239,6 +289,8 @@ def test_each_goes_back_to_before_its_own_run(on_hosts, devices, monkeypatch):
     tried = on_hosts("deploy_batch", {"targets": {"r1": "one", "r2": "two"}}, check_mode=True)
     assert {name: tried["hosts"][name]["changed"] for name in ("r1", "r2")} == {"r1": True, "r2": True}
     assert "- set" in tried["hosts"]["r1"]["diff"]["prepared"]
+    # Never to the plan, which is what is taken back.
+    assert tried["hosts"]["r3"]["skipped_reason"] == "the roll-back is not of this host"
     assert journal.runs("build") == ["one", "two"]
     other = on_hosts("deploy_batch", {"targets": {"r1": "two"}, "hosts": ["r1"]}, check_mode=True)
     assert other["hosts"]["r1"]["skipped_reason"] == "run two did not change it"
@@ -278,6 +330,13 @@ def test_a_process_that_dies_is_a_failure_of_its_hosts_and_stops_the_run(
 
     def die(self, seconds):
         if self.name == "r1":
+            # Until a host of the other process is as far.
+            deadline = time.monotonic() + 10
+            while time.monotonic() < deadline and not any(
+                record.host != "r1" and record.left == journal.APPLYING
+                for record in journal.records("build", "one")
+            ):
+                time.sleep(0.01)
             os.kill(os.getpid(), signal.SIGKILL)
         apply(self, seconds)
         while not rollout.stopped_at("build", "one"):

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 import pytest
+from ansible.inventory.manager import split_host_pattern
 from ansible_collections.ipv4aas.fleet.engine.platforms.render import render
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils import journal, plan_file, post_check, rollout
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.deployment import Job, _record
@@ -129,11 +130,13 @@ def test_the_command_names_inventory_variables_and_hosts(tmp_path, monkeypatch):
     monkeypatch.setattr(
         post_check.context, "CLIARGS", {"inventory": ["hosts.yml"], "extra_vars": ["@vars.yml"]}
     )
-    words = probes(tmp_path, monkeypatch, kind=post_check.Probes)._command("/tmp/verdicts")
+    asking = probes(tmp_path, monkeypatch, kind=post_check.Probes, vantages=("pc", "2001:db8::1"))
+    words = asking._command("/tmp/verdicts")
     assert words[1:5] == ["-m", "ansible", "playbook", "ipv4aas.fleet.verify"]
     assert words[words.index("-i") + 1] == "hosts.yml"
     assert words[words.index("-e") + 1] == "@vars.yml"
-    assert words[-2:] == ["--limit", "pc:ipv4aas_references"]
+    assert words[-2] == "--limit"
+    assert split_host_pattern(words[-1]) == ["pc", "2001:db8::1", "ipv4aas_references"]
     more = json.loads(words[words.index("--limit") - 1])
     assert more == {"verify_plan": PLAN, "verify_checks": ["tcp_udp"], "verify_dest": "/tmp/verdicts"}
 

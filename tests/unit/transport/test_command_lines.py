@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from ansible_collections.ipv4aas.fleet.engine.platforms.driver import Change
@@ -16,7 +19,7 @@ from ansible_collections.ipv4aas.fleet.engine.transport.junos import Junos
 from ansible_collections.ipv4aas.fleet.engine.transport.openwrt import OpenWrt, packages_of
 from ansible_collections.ipv4aas.fleet.engine.transport.progress import Phase, Progress
 from ansible_collections.ipv4aas.fleet.engine.transport.session import TransportError
-from ansible_collections.ipv4aas.fleet.engine.transport.ssh import Rejected
+from ansible_collections.ipv4aas.fleet.engine.transport.ssh import Rejected, SshSession
 from ansible_collections.ipv4aas.fleet.engine.transport.target import Target
 
 TARGET = Target(host="192.0.2.1", username="ops", password="s3cret")
@@ -44,6 +47,15 @@ def junos(answers: dict[str, tuple[str, str]]) -> tuple[Junos, Script]:
     line, script = Junos(TARGET), Script("ops@mx#", answers)
     line._terminal = script  # type: ignore[assignment]
     return line, script
+
+
+def xe(answers: dict[str, tuple[str, str]]) -> Any:
+    """A command line that is described by data."""
+    session = session_for("cisco_iosxe", "cli", TARGET)
+    assert isinstance(session, SshSession)
+    line: Any = session._line
+    line._terminal = Script("XE#", answers)
+    return line
 
 
 def test_xr_leaves_modes_by_indentation_and_types_no_exclamation_mark() -> None:
@@ -111,6 +123,24 @@ def test_xr_strips_the_time_of_day() -> None:
     assert line.read() == "hostname a"
 
 
+BANNER = "Building configuration...\n!! IOS XR\nhostname a\nbanner login ^\n% Authorized users only\n^\nend"
+
+
+def test_what_stands_in_a_banner_is_no_refusal() -> None:
+    line, _script = xr({"do show running-config": (BANNER, "XR(config)#")})
+    assert line.read() == BANNER
+    assert xe({"show running-config": (BANNER, "XE#")}).read() == BANNER
+
+
+def test_a_refusal_to_show_is_one() -> None:
+    answer = "            ^\n% Invalid input detected at '^' marker."
+    line, _script = xr({"do show running-config": (answer, "XR(config)#")})
+    with pytest.raises(Rejected, match=r"do show running-config: .*\n% Invalid input"):
+        line.read()
+    with pytest.raises(Rejected, match=r"show running-config: .*\n% Invalid input"):
+        xe({"show running-config": (answer, "XE#")}).read()
+
+
 @pytest.mark.parametrize(("asked", "given"), [(1, 30), (30, 30), (90, 90), (100000, 65535)])
 def test_xr_waits_within_its_range(asked: int, given: int) -> None:
     assert IosXr(TARGET).seconds(asked) == given
@@ -148,6 +178,19 @@ def test_junos_rolls_back_only_what_still_waits() -> None:
     assert script.typed == [commits, "exit configuration-mode"]
 
 
+def test_openwrt_reads_what_is_no_utf_8(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody's description in Latin-1 is as good as any."""
+    channel = SimpleNamespace(
+        sendall=lambda data: None,
+        shutdown_write=lambda: None,
+        makefile=lambda mode: BytesIO("option name 'Büro'\noption proto 'map'\n".encode("latin-1")),
+        makefile_stderr=lambda mode: BytesIO(),
+        recv_exit_status=lambda: 0,
+    )
+    monkeypatch.setattr(OpenWrt, "_start", lambda self, script: channel)
+    assert OpenWrt(TARGET).read().endswith("ro'\noption proto 'map'\n")
+
+
 def test_packages_of_a_batch() -> None:
     batch = "set network.a=interface\nset network.a.b='map'\nadd_list firewall.a.b='a'\ndelete dhcp.x\n"
     assert packages_of(batch) == ("network", "firewall", "dhcp")
@@ -179,6 +222,16 @@ def test_words_of_progress() -> None:
 def test_a_target_hides_its_password() -> None:
     assert "s3cret" not in repr(TARGET)
     assert TARGET.without_secrets("login s3cret failed") == "login ******** failed"
+
+
+def test_a_password_with_blanks_is_hidden_as_well() -> None:
+    """Whoever says it back: a message is one line, in which two blanks would be one."""
+    target = Target(host="192.0.2.1", username="ops", password="two  blanks")
+    session: Any = session_for("asr9000", "cli", target)
+    session._line._terminal = Script("XR#", {"configure exclusive": ("no such\ncommand: two  blanks", "XR#")})
+    with pytest.raises(TransportError) as caught:
+        session.begin()
+    assert caught.value.wrong == "no such command: ********"
 
 
 def test_the_preferred_host_key_is_taken(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from dataclasses import replace
@@ -13,7 +14,7 @@ import pytest
 from ansible_collections.ipv4aas.fleet.engine.platforms.driver import Change
 from ansible_collections.ipv4aas.fleet.engine.platforms.registry import all_features
 from ansible_collections.ipv4aas.fleet.engine.transport.connect import daemon_of
-from ansible_collections.ipv4aas.fleet.engine.transport.daemon import Daemon, DaemonSession
+from ansible_collections.ipv4aas.fleet.engine.transport.daemon import SILENCE, Daemon, DaemonSession
 from ansible_collections.ipv4aas.fleet.engine.transport.session import TransportError
 
 OLD, NEW = "good old\n", "good new\n"
@@ -138,6 +139,16 @@ def test_lock(host):
     (host.state / "daemon" / "lock" / "owner").write_text("another\n")
     with pytest.raises(TransportError, match="the lock is lost to another"):
         session.confirm()
+
+
+def test_lock_of_one_that_died_before_it_had_a_name(host):
+    lock = host.state / "daemon" / "lock"
+    lock.mkdir(parents=True)
+    with pytest.raises(TransportError, match="somebody else is at work"):
+        host.session().begin()
+    long_ago = time.time() - SILENCE - 5
+    os.utime(lock, (long_ago, long_ago))
+    host.session().begin()
 
 
 @pytest.mark.parametrize(

@@ -39,3 +39,14 @@ def test_the_file_is_read_once_and_again_when_it_is_another(tmp_path, monkeypatc
         two.host_key()
     path.unlink()
     assert one.host_keys() == {}
+
+
+@pytest.mark.parametrize("port", [22, 830])
+def test_capital_letters_in_a_name_are_none_to_ssh(tmp_path, port):
+    path = tmp_path / "known_hosts"
+    place = "br1.example.net" if port == 22 else f"[br1.example.net]:{port}"
+    write(path, {place: KEYS[0]})
+    named = Target(host="BR1.Example.net", port=port, username="ops", known_hosts=str(path))
+    assert named.host_key() == KEYS[0]
+    write(path, {named.known_as: KEYS[1], place: KEYS[0]})
+    assert named.host_key() == KEYS[1]

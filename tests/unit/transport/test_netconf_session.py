@@ -86,10 +86,10 @@ def test_requests_of_a_change(connect: Any) -> None:
     edit = "edit_config target=candidate test_option=test-then-set error_option=rollback-on-error"
     assert server.requests == [
         "get_config running",
-        "lock running",
         "lock candidate",
         "cancel_commit ipv4aas.fleet",
         "discard_changes",
+        "lock running",
         edit,
         "validate candidate",
         "discard_changes",
@@ -162,7 +162,7 @@ def test_the_weaker_mode_commits_and_takes_back_by_a_second_commit(connect: Any)
         "edit_config target=candidate",
         "commit",
     ]
-    assert server.requests[-3:] == ["unlock candidate", "unlock running", "close_session"]
+    assert server.requests[-3:] == ["unlock running", "unlock candidate", "close_session"]
 
 
 def test_the_weaker_mode_says_that_nothing_reverts_by_itself(connect: Any) -> None:
@@ -226,23 +226,48 @@ def test_two_silent_connections_are_an_error(connect: Any) -> None:
 def test_a_lock_that_is_refused_gives_back_the_first(connect: Any) -> None:
     server = Server(*FULL, failing={"cancel_commit": [error("nothing pending")]})
     with connect(server) as session:
-        real = server.__getattr__("lock")
-
-        def lock(datastore: str) -> Any:
-            real(datastore)
-            if datastore == "candidate":
-                raise error("modified by session 7")
-            return None
-
-        server.lock = lock
-        with pytest.raises(TransportError, match=r"candidate datastore cannot be locked: .*session 7"):
+        server.lock = refusing(server, "running", error("modified by session 7"))
+        with pytest.raises(TransportError, match=r"running datastore cannot be locked: .*session 7"):
             session.begin()
     assert server.requests[1:5] == [
-        "lock running",
         "lock candidate",
-        "unlock running",
         "cancel_commit ipv4aas.fleet",
+        "lock running",
+        "unlock candidate",
     ]
+
+
+def test_what_is_pending_is_taken_back_only_where_nobody_has_the_candidate(connect: Any) -> None:
+    """A server may refuse the lock for a dead run's commit, or since another controller is at work."""
+    held = Server(*FULL)
+    with connect(held) as session:
+        held.lock = refusing(held, "candidate", error("held by session 7", "lock-denied"))
+        with pytest.raises(TransportError, match=r"candidate datastore cannot be locked: .*session 7"):
+            session.begin()
+    assert held.requests[1:-1] == ["lock candidate"]
+    left = Server(*FULL)
+    with connect(left) as session:
+        left.lock = refusing(left, "candidate", error("confirmed-commit pending", "in-use"))
+        session.begin()
+    assert left.requests[1:6] == [
+        "lock candidate",
+        "cancel_commit ipv4aas.fleet",
+        "discard_changes",
+        "lock candidate",
+        "lock running",
+    ]
+
+
+def refusing(server: Server, datastore: str, refusal: Exception) -> Any:
+    """Lets a server refuse the lock of a datastore once."""
+    real, refusals = server.__getattr__("lock"), [refusal]
+
+    def lock(name: str) -> Any:
+        real(name)
+        if name == datastore and refusals:
+            raise refusals.pop()
+
+    return lock
 
 
 def test_abilities() -> None:
@@ -275,15 +300,15 @@ def test_an_empty_filter_selects_nothing() -> None:
 
 
 def test_every_error_is_told() -> None:
-    both = RPCError(None, [error("first", "/a/b"), error("second")])
+    both = RPCError(None, [error("first", path="/a/b"), error("second")])
     assert errors_text(both) == "invalid-value at /a/b: first; invalid-value: second"
 
 
-def error(message: str, path: str = "") -> RPCError:
+def error(message: str, tag: str = "invalid-value", path: str = "") -> RPCError:
     place = f"<error-path>{path}</error-path>" if path else ""
     return RPCError(
         etree.fromstring(
-            f"<rpc-error xmlns='{netconf.BASE}'><error-tag>invalid-value</error-tag>"
+            f"<rpc-error xmlns='{netconf.BASE}'><error-tag>{tag}</error-tag>"
             f"<error-severity>error</error-severity>{place}<error-message>{message}</error-message></rpc-error>"
         )
     )

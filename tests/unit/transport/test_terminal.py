@@ -38,7 +38,7 @@ def terminal(*pieces: str) -> Any:
     made._connection = SimpleNamespace(
         write_channel=lambda text: None, remote_conn=Channel(*pieces), ansi_escape_codes=False
     )
-    made._prompt_pattern = r"mx[^\r\n]*[>#]\s*$"
+    made._prompt_pattern = r"ops@mx[^\r\n]*[>#]\s*$"
     return made
 
 
@@ -63,6 +63,18 @@ def test_what_a_question_wants_need_not_be_echoed() -> None:
     line = terminal("end\r\nLeave? [no]: ", "\r\nops@mx> ")
     assert line.run("end", r"\[no\]:").endswith("Leave? [no]:")
     assert line.run("yes") == ""
+
+
+@pytest.mark.parametrize("line", [" description ops@mx port #", "! to ops@mx>", "a ops@mx #"])
+def test_a_piece_of_a_line_that_ends_like_a_prompt_is_not_the_end(line: str) -> None:
+    router = terminal("show x\r\n", line, "7\r\nb\r\n", "ops@mx> ")
+    assert router.run("show x") == f"{line}7\nb"
+
+
+def test_a_prompt_behind_other_words_counts_when_nothing_follows() -> None:
+    router = terminal("show x\r\n", "a\r\nno end of line ops@mx> ")
+    assert router.run("show x") == "a"
+    assert router.prompt == "no end of line ops@mx>"
 
 
 def test_without_an_echo_nothing_counts_as_answered() -> None:
