@@ -141,7 +141,7 @@ def rule_problems(rule: MapRule) -> list[str]:
     psid_len = max(0, rule.ea_len - (32 - rule.ipv4_prefix.prefixlen)) or rule.explicit_psid_len
     if not problems:
         try:
-            PortSet(rule.psid_offset if psid_len else 0, psid_len, rule.explicit_psid)
+            PortSet(rule.psid_offset, psid_len, rule.explicit_psid)
         except PortSetError as error:
             problems.append(str(error))
     return problems
