@@ -185,6 +185,29 @@ def test_mtu_of_1280(changes: dict[str, Any], most: int) -> None:
     assert kit.one(gateway, packet(most, df=False), NATIVE)[6] in (4, 17)
 
 
+# Fragments
+
+
+@pytest.mark.parametrize("technique", ["map-e", "map-t"])
+def test_atomic_fragment_is_whole_whatever_else_has_its_identification(technique: str) -> None:
+    """RFC 6946 section 4: it neither waits nor disturbs the packet whose pieces wait."""
+    if technique == "map-e":
+        gateway = kit.gateway()
+        big, small = (
+            kit.tunnel(OWN6, BR, kit.udp(OWN4, OWN_PORT, SERVER, 53, bytes(size))) for size in (200, 20)
+        )
+    else:
+        gateway = kit.gateway(**MAP_T)
+        server = "2001:db8:ffff:0:c6:3364:700:0"
+        big, small = (kit6.icmp6(OWN6, server, 128, 0, OWN_PORT << 16 | 1, bytes(size)) for size in (200, 20))
+    first, *others = kit.cut6(big, 64)
+    assert kit.run(gateway, first, SOFTWIRE)[1] == ["fragment_held"]
+    (atomic,) = kit.cut6(small, 64)
+    assert kit.one(gateway, atomic, SOFTWIRE)
+    out = [packet for piece in others for packet in kit.run(gateway, piece, SOFTWIRE)[0]]
+    assert len(out) == 1 and kit.checksums(out[0]) == []
+
+
 # Hairpinning: what cannot be delivered opens nothing
 
 
