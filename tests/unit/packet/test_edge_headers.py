@@ -11,6 +11,7 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network
 import pytest
 from ansible_collections.ipv4aas.fleet.engine.mapping.rfc6052 import Embedding
 from ansible_collections.ipv4aas.fleet.engine.packet import icmp
+from ansible_collections.ipv4aas.fleet.engine.packet.fragments import Reassembler
 from ansible_collections.ipv4aas.fleet.engine.packet.ipv4 import Datagram
 from ansible_collections.ipv4aas.fleet.engine.packet.translation_icmp import (
     icmp4_error,
@@ -18,7 +19,7 @@ from ansible_collections.ipv4aas.fleet.engine.packet.translation_icmp import (
     mtu_to4,
     mtu_to6,
 )
-from ansible_collections.ipv4aas.fleet.engine.packet.verdict import Icmp6Error, IcmpError
+from ansible_collections.ipv4aas.fleet.engine.packet.verdict import Drop, Icmp6Error, IcmpError
 from unit.packet import packetkit as kit
 from unit.packet.translationkit import (
     HOST4,
@@ -204,6 +205,38 @@ def test_no_error_about_what_went_to_many(target: str) -> None:
     for packet in (kit.udp(HOST4, 1, target, 2), kit.udp(target, 1, HOST4, 2)):
         assert icmp.error(packet, int(IPv4Address(PEER4)), IcmpError(3, 1)) is None
     assert icmp.error(kit.udp(HOST4, 1, PEER4, 2), int(IPv4Address(PEER4)), IcmpError(3, 1))
+
+
+def test_own_error_has_at_most_576_octets_and_is_about_first_pieces() -> None:
+    """RFC 1812 section 4.3.2.3, RFC 1122 section 3.2.2."""
+    router = int(IPv4Address(PEER4))
+    told = icmp.error(kit.udp(HOST4, 1, PEER4, 2, bytes(1400)), router, IcmpError(3, 4, 1240))
+    assert told is not None and len(told) == 576
+    first, later = kit.cut(kit.udp(HOST4, 1, PEER4, 2, bytes(64)), 40)
+    assert icmp.error(first, router, IcmpError(11, 0))
+    assert icmp.error(later, router, IcmpError(11, 0)) is None
+
+
+def test_piece_in_an_error_has_no_ports() -> None:
+    """What looks like ports in a later piece are octets of somebody's data."""
+    first, later = kit.cut(kit.udp(HOST4, 1, PEER4, 2, bytes(64)), 40)
+    assert icmp.read_embedded(first, 0).source_port == 1
+    with pytest.raises(Drop, match="drop_icmp_truncated"):
+        icmp.read_embedded(later, 0)
+
+
+@pytest.mark.parametrize("marks", [(2, 2, 3), (3, 2, 2), (2, 3, 2), (2, 2, 2)])
+def test_reassembled_packet_has_the_mark_of_any_piece(marks: tuple[int, ...]) -> None:
+    """RFC 3168 section 5.3: congestion that one piece has met."""
+    table = Reassembler(count=8, octets=1 << 16, timeout=60)
+    pieces = kit.cut(kit.udp(HOST4, 1, PEER4, 2, bytes(100)), 40)
+    whole = None
+    for piece, mark in zip(pieces, marks, strict=True):
+        d = Datagram(piece)
+        d.set_ecn(mark)
+        whole = table.add4(d, 0, 0.0, [])
+    assert whole is not None and kit.checksums(whole) == []
+    assert whole[1] & 3 == max(marks)
 
 
 def test_hop_limit_of_one_is_the_nodes_business() -> None:

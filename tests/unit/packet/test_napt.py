@@ -417,6 +417,25 @@ def test_errors_about_others_are_dropped() -> None:
         nat.out(kit.icmp(A, SERVER, 3, 3, 0, kit.udp(SERVER, 53, A, 5000)), realm=NEIGHBOUR)
 
 
+def test_error_must_go_to_the_sender_of_the_packet_in_it() -> None:
+    """RFC 5508 REQ-4: the other address of the pool has not sent it."""
+    nat = Nat()
+    sent = nat.out(kit.udp(A, 5000, SERVER, 53))
+    other = {"203.0.113.0": "203.0.113.1", "203.0.113.1": "203.0.113.0"}[kit.field(sent, "src")]
+    with pytest.raises(Drop, match="drop_icmp_mismatch"):
+        nat.back(kit.icmp("192.0.2.99", other, 3, 3, 0, sent))
+
+
+def test_packet_in_an_error_without_checksum_stays_so() -> None:
+    """UDP: 0 says that there is none, and adjusting would make it a wrong one."""
+    nat = Nat()
+    sent = bytearray(nat.out(kit.udp(A, 5000, SERVER, 53)))
+    sent[26:28] = bytes(2)
+    _realm, told = nat.back(kit.icmp("192.0.2.99", kit.field(bytes(sent), "src"), 3, 3, 0, bytes(sent)))
+    inner = kit.field(told, "embedded")
+    assert (kit.field(inner, "src"), kit.field(inner, "sport"), inner[26:28]) == (A, 5000, bytes(2))
+
+
 def test_error_about_a_query_does_not_refresh() -> None:
     """RFC5508-REQ-6."""
     nat = Nat()
