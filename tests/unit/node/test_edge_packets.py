@@ -132,6 +132,25 @@ def test_shared_address_is_no_hosts() -> None:
     assert kit.one(edge, kit.udp(LAN, 5000, SERVER, 53), NATIVE)
 
 
+def test_no_address_is_left_for_the_napt() -> None:
+    """RFC 7597 section 5.2: a host has the full address; others behind the edge have no way out."""
+    full = kit.rule(ea_len=8)
+    prefix = IPv6Network("2001:db8:12::/48")
+    lan = (IPv4Network("192.0.2.18/32"), IPv4Network("192.168.0.0/16"))
+    edge = kit.edge(rules=(full,), end_user_prefix=prefix, inside=lan)
+    assert kit.one(edge, kit.udp(OWN4, 80, SERVER, 53), NATIVE)
+    (told,), events = kit.run(edge, kit.udp(LAN, 5000, SERVER, 53), NATIVE)
+    assert (events, kit.field(told, "icmp")) == (["drop_ports_exhausted", "icmp_sent"], (3, 13))
+
+
+@pytest.mark.parametrize("source", [OTHER4, LAN])
+def test_error_about_what_the_edge_cannot_have_sent(source: str) -> None:
+    """RFC 5927: in its tunnel packets the inner source is its own."""
+    forged = kit.tunnel(OWN6, BR, kit.udp(source, OWN_PORT, SERVER, 53))
+    error = kit.icmpv6("2001:db8:99::1", OWN6, 1, 0, 0, forged)
+    assert kit.run(kit.edge(), error, SOFTWIRE) == ([], ["drop_icmpv6_not_ours"])
+
+
 def test_dmr_inside_a_rule_is_the_internet() -> None:
     """RFC 7599 section 8.2: the longest match, here that of the DMR."""
     dmr = IPv6Network("2001:db8:ff:ff00::/64")

@@ -161,6 +161,16 @@ def steps(work: Callable[[], object]) -> int:
     return count
 
 
+def test_no_system_port_for_a_source_that_has_none() -> None:
+    """RFC 4787 REQ-3a: also where all others of the set are taken; identifiers have no classes."""
+    edge = PortSetAllocator([1], PortSet(0, 5, 0), Random(1))  # 0 to 2047
+    assert {edge.take(UDP, 0, 1, 50000, 0.0)[1] for _ in range(1024)} == set(range(1024, 2048))
+    with pytest.raises(Drop, match="drop_ports_exhausted"):
+        edge.take(UDP, 0, 1, 50000, 0.0)
+    assert 0 < edge.take(UDP, 0, 1, 500, 0.0)[1] < 1024
+    assert {edge.take(ICMP, 0, 1, 50000, 0.0)[1] for _ in range(2047)} == set(range(1, 2048))
+
+
 def test_a_full_edge_works_no_longer_than_an_empty_one() -> None:
     edge = PortSetAllocator([1], ALL_PORTS, Random(1))
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.ipv4aas.fleet.engine.packet import napt, tcp
+from ansible_collections.ipv4aas.fleet.engine.packet.ipv4 import Datagram
 from ansible_collections.ipv4aas.fleet.engine.packet.tcp import (
     ACK,
     BOTH_FIN,
@@ -25,6 +26,7 @@ from ansible_collections.ipv4aas.fleet.engine.packet.tcp import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
+from unit.packet import packetkit as kit
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "nat_requirements.json"
 SECONDS = json.loads(VECTORS.read_text())["constants_seconds"]
@@ -100,3 +102,14 @@ def test_no_sequence_leaves_the_machine(segments: list[tuple[int, bool]]) -> Non
         assert state in STATES
         assert life in (None, TRANS, EST)
         assert both or (state == INSIDE_INIT and life != EST)
+
+
+def test_a_repeated_syn_does_not_wait_longer() -> None:
+    """RFC 6146 section 3.5.2.2: 6 s from the first one."""
+    waiting = tcp.Unsolicited(8)
+    first, again = (Datagram(kit.tcp(kit.SERVER, 80, kit.OWN4, 1232, ttl=ttl)) for ttl in (64, 63))
+    waiting.remember(first, 1, 2, 0.0)
+    waiting.remember(again, 1, 2, 3.0)
+    assert waiting.due(5.9) == []
+    assert waiting.due(6.0) == [bytes(first.buf)]
+    assert waiting.due(100.0) == []
