@@ -234,3 +234,14 @@ def test_index_is_the_inverse_of_nth(offset: int, psid_len: int, data: st.DataOb
     ports = PortSet(offset, psid_len, data.draw(st.integers(0, (1 << psid_len) - 1)))
     at = data.draw(st.integers(0, len(ports) - 1))
     assert ports.index(ports.nth(at)) == at
+
+
+def test_a_subscriber_may_be_larger_than_the_prefix_of_all() -> None:
+    """One range then, for whoever is in the prefix."""
+    pool = Pool(
+        ipv4=OUTSIDE, deterministic=True, subscriber_prefix_len=56, subscribers=IPv6Network("2001:db8::/64")
+    )
+    assert pool.arithmetic().compression == 1
+    assert pool.number(int(IPv6Address("2001:db8::ffff:1"))) == 0
+    with pytest.raises(PoolError):
+        pool.number(int(IPv6Address("2001:db8:0:1::")))

@@ -132,6 +132,13 @@ def test_shared_address_is_no_hosts() -> None:
     assert kit.one(edge, kit.udp(LAN, 5000, SERVER, 53), NATIVE)
 
 
+@pytest.mark.parametrize("query", [OWN_PORT, OWN_PORT + 4, 7])
+def test_ping_of_the_own_shared_address_stays_inside(query: int) -> None:
+    """An identifier is the sender's: it cannot name a neighbour on the address."""
+    out, events = kit.run(kit.edge(), kit.echo(LAN, OWN4, query), NATIVE)
+    assert out == [] and events == ["drop_unsolicited"]
+
+
 def test_no_address_is_left_for_the_napt() -> None:
     """RFC 7597 section 5.2: a host has the full address; others behind the edge have no way out."""
     full = kit.rule(ea_len=8)
