@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ipv4aas.fleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Octets at the edges of RFC 7598, 6334, 8026, 8781 and 7050, worked out by hand, and who may set AD."""
+"""Octets at the corners of RFC 7598, 6334, 8026, 8781 and 7050, worked out by hand, and who may set AD."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ipv4aas.fleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Header fields at the edges of RFC 7915 and its neighbours, worked out by hand."""
+"""Header fields at the corners of RFC 7915 and its neighbours, worked out by hand."""
 
 from __future__ import annotations
 
@@ -197,6 +197,13 @@ def test_rewritten_udp_checksum_is_never_zero() -> None:
     d.set_source(d.source, 1000 + field if 1000 + field < 65536 else 1000 + field - 65535)
     assert d.buf[26:28] == b"\xff\xff"
     assert kit.checksums(bytes(d.buf)) == []
+
+
+def test_icmp_message_of_zeros_has_a_checksum_of_ones() -> None:
+    """RFC 1071: the one message whose checksum an incremental update cannot tell from 0."""
+    d = Datagram(kit.icmp(PEER4, HOST4, 0, 0, 5 << 16))
+    d.set_destination(d.destination, 0)
+    assert bytes(d.buf[20:]) == b"\0\0\xff\xff\0\0\0\0"
 
 
 @pytest.mark.parametrize("target", ["224.0.0.1", "255.255.255.255", "0.0.0.0", "127.0.0.1"])

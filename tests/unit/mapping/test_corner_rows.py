@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ipv4aas.fleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rows at the edges of what the RFCs allow, worked out by hand: beside those of tests/vectors."""
+"""Rows at the corners of what the RFCs allow, worked out by hand: beside those of tests/vectors."""
 
 from __future__ import annotations
 
