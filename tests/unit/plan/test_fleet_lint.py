@@ -162,6 +162,23 @@ CASES = [
     (
         "MAP009",
         "ipv4aas_services.town.rules[1]",
+        # The EA bits of the first give every PSID of the address, the third too.
+        [
+            rules(
+                "{ipv6_prefix: '2400:4000::/56', ipv4_prefix: 133.0.0.1/32, ea_length: 4}",
+                one_customer("1", 3, 4),
+            ),
+            ("2400:4000:1:100::/56", "2400:4000::/60"),
+            ("minimum_ports: 1000", "minimum_ports: 1"),
+        ],
+        (
+            "'2400:4000:1::/56', ipv4_prefix: 133.0.0.1/32",
+            "'2400:4000:1::/56', ipv4_prefix: 133.0.0.2/32",
+        ),
+    ),
+    (
+        "MAP009",
+        "ipv4aas_services.town.rules[1]",
         [rules(RULE % "", RULE.replace("133.0.0.0", "133.0.1.0") % "")],
         ("'2400:4000::/42', ipv4_prefix: 133.0.1.0", "'2400:4400::/42', ipv4_prefix: 133.0.1.0"),
     ),
@@ -184,6 +201,12 @@ CASES = [
         "ipv4aas_services.town.gateway.path_mtu_discovery",
         [ANYCAST, ("anycast: true", "anycast: true, path_mtu_discovery: true")],
         ("path_mtu_discovery: true", "path_mtu_discovery: false"),
+    ),
+    (
+        "MAP011",
+        "ipv4aas_services.town.gateway.path_mtu_discovery",
+        [ANYCAST, ("anycast: true", "anycast: true, path_mtu_discovery: true")],
+        ("anycast: true", "anycast: false"),
     ),
     (
         "MAP013",
@@ -300,6 +323,13 @@ def test_rule(rule, place, changes, mend):
         place = place.replace("[0]", "[1]")
     assert (rule, place) in findings(text)
     assert rule not in {found for found, _ in findings(changed(text, mend))}
+
+
+def test_an_offset_without_sharing_cuts_nothing():
+    """RFC 7597 section 5.2: the addresses collide, not their cuts."""
+    whole = "{ipv6_prefix: '2400:4000:%d::/56', ipv4_prefix: 133.0.0.1/32, ea_length: 0, psid_offset: %d}"
+    found = {rule for rule, _ in findings(changed(CLEAN, rules(whole % (1, 4), whole % (2, 6)), ONE_EDGE))}
+    assert "MAP009" in found and "MAP003" not in found
 
 
 def test_table_agrees_with_the_vectors():

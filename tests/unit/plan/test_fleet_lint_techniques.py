@@ -283,6 +283,13 @@ CASES = [
         ('["2001:db8::/32"]', '["2001:db8::/32", "::ffff:0:0/96"]'),
     ),
     (
+        "X007",
+        f"{SERVICE}.dns64.exclude",
+        NAT64,
+        [("minimum_ports", 'dns64: {exclude: ["::ffff:0:0/97"]}\n    minimum_ports')],
+        ('["::ffff:0:0/97"]', '["::/64"]'),  # a larger one holds it too
+    ),
+    (
         "X008",
         f"{SERVICE}.dns64.clients",
         NAT64,
