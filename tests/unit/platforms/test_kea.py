@@ -85,6 +85,34 @@ def test_bindings_there_and_back(data):
     )
 
 
+@pytest.mark.parametrize(("forwarding", "flags"), [(False, "0"), (True, "1")])
+def test_forwarding_is_the_last_bit_of_the_flags(forwarding, flags):
+    """RFC 7598 section 4.1; Kea's manual writes 128."""
+    [rule] = samples.provisioner_service("map-e").rules
+    wanted = samples.provisioner_service("map-e", rules=(replace(rule, forwarding=forwarding),))
+    text = round_trip(wanted)
+    [told] = re.findall(r'"data": "(\d+), 8, 30, ', text)
+    assert told == flags
+    [found] = BOX.parse(text.replace(f'"{told}, 8, 30, ', '"128, 8, 30, '), "json", (wanted,))
+    assert not found.rules[0].forwarding
+
+
+def test_rule_without_port_parameters_has_the_offset_of_the_rfc():
+    """RFC 7598 section 4.5: 6."""
+    wanted = samples.provisioner_service("map-e")
+    [subnet] = json.loads(rendered(wanted))
+
+    def without(value):
+        if isinstance(value, dict):
+            return {key: without(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [without(item) for item in value if item.get("name") != "s46-portparams"]
+        return value
+
+    [found] = BOX.parse(json.dumps([without(subnet)]), "json", (wanted,))
+    assert [rule.psid_offset for rule in found.rules] == [6]
+
+
 def test_several_services_each_on_its_own_link():
     first, second = samples.provisioner_service("map-e"), samples.provisioner_service("ds-lite", name="hall8")
     text = round_trip(first, second, link={"hall7": "lan7", "hall8": ["2001:db8:8::1", "2001:db8:8::2"]})
