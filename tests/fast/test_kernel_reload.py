@@ -65,7 +65,7 @@ class KernelBox(leases.Box):
 
     def program(self, sport: int, softwire: str = B4) -> tuple[str, int]:
         """A session that a program makes: the daemon hears of it by the ring only."""
-        (kernel,) = self.tables._used.values()
+        kernel = next(iter(self.tables._used.values()))
         realm = int(leases.IPv6Address(softwire))
         answer = kernel.outbound(UDP, realm, (int(IPv4Address(INSIDE)), sport), FOREIGN, flags=0)
         assert answer.verdict == "GO_ON"
