@@ -266,10 +266,9 @@ class Pool:
         """
         if self.subscribers is None:
             raise PoolError("a deterministic pool needs to know the subscribers' prefix")
-        at = realm - int(self.subscribers.network_address)
-        if not 0 <= at < self.subscribers.num_addresses:
+        if not self.serves(realm):
             raise PoolError(f"the subscriber is not in {self.subscribers}")
-        return at >> (128 - self.subscriber_prefix_len)
+        return (realm - int(self.subscribers.network_address)) >> (128 - self.subscriber_prefix_len)
 
     def subscriber(self, number: int) -> IPv6Network:
         """The prefix of a subscriber by number; inverse of number()."""

@@ -15,6 +15,7 @@ from .values import Leaf, canonical
 ANY = "*"  # in a path: whatever name
 _NAME = r'(?:"(?:\\.|[^"\\\n])*"|\S+)'
 _WORD = re.compile(_NAME)
+DEACTIVATED = re.compile(r"^ *deactivate +\S.*", re.MULTILINE)
 
 Words = tuple[str, ...]
 # The words of the object (concentrator, rule, unit ...) that a statement belongs to.
@@ -46,9 +47,6 @@ def lines_of(paths: Iterable[Words]) -> re.Pattern[str]:
     """The lines in an entry of one of the lists at ``paths``, where ANY is whatever name."""
     ways = "|".join(" +".join(_NAME if word == ANY else re.escape(word) for word in path) for path in paths)
     return re.compile(rf"^ *(?:set|deactivate) +(?:{ways}) +\S.*", re.MULTILINE)
-
-
-DEACTIVATED = re.compile(r"^ *deactivate +\S.*", re.MULTILINE)
 
 
 @once

@@ -62,7 +62,7 @@ class IosXr:
 
     def read(self) -> str:
         command = f"do {self._read_command}" if self._configuring else self._read_command
-        answer = _TIMESTAMP.sub("", self._terminal.run(command))
+        answer = self._answered(command)
         _refuse(command, refusal_to_show(answer))
         return answer
 
@@ -107,9 +107,12 @@ class IosXr:
         return answer
 
     def _run(self, line: str) -> str:
-        answer = _TIMESTAMP.sub("", self._terminal.run(line))
+        answer = self._answered(line)
         _refuse(line, answer)
         return answer
+
+    def _answered(self, line: str) -> str:
+        return _TIMESTAMP.sub("", self._terminal.run(line))
 
 
 def _refuse(line: str, answer: str) -> None:

@@ -85,6 +85,12 @@ def private_key(target: Target) -> paramiko.PKey | None:
         raise _stop(f"{wrong}; name the file without .pub in {named}") from error
 
 
+def show_host_keys(client: paramiko.SSHClient, target: Target) -> None:
+    """Lets a client know the device by its keys; it would read the file of all devices for each."""
+    for kind, key in target.host_keys().items():
+        client.get_host_keys().add(target.known_as, kind, key)
+
+
 @functools.lru_cache(maxsize=4)
 def _read_key(path: str, _which: tuple[int, ...]) -> paramiko.PKey:
     return paramiko.PKey.from_path(path)

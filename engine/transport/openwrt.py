@@ -18,7 +18,7 @@ from collections.abc import Sequence
 import paramiko  # type: ignore[import-untyped]
 
 from ..platforms.driver import Change
-from .login import dial
+from .login import dial, show_host_keys
 from .ssh import Rejected
 from .target import Target
 
@@ -142,8 +142,7 @@ class OpenWrt:
         target = self.target
         client = paramiko.SSHClient()
         if target.verify_host_key:
-            for kind, key in target.host_keys().items():
-                client.get_host_keys().add(target.known_as, kind, key)
+            show_host_keys(client, target)
             client.set_missing_host_key_policy(paramiko.RejectPolicy())
         else:
             client.set_missing_host_key_policy(paramiko.MissingHostKeyPolicy())

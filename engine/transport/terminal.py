@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import paramiko  # type: ignore[import-untyped]
 from netmiko import BaseConnection, log, ssh_dispatcher
 
-from .login import dial, private_key
+from .login import dial, private_key, show_host_keys
 from .target import Target
 
 T = TypeVar("T")
@@ -185,8 +185,7 @@ def _connection_class(device_type: str, preparation: tuple[str, ...]) -> Callabl
     def build(self: Any) -> paramiko.SSHClient:
         client = kind._build_ssh_client(self)
         if self.known.verify_host_key:
-            for name, key in self.known.host_keys().items():
-                client.get_host_keys().add(self.known.known_as, name, key)
+            show_host_keys(client, self.known)
         return client
 
     def check(self: Any) -> bool:
