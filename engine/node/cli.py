@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from .control import ControlError, NotRunning, ask
+from .control import ControlError, HungUp, NotRunning, ask
 from .health import STATUS_SOCKET, problems
 
 STATE = Path("/var/lib/ipv4aas")
@@ -25,7 +25,9 @@ LOG = "node.log"
 
 _READY = b"+"
 _PATIENCE = 0.5  # seconds between two tries to get the lock
+_SHORT = 0.05  # seconds between two questions to a node that dies
 _STOPS_WITHIN = 60
+_DIES_WITHIN = 10  # from SIGKILL until the kernel has closed the socket, the last but one thing it does
 _ANSWERS_WITHIN = 10  # a healthy node answers within a tick; pauses of a large change are shorter, too
 
 
@@ -150,10 +152,27 @@ def _sessions(options: argparse.Namespace) -> Any:
     return ask(options.socket, "sessions", limit=options.limit)
 
 
+def _ask_living(path: Path, command: str, **arguments: Any) -> Any:
+    """The answer of a node that is not about to die: one that was killed still takes questions for a moment.
+
+    Raises as ask() does; NotRunning as soon as it is dead.
+    """
+    until = time.monotonic() + _DIES_WITHIN
+    while True:
+        try:
+            return ask(path, command, **arguments)
+        except HungUp:
+            if time.monotonic() > until:
+                raise
+            time.sleep(_SHORT)
+
+
 def _stop(options: argparse.Namespace) -> Any:
     keep = options.keep_forwarding
     try:
-        answer = ask(options.socket, "stop", timeout=_STOPS_WITHIN, until_gone=True, keep_forwarding=keep)
+        answer = _ask_living(
+            options.socket, "stop", timeout=_STOPS_WITHIN, until_gone=True, keep_forwarding=keep
+        )
         return {"stopped": True, **answer}
     except NotRunning:
         if not keep:
@@ -187,7 +206,7 @@ def _run_daemon(options: argparse.Namespace, ready: Callable[[], None]) -> None:
 
 def _start(options: argparse.Namespace) -> Any:
     try:
-        return {"started": False, "pid": ask(options.socket, "status")["pid"]}
+        return {"started": False, "pid": _ask_living(options.socket, "status")["pid"]}
     except NotRunning:
         pass
     options.state.mkdir(mode=0o700, parents=True, exist_ok=True)

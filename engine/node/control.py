@@ -34,6 +34,10 @@ class NotRunning(ControlError):
     """Nobody answers at the socket."""
 
 
+class HungUp(ControlError):
+    """The node took the question and ended, or has too many clients."""
+
+
 class Server:
     """Answers clients inside somebody else's event loop; a slow client delays nobody."""
 
@@ -176,7 +180,7 @@ def _answers(path: Path) -> bool:
 
 
 def ask(path: Path, command: str, *, timeout: float = 600, until_gone: bool = False, **arguments: Any) -> Any:
-    """The node's answer to a command. Raises NotRunning or ControlError.
+    """The node's answer to a command. Raises NotRunning, HungUp or ControlError.
 
     ``until_gone`` waits until the node has hung up, which it does as its last act.
     """
@@ -192,10 +196,12 @@ def ask(path: Path, command: str, *, timeout: float = 600, until_gone: bool = Fa
             line = answers.readline()
             if until_gone:
                 answers.read()
+        except (ConnectionResetError, BrokenPipeError) as error:
+            raise HungUp(f"{path}: {command}: the node hung up: {error}") from error
         except OSError as error:
             raise ControlError(f"{path}: {command}: {error}") from error
-    if not line:
-        raise ControlError(f"{path}: {command}: the node hung up without an answer")
+    if not line.endswith(b"\n"):
+        raise HungUp(f"{path}: {command}: the node hung up without an answer")
     reply = json.loads(line)
     if "error" in reply:
         raise ControlError(reply["error"])

@@ -48,6 +48,8 @@ TICK = 1.0  # seconds between two looks at the tables
 _DRAIN = 100_000  # packets at most that are still served after a stop
 _QUESTION = 4096  # octets of a question for the status, at most
 
+_UNLOCKS_WITHIN = 2  # seconds from the end of a killed node's socket until the kernel lets go of its files
+_SHORT = 0.05  # seconds between two looks at a lock
 _TURN = 0.0005  # seconds that other work may keep a packet waiting
 
 Arguments = dict[str, Any]
@@ -479,12 +481,21 @@ class _Bell:
 def _lock(state: Path) -> int:
     """Only one node uses a state folder; the lock goes with the process."""
     descriptor = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    until = time.monotonic() + _UNLOCKS_WITHIN
+    while not _locked(descriptor):
+        if time.monotonic() > until:
+            os.close(descriptor)
+            raise DaemonError(f"{state}: another node uses this folder; stop it, or give --state")
+        time.sleep(_SHORT)
+    return descriptor
+
+
+def _locked(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(descriptor)
-        raise DaemonError(f"{state}: another node uses this folder; stop it, or give --state") from error
-    return descriptor
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _since_1970(moment: float) -> float:

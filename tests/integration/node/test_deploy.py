@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from dataclasses import replace
 
@@ -164,6 +165,29 @@ def test_node_that_is_killed_after_a_step(connection, step, left):
     os.kill(pid, signal.SIGKILL)
     connection.node.ok("start")
     assert connection.running() == (left,)
+
+
+_DYING = """
+import fcntl, os, socket, sys, time
+lock = os.open(sys.argv[1], os.O_RDWR)
+fcntl.flock(lock, fcntl.LOCK_EX)
+with socket.socket(socket.AF_UNIX) as taking:
+    taking.bind(sys.argv[2])
+    taking.listen()
+    print("dying", flush=True)
+    time.sleep(1.5)
+time.sleep(0.5)
+"""
+
+
+def test_node_starts_where_another_is_still_dying(connection):
+    """The kernel closes the socket of a killed process late, and its lock later still."""
+    node = connection.node
+    node.ok("stop")
+    words = (f"{node.folder}/state/lock", f"{node.folder}/run/control.sock")
+    with subprocess.Popen([sys.executable, "-c", _DYING, *words], stdout=subprocess.PIPE) as dying:
+        assert dying.stdout.readline() == b"dying\n"
+        assert node.ok("start")["started"]
 
 
 def test_node_that_is_not_started(connection):

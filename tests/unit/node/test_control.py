@@ -11,7 +11,13 @@ import socket
 import threading
 
 import pytest
-from ansible_collections.ipv4aas.fleet.engine.node.control import ControlError, NotRunning, Server, ask
+from ansible_collections.ipv4aas.fleet.engine.node.control import (
+    ControlError,
+    HungUp,
+    NotRunning,
+    Server,
+    ask,
+)
 
 
 def handle(request):
@@ -98,6 +104,25 @@ def test_second_server_is_refused_and_the_first_goes_on(path):
     with pytest.raises(ControlError, match="another node answers there"):
         Server(path, selectors.DefaultSelector(), handle)
     assert ask(path, "echo", text=4) == 4
+
+
+@pytest.mark.parametrize("said", [b"", b'{"result": 1'])
+def test_server_that_ends_before_it_has_answered(tmp_path, said):
+    path = tmp_path / "control.sock"
+    with socket.socket(socket.AF_UNIX) as dying:
+        dying.bind(str(path))
+        dying.listen()
+
+        def serve():
+            connection, _ = dying.accept()
+            connection.sendall(said)
+            connection.close()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with pytest.raises(HungUp, match="echo: the node hung up"):
+            ask(path, "echo", text=1)
+        thread.join()
 
 
 def test_socket_of_a_dead_server_is_replaced(tmp_path):

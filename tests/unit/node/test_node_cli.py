@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import io
 import json
+import socket
+import threading
 import tomllib
 from pathlib import Path
 
@@ -33,6 +35,19 @@ def test_waiting_for_a_lock_does_not_wait_for_a_node(tmp_path):
 
 def test_stopping_what_does_not_run_is_no_error(tmp_path, capsys):
     assert main(["--socket", str(tmp_path / "none"), "stop"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"stopped": False}
+
+
+def test_node_that_dies_while_it_is_asked_to_stop(tmp_path, capsys):
+    """One that was killed takes connections until the kernel closes its socket."""
+    path = tmp_path / "control.sock"
+    dying = socket.socket(socket.AF_UNIX)
+    dying.bind(str(path))
+    dying.listen()
+    timer = threading.Timer(0.3, dying.close)
+    timer.start()
+    assert main(["--socket", str(path), "--state", str(tmp_path), "stop"]) == 0
+    timer.join()
     assert json.loads(capsys.readouterr().out) == {"stopped": False}
 
 
