@@ -181,10 +181,13 @@ def _stop(options: argparse.Namespace) -> Any:
 
 
 def _take_off(state: Path) -> None:
-    """The programs that a killed node left."""
+    """The programs that a killed node left; the session logs hear of what ends with them."""
     from .fast.path import clear
+    from .session_log import FOLDER, SessionLogs, since_1970
 
-    clear(state)
+    logs = SessionLogs(state / FOLDER, since_1970)
+    clear(state, logs.write_of)
+    logs.close()
 
 
 def _serve(options: argparse.Namespace) -> None:

@@ -38,7 +38,7 @@ from .namespace import HOME, NamespaceError
 from .plane import PlaneNode
 from .port import Port
 from .services import Services
-from .session_log import SessionLogs
+from .session_log import FOLDER, SessionLogs, since_1970
 from .store import Store, dissolve
 from .supervisor import Supervisor
 from .tun import TunError
@@ -82,7 +82,7 @@ class Daemon:
         self._lock = _lock(state)
         self._started = time.monotonic()
         self._store = Store(state)
-        self._session_logs = SessionLogs(state / "sessions", _since_1970)
+        self._session_logs = SessionLogs(state / FOLDER, since_1970)
         self._services = Services(rng=SystemRandom(), log=self._session_logs.write)
         self._folder = socket_path.parent
         self._ports: dict[str, Port] = {}  # by namespace
@@ -496,11 +496,6 @@ def _locked(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _since_1970(moment: float) -> float:
-    """Seconds since 1970 at a time of the monotonic clock."""
-    return time.time() - time.monotonic() + moment
 
 
 def _log(message: str) -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -13,6 +14,8 @@ from urllib.parse import quote
 
 from ..packet.natlog import Record, to_line
 from ..techniques.service import Service
+
+FOLDER = "sessions"  # in the state's
 
 
 class SessionLogs:
@@ -80,3 +83,8 @@ class SessionLogs:
         if file is not None:
             with contextlib.suppress(OSError):
                 file.close()
+
+
+def since_1970(moment: float) -> float:
+    """Seconds since 1970 at a time of the monotonic clock."""
+    return time.time() - time.monotonic() + moment

@@ -73,10 +73,7 @@ def fast_path(
             return FastPath(Routing(PROTOCOL), pins, log, hooks, devices, nodes, note, records)
         except OSError as error:
             why = f"rtnetlink: {error.strerror}"
-    sweep(pins)
-    with contextlib.suppress(BpfError, Unsupported):  # then nothing can be read
-        SessionTables(pins, records).settle((), time.monotonic())
-    pins.clear()
+    _take_off(pins, records)
     log(f"no fast path: {why}")
     return NoFastPath(why)
 
@@ -389,8 +386,13 @@ class FastPath:
         self.routing.close()
 
 
-def clear(state: Path) -> None:
-    """Detach what a node that does not run any longer has left."""
-    pins = Pins(instance(state), make=False)
+def clear(state: Path, records: LogOf) -> None:
+    """Detach what a node that does not run any longer has left; `records`: the session logs."""
+    _take_off(Pins(instance(state), make=False), records)
+
+
+def _take_off(pins: Pins, records: LogOf | None) -> None:
     sweep(pins)
+    with contextlib.suppress(BpfError, Unsupported):  # then nothing can be read
+        SessionTables(pins, records).settle((), time.monotonic())
     pins.clear()

@@ -92,3 +92,22 @@ def test_a_restart_without_the_fast_path_releases_all(network: Network, how: str
         assert told(network, 2) == [("port_assigned", *end), ("port_released", *end)]
         end = ask(client, server)
         assert told(network, 3)[2:] == [("port_assigned", *end)]
+
+
+def test_stop_of_a_killed_node_releases_all(network: Network) -> None:
+    """Also what its programs did after it was gone."""
+    with (
+        traffic.udp(network.inet, INTERNET, 5000) as server,
+        traffic.udp(network.lan) as one,
+        traffic.udp(network.lan) as other,
+    ):
+        ends = [ask(one, server)]
+        assert told(network, 1) == [("port_assigned", *ends[0])]
+        kill(network.br)
+        ends.append(ask(other, server))
+        assert network.br.ok("stop") == {"stopped": False}
+        found = told(network, 4)
+        assert found[:2] == [("port_assigned", *end) for end in ends]
+        assert sorted(found[2:]) == sorted(("port_released", *end) for end in ends)
+        network.br.ok("stop")
+        assert len(told(network, 4)) == 4
