@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, ipv4aas.fleet contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Unbound and BIND as DNS64 that validate, before a zone signed with BIND's tools (RFC 6147 sections 3 and 5.5).
+"""Unbound and BIND as DNS64 that validate, before a signed zone (RFC 6147 sections 3 and 5.5).
 
 A server of BIND has the zone; the resolvers know its key.
 """
