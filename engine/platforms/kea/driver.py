@@ -24,8 +24,9 @@ from ...techniques.service import PROVISIONER, Delegation, Service
 from .. import assembly, own_file, own_list
 from ..driver import Change, ParseError
 from ..guard import option
-from . import options
+from . import options, subscribers
 from .options import Found
+from .subscribers import Reserved, prefix_of
 
 _OWNER = "ipv4aas"  # key of our user-context
 _NO_MECHANISM = "464xlat"  # what a subnet serves that announces nothing
@@ -46,11 +47,11 @@ class Kea:
         problems = [problem for service in node.services for problem in _problems(node, service)]
         if problems:
             raise Refused(problems)
-        customers = node.options.get("subscribers", {})
+        reserved = subscribers.reservations(node)
         subnets = []
         for service in node.services:
             try:
-                subnets.append(_subnet(service, links[service.name], customers))
+                subnets.append(_subnet(service, links[service.name], reserved[service.name]))
             except OptionError as error:
                 place = f"ipv4aas_services.{service.name}"
                 problems.append(Problem(place, f"DHCPv6 cannot tell it: {error}", "another provisioner"))
@@ -109,7 +110,7 @@ def _problems(node: NodePlan, service: Service) -> Iterator[Problem]:
 
 
 def _unbindable(service: Service, binding: Binding) -> str | None:
-    prefix = _prefix_of(service, binding)
+    prefix = prefix_of(service, binding)
     if not prefix.subnet_of(service.delegations[0].prefix):
         return f"{binding.softwire} is not in {service.delegations[0].prefix}"
     formed = _bound(service, binding).binding(prefix).softwire
@@ -118,16 +119,11 @@ def _unbindable(service: Service, binding: Binding) -> str | None:
     return None
 
 
-def _prefix_of(service: Service, binding: Binding) -> IPv6Network:
-    """The End-user prefix that a binding belongs to."""
-    return IPv6Network((binding.softwire, service.delegations[0].length), strict=False)
-
-
 def _bound(service: Service, binding: Binding) -> Bound:
-    return Bound(binding.ipv4, _prefix_of(service, binding), binding.ports)
+    return Bound(binding.ipv4, prefix_of(service, binding), binding.ports)
 
 
-def _subnet(service: Service, link: dict[str, Any], customers: dict[str, str]) -> dict[str, Any]:
+def _subnet(service: Service, link: dict[str, Any], reserved: Reserved) -> dict[str, Any]:
     return {
         "id": subnet_id(service.name),
         "subnet": str(service.delegations[0].prefix),
@@ -136,15 +132,8 @@ def _subnet(service: Service, link: dict[str, Any], customers: dict[str, str]) -
         "pd-pools": [_bound_pool(service, binding) for binding in service.bindings]
         or [_pool(delegation.prefix, delegation.length) for delegation in service.delegations],
         "option-data": _common_options(service),
-        "reservations": list(_reservations(service, customers)),
+        "reservations": [{"duid": duid, "prefixes": [str(prefix)]} for prefix, duid in reserved],
     }
-
-
-def _reservations(service: Service, customers: dict[str, str]) -> Iterator[dict[str, Any]]:
-    """Customers that always get their prefix, by DUID."""
-    for prefix, duid in sorted(customers.items()):
-        if any(IPv6Network(prefix).subnet_of(delegation.prefix) for delegation in service.delegations):
-            yield {"duid": duid, "prefixes": [prefix]}
 
 
 def _pool(prefix: IPv6Network, length: int) -> dict[str, Any]:

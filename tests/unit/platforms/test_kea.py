@@ -206,6 +206,64 @@ def test_refused_with_everything_at_once(services, options, messages):
     assert len(error.value.problems) == len(messages)
 
 
+DUID = "00:03:00:01:aa:bb:cc:dd:ee:02"
+ONE = "2001:3e8:6000:2::/64"
+
+
+@pytest.mark.parametrize(
+    ("service", "subscribers", "messages"),
+    [
+        (MAP_E, [ONE], (": is no mapping; End-user prefix: DUID, such as 2001:3e8:6000::/64: 00:03:",)),
+        (MAP_E, {"hall": DUID}, (".hall: is no IPv6 prefix; a /64 inside 2001:3e8:6000::/56",)),
+        (MAP_E, {"2001:3e8:6000:2::1/64": DUID}, (".2001:3e8:6000:2::1/64: is no IPv6 prefix; a /64",)),
+        (
+            MAP_E,
+            {"2001:3e8:6000::/60": DUID},
+            (".2001:3e8:6000::/60: no customer here has it; a /64 inside",),
+        ),
+        (MAP_E, {"2001:db8::/64": DUID}, (".2001:db8::/64: no customer here has it; a /64 inside",)),
+        (MAP_E, {ONE: "zz"}, (f".{ONE}: 'zz' is no DUID; 3 to 130 octets in hexadecimal with colons",)),
+        (MAP_E, {ONE: "00:03"}, (f".{ONE}: '00:03' is no DUID; 3 to 130 octets",)),
+        # What YAML 1.1 makes of digits and colons without quotes.
+        (MAP_E, {ONE: 651}, (f".{ONE}: 651 is no DUID; 3 to 130 octets in hexadecimal with colons, quoted",)),
+        (
+            MAP_E,
+            {ONE: DUID, "2001:3e8:6000:3::/64": DUID.upper(), "hall": "zz"},
+            (
+                f".2001:3e8:6000:3::/64: {DUID} has {ONE} already; a DUID once for a service",
+                ".hall: is no IPv6 prefix",
+                ".hall: 'zz' is no DUID",
+            ),
+        ),
+        (
+            MAP_E,
+            {ONE: DUID, "2001:3E8:6000:2::/64": DUID.replace("02", "03")},
+            (".2001:3E8:6000:2::/64: is there twice; one DUID for a prefix",),
+        ),
+        # A prefix of which DHCPv6 would tell no binding.
+        (LIGHTWEIGHT, {ONE: DUID}, (f".{ONE}: no customer here has it; the prefix of a binding",)),
+    ],
+)
+def test_subscriber_that_can_have_no_such_prefix(service, subscribers, messages):
+    with pytest.raises(Refused) as error:
+        rendered(service, subscribers=subscribers)
+    place = "helper.ipv4aas_options.subscribers"
+    found = str(error.value)
+    assert all(f"{place}{message}" in found for message in messages), found
+    assert len(error.value.problems) == len(messages)
+
+
+def test_subscribers_of_two_services():
+    second = replace(MAP_E, name="hall8", delegations=(Delegation(IPv6Network("2001:3e8:7000::/56"), 60),))
+    known = {ONE: DUID, "2001:3e8:7000:20::/60": DUID}
+    here, there = json.loads(
+        rendered(MAP_E, second, link={"hall7": "lan7", "hall8": "lan8"}, subscribers=known)
+    )
+    assert here["reservations"] == [{"duid": DUID, "prefixes": [ONE]}]
+    assert there["reservations"] == [{"duid": DUID, "prefixes": ["2001:3e8:7000:20::/60"]}]
+    assert json.loads(rendered(MAP_E, subscribers={}))[0]["reservations"] == []
+
+
 TWO_RULES = rendered(replace(MAP_E, rules=MAP_E.rules * 2))
 MAP_TEXT, LW_TEXT = rendered(MAP_E), rendered(LIGHTWEIGHT)
 
