@@ -10,6 +10,7 @@ from typing import Any
 
 from ...techniques import TECHNIQUES
 from ...techniques.service import EDGE, Service
+from .tables import division
 
 
 def is_port_set_edge(service: Service) -> bool:
@@ -35,5 +36,6 @@ def customer_settings(service: Service) -> dict[str, Any]:
             "psid": customer.ports.psid,
             "psid_offset": customer.ports.offset,
             "psid_length": customer.ports.psid_len,
+            "division": division(customer.ports.offset, customer.ports.psid_len),
         },
     }

@@ -214,7 +214,8 @@ class ServiceProgram:
 
     def _config(self) -> dict[str, Any]:
         service, row = self.service, TECHNIQUES[self.service.technique]
-        edge = customer_settings(service) if is_port_set_edge(service) else {}
+        edge = customer_settings(service) if is_port_set_edge(service) else {"own": _own_address(service)}
+        gateway = int(service.border_address if service.role == EDGE else service.gateway_address)
         return {
             "mapping": self.layouts.enum("mapping")[_MAPPINGS[row.mapping]],
             "carriage": self.layouts.enum("carriage")[row.carriage.upper()],
@@ -225,8 +226,8 @@ class ServiceProgram:
             "old_decapsulation": self.hook == TC and old_decapsulation(),
             "ipv6_mtu": service.ipv6_mtu,
             "mss_clamp": service.mss_clamp,
-            "gateway": int(service.border_address if service.role == EDGE else service.gateway_address),
-            "own": _own_address(service),
+            "gateway": gateway,
+            "end": edge["own"] if service.role == EDGE else gateway,
             "cut_to": min(service.lowest_ipv6_mtu, service.ipv6_mtu),
             "explicit": bool(service.eam),
             "keep_no_checksum": service.udp_zero_checksum == FORWARD,

@@ -119,7 +119,7 @@ class KernelSessions:
         forwards = {(s.protocol, (s.outside, s.outside_port)): s for s in static}
         kept = self._claim(forwards, carried)
         lines = _lines(limit + len(static))
-        self.constants |= {"LAST_LINE": lines - 1, "HASH_KEY": secrets.randbits(64)}
+        self.constants |= {"LAST_LINE": lines - 1, "HASH_KEYS": [secrets.randbits(64) | 1 for _ in range(3)]}
         sizes = {
             **tables.sizes(),
             "napt_bindings": limit + len(static),

@@ -87,7 +87,7 @@ class RuleEntries:
             psid_offset=rule.psid_offset,
             psid_length=rule.psid_len,
             embeds=not rule.explicit_psid_len,
-            shares=rule.psid_len > 0,
+            division=division(rule.psid_offset, rule.psid_len),
             psid=rule.explicit_psid,
             network=int(rule.ipv4_prefix.network_address),
         )
@@ -102,8 +102,20 @@ class RuleEntries:
 
     def of_shape(self, prefix: IPv4Network, shape: Shape, **more: int) -> Entry:
         """Addresses that are divided in one way, and have bindings."""
-        rule = self._rule.pack(psid_offset=shape[0], psid_length=shape[1], shares=shape[1] > 0, **more)
+        rule = self._rule.pack(
+            psid_offset=shape[0], psid_length=shape[1], division=division(*shape), **more
+        )
         return self._prefix.pack(length=prefix.prefixlen, address=int(prefix[0])), rule
+
+
+def division(offset: int, length: int) -> dict[str, int]:
+    """struct division of PSIDs with so many bits behind so many (RFC 7597 section 5.1)."""
+    excludes = offset and length
+    return {
+        "first_port": 1 << 16 - offset if excludes else 0,
+        "mask": (1 << length) - 1,
+        "shift": 16 - offset - length if length else 0,
+    }
 
 
 def _mask(length: int, width: int) -> int:

@@ -56,7 +56,7 @@ INLINE int aftr_from_softwire(context *c, int *out)
 	struct ends to;
 	int verdict;
 
-	verdict = read_outer(c, &outer, &p);
+	verdict = read_softwire(c, &outer, &p);
 	if (verdict)
 		return verdict;
 	if (!may_speak(&outer.source) || !is_inside(p.ends.source))

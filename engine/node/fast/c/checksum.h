@@ -6,10 +6,10 @@
 
 #include "base.h"
 
-/* The parts are added side by side: what comes next waits for it. */
+/* A sum below 2^40: behind the first step it is below 2^25, behind the second one below 0x10200. */
 INLINE __u16 fold(__u64 sum)
 {
-	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32 & 0xffff) + (sum >> 48);
+	sum = (sum & 0xffff) + (sum >> 16);
 	sum = (sum & 0xffff) + (sum >> 16);
 	return (sum & 0xffff) + (sum >> 16);
 }
@@ -26,10 +26,13 @@ INLINE __u64 sum6(const address6 *address)
 	return (a & 0xffffffff) + (a >> 32) + (b & 0xffffffff) + (b >> 32);
 }
 
-/* Sum of what is new less what was old, as a positive number. */
+/* A multiple of 0xffff, which is nothing in one's complement; more than 31 words of 32 bits are. */
+#define NOTHING (0xffffull << 21)
+
+/* Sum of what is new less what was old, as a positive number: both are sums of words of up to 32 bits. */
 INLINE __u64 change(__u64 old, __u64 new)
 {
-	return (__u16)~fold(old) + (__u64)fold(new);
+	return new + NOTHING - old;
 }
 
 /* A checksum after a change. */

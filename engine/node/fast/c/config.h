@@ -19,6 +19,14 @@ struct embedding {
 	__u8 pad[6];
 };
 
+/* Where a port has its PSID (RFC 7597 appendix B). */
+struct division {
+	__u16 first_port;	/* those below are nobody's */
+	__u16 mask;		/* of a PSID; 0: all ports are of one */
+	__u8 shift;
+	__u8 zero[3];
+};
+
 /* What an edge with a port set has. */
 struct customer {
 	__be32 ipv4;
@@ -26,6 +34,7 @@ struct customer {
 	__u16 psid;
 	__u8 psid_offset;
 	__u8 psid_length;	/* 0: all ports */
+	struct division division;
 };
 
 struct config {
@@ -51,6 +60,7 @@ struct config {
 	struct customer customer;
 	address6 gateway;	/* of the service */
 	address6 own;		/* edge: its own tunnel address */
+	address6 end;		/* of softwires here: one of the two */
 	struct embedding outside;	/* translation: where the Internet is (DMR, prefix of a PLAT or NAT64) */
 	struct embedding inside;	/* CLAT: where its own hosts are */
 	address6 plane;		/* what its addresses have before the IPv4 address; of a PT the FP domain's */

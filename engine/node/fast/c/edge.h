@@ -23,9 +23,7 @@ INLINE bool is_customers(__be32 address)
 
 INLINE bool is_own_port(__be16 port)
 {
-	const volatile struct customer *own = &CONFIG.customer;
-
-	return !is_shared() || psid_of(bpf_ntohs(port), own->psid_offset, own->psid_length) == own->psid;
+	return psid_of(bpf_ntohs(port), &CONFIG.customer.division) == CONFIG.customer.psid;
 }
 
 /* An own address that a host inside has: no NAPT (prefix and full address, RFC 7597 section 5.2). */
@@ -160,7 +158,7 @@ INLINE int edge_from_softwire(context *c, int *out)
 	struct ends to;
 	int verdict;
 
-	verdict = read_outer(c, &outer, &p);
+	verdict = read_softwire(c, &outer, &p);
 	if (verdict)
 		return verdict;
 	if (!same6(&outer.source, &gateway)) {

@@ -9,26 +9,58 @@
 struct outer {
 	address6 source;
 	address6 destination;
+	__u16 payload;
+	__u8 next;
 	__u8 traffic_class;
 };
 
 enum { HOP_LIMIT = 64 };
 
-/* The IPv6 header of a softwire at L2, and the IPv4 packet in it. FOREIGN: other payloads, or for others. */
-INLINE int read_outer(context *c, struct outer *outer, struct packet4 *p)
-{
-	struct ipv6hdr *ip6 = at(c, L2, HEADER6);
-	__u32 payload;
+/* Own tunnel addresses beside that of the service. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, address6);
+	__type(value, __u8);
+} ends SEC(".maps");
 
-	if (!ip6)
-		return FOREIGN;
+/* The IPv6 header at L2. FOREIGN: there is none. */
+INLINE int read_outer(context *c, struct outer *outer)
+{
+	struct ipv6hdr *ip6;
+
+	HAVE(ip6, c, L2, HEADER6, FOREIGN);
 	outer->destination = read_address(&ip6->daddr);
 	outer->source = read_address(&ip6->saddr);
 	outer->traffic_class = bpf_ntohl(*(__be32 *)ip6) >> 20;
-	payload = bpf_ntohs(ip6->payload_len);
-	if (ip6->nexthdr != IPV4 || payload > length(c) - L2 - HEADER6)
-		return punt_extension_header;
-	return read4(c, L2 + HEADER6, payload, p);
+	outer->payload = bpf_ntohs(ip6->payload_len);
+	outer->next = ip6->nexthdr;
+	return GO_ON;
+}
+
+/* The IPv4 packet behind it. */
+INLINE int read_inner(context *c, const struct outer *outer, struct packet4 *p)
+{
+	LEAVE_IF(outer->next != IPV4 || outer->payload > length(c) - L2 - HEADER6, punt_extension_header);
+	return read4(c, L2 + HEADER6, outer->payload, p);
+}
+
+/* Both, of a softwire that ends here: a gateway has the addresses of the service and its subscribers, an edge one.
+ * FOREIGN: it ends elsewhere. */
+INLINE int read_softwire(context *c, struct outer *outer, struct packet4 *p)
+{
+	address6 end = read6(&CONFIG.end);
+	int verdict = read_outer(c, outer);
+
+	if (verdict)
+		return verdict;
+	if (!same6(&outer->destination, &end)) {
+		address6 other = outer->destination;
+
+		if (!CONFIG.more_ends || !bpf_map_lookup_elem(&ends, &other))
+			return FOREIGN;
+	}
+	return read_inner(c, outer, p);
 }
 
 /* What the tunnel's mark does to the inner one (RFC 6040 section 4.2); both ends of DS-Lite take the DSCP of the
@@ -36,11 +68,12 @@ INLINE int read_outer(context *c, struct outer *outer, struct packet4 *p)
 INLINE int inner_tos(const struct outer *outer, __u8 tos)
 {
 	__u8 mark = outer->traffic_class & 3, inner = tos & 3;
-	__u8 from = CONFIG.mapping == BY_SESSION ? outer->traffic_class : tos;
 
-	if ((mark == 3 && inner != 3) || (mark == 1 && inner == 2))
+	if (UNLIKELY(mark & 1) && (mark == 3 || inner == 2))
 		inner = mark;
-	return (from & ~3) | inner;
+	if (CONFIG.mapping == BY_SESSION)
+		tos = outer->traffic_class;
+	return (tos & ~3) | inner;
 }
 
 /* Whether a mark of the tunnel is for a sender who does not understand it. */
@@ -66,8 +99,8 @@ INLINE void edit4(context *c, __u32 offset, const struct packet4 *p, const struc
 	}
 	addresses = change(sum4(p->ends.source) + sum4(p->ends.destination),
 			   sum4(to->source) + sum4(to->destination));
-	ip->check = changed(ip->check, addresses + change(bpf_htons(p->tos), bpf_htons(tos)) +
-			    change(bpf_htons((__u16)p->ttl << 8), bpf_htons((__u16)(p->ttl - hops) << 8)));
+	ip->check = changed(ip->check, addresses + change(bpf_htons(p->tos) + bpf_htons((__u16)p->ttl << 8),
+							  bpf_htons(tos) + bpf_htons((__u16)(p->ttl - hops) << 8)));
 	ip->tos = tos;
 	ip->ttl = p->ttl - hops;
 	ip->saddr = to->source;

@@ -20,26 +20,6 @@ struct {
 	__type(value, __u32);
 } chain SEC(".maps");
 
-/* Own tunnel addresses beside that of the service. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1);
-	__type(key, address6);
-	__type(value, __u8);
-} ends SEC(".maps");
-
-/* A gateway's tunnel addresses are those of the service and its subscribers, an edge has one. */
-INLINE bool is_own(context *c)
-{
-	struct ipv6hdr *ip6 = at(c, L2, HEADER6);
-	address6 own = CONFIG.role == EDGE ? read6(&CONFIG.own) : read6(&CONFIG.gateway), destination;
-
-	if (!ip6)
-		return false;
-	destination = read_address(&ip6->daddr);
-	return same6(&destination, &own) || (CONFIG.more_ends && bpf_map_lookup_elem(&ends, &destination));
-}
-
 INLINE int from_native(context *c, int *out)
 {
 	switch (CONFIG.mapping) {
@@ -63,11 +43,11 @@ INLINE int from_domain(context *c, int *out)
 	case BY_BINDING:
 		if (CONFIG.carriage == TRANSLATION)
 			return gateway_from_domain(c, out);
-		return is_own(c) ? gateway_from_softwire(c, out) : FOREIGN;
+		return gateway_from_softwire(c, out);
 	case BY_SESSION:
 		if (CONFIG.carriage == TRANSLATION)
 			return clat_from_domain(c, out);
-		return is_own(c) ? b4_from_softwire(c, out) : FOREIGN;
+		return b4_from_softwire(c, out);
 	case BY_PLANE:
 		return plane_from_softwire(c, out);
 	case BY_REWRITE:
@@ -89,18 +69,18 @@ INLINE int translate_domain(context *c, int *out)
 {
 	if (CONFIG.carriage == TRANSLATION)
 		return CONFIG.role == EDGE ? edge_from_domain(c, out) : nat64_from_domain(c, out);
-	if (!is_own(c))
-		return FOREIGN;
 	return CONFIG.role == EDGE ? edge_from_softwire(c, out) : aftr_from_softwire(c, out);
 }
 
 INLINE int dispatch(context *c, bool translates, int *out)
 {
-	__be16 *eth = at(c, 0, L2), protocol;
+	struct ethhdr *eth;
+	__be16 protocol;
 
-	if (!eth || !is_ours_to_take(c))
+	HAVE(eth, c, 0, L2, FOREIGN);
+	if (!is_ours_to_take(c, eth))
 		return FOREIGN;
-	protocol = eth[6];
+	protocol = eth->h_proto;
 	if (protocol == bpf_htons(ETH_P_IP))
 		return translates ? translate_native(c, out) : from_native(c, out);
 	if (protocol == bpf_htons(ETH_P_IPV6))

@@ -62,7 +62,7 @@ INLINE int gateway_from_softwire(context *c, int *out)
 	address6 near;
 	int verdict;
 
-	verdict = read_outer(c, &outer, &p);
+	verdict = read_softwire(c, &outer, &p);
 	if (verdict)
 		return verdict;
 	rule = rule_of(p.ends.source);

@@ -49,7 +49,7 @@ INLINE __u32 segments(context *c)
 	return c->gso_segs ?: c->len / c->gso_size + 1;
 }
 
-INLINE bool is_ours_to_take(context *c)
+INLINE bool is_ours_to_take(context *c, const struct ethhdr *eth)
 {
 	/* PACKET_HOST: its MAC address is this host's. What has a VLAN tag is seen again at the VLAN's device. */
 	return c->pkt_type == 0 && !c->vlan_present;

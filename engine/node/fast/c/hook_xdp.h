@@ -33,11 +33,9 @@ INLINE __u32 segment_size(context *c)
 	return 0;
 }
 
-INLINE bool is_ours_to_take(context *c)
+INLINE bool is_ours_to_take(context *c, const struct ethhdr *eth)
 {
-	__u8 *first = data(c);
-
-	return first + 1 <= (__u8 *)data_end(c) && !(*first & 1);	/* neither multicast nor broadcast */
+	return !(eth->h_dest[0] & 1);	/* neither multicast nor broadcast */
 }
 
 /* Packets that this one stands for. */

@@ -29,27 +29,27 @@ struct {
 } napt_index SEC(".maps");
 
 const volatile __u32 LAST_LINE = 1;	/* of a power of two */
-const volatile __u64 HASH_KEY = 0;	/* senders are not to choose which line is theirs */
+const volatile __u64 HASH_KEYS[3] = {};	/* odd; senders are not to choose which line is theirs */
 
 #define FACTOR 0x9e3779b97f4a7c15ull	/* odd, its bits in no order */
 
-/* By a product upper bits depend on all that are below them; those go below for the next one. */
-INLINE __u64 mixed(__u64 sum, __u64 part)
+/* By a product upper bits depend on all that are below them; those go below for another one. */
+INLINE __u64 mixed(__u64 sum)
 {
-	sum = (sum ^ part) * FACTOR;
-	return sum ^ sum >> 32;
+	return (sum ^ sum >> 32) * FACTOR;
 }
 
+/* The products of one end are made at the same time. */
 INLINE __u64 hash_of_inside(const struct inside *end)
 {
 	const __u64 *part = (const __u64 *)end;
 
-	return mixed(mixed(mixed(HASH_KEY, part[0]), part[1]), part[2]) * FACTOR;
+	return mixed(part[0] * HASH_KEYS[0] + part[1] * HASH_KEYS[1] + part[2] * HASH_KEYS[2]);
 }
 
 INLINE __u64 hash_of_outside(const struct outside *end)
 {
-	return mixed(HASH_KEY, *(const __u64 *)end) * FACTOR;
+	return mixed(*(const __u64 *)end * HASH_KEYS[0]);
 }
 
 INLINE bool same_inside(const struct inside *one, const struct inside *other)

@@ -22,9 +22,10 @@ struct rule {
 	__u8 psid_offset;
 	__u8 psid_length;
 	__u8 embeds;		/* the EA bits carry suffix and PSID; else the owner is in `bindings` */
-	__u8 shares;		/* a port says who the owner is */
+	__u8 zero;
 	__u16 psid;		/* of the one customer, where it is explicit */
 	__be32 network;		/* the Rule IPv4 prefix */
+	struct division division;
 	__u32 first;		/* in `owners`, of the prefix's first address */
 	address6 common;	/* to the owners' softwires, beside what `owners` and `mapped` say */
 	__u8 words;		/* of each owner in `owners`: the second, the upper two, all four; 0: it is not there */
@@ -106,12 +107,10 @@ struct {
 	__type(value, struct owner);
 } bindings SEC(".maps");
 
-/* PSID of a port (RFC 7597 appendix B); -1 where A = 0 excludes it. */
-INLINE __s32 psid_of(__u16 port, __u8 offset, __u8 length)
+/* PSID of a port; -1 where A = 0 excludes it. */
+INLINE __s32 psid_of(__u16 port, const volatile struct division *division)
 {
-	if (offset && length && !(port >> (16 - offset)))
-		return -1;
-	return (port >> ((16 - offset - length) & 15)) & ((1u << length) - 1);
+	return port < division->first_port ? -1 : port >> division->shift & division->mask;
 }
 
 /* An interface identifier (RFC 7597 section 6, draft-03). */
@@ -133,11 +132,11 @@ INLINE void count_other_layout(__u64 identifier, __u32 ipv4, __u32 psid)
 INLINE void map_address(const struct rule *rule, __be32 address, __u32 psid, address6 *softwire)
 {
 	__u32 host = bpf_ntohl(address & rule->host_mask);
-	__u64 ea = rule->ea_mask & ((__u64)host >> (rule->suffix_shift & 63) << (rule->psid_length & 31) | psid);
+	__u64 ea = rule->ea_mask & ((__u64)host >> rule->suffix_shift << rule->psid_length | psid);
 	__u32 named = bpf_ntohl(CONFIG.carriage == TRANSLATION ? address : address & rule->customer_mask4);
 
 	softwire->part[0] = rule->prefix;
-	softwire->part[0] |= bpf_cpu_to_be64(ea << (rule->ea_shift & 63));
+	softwire->part[0] |= bpf_cpu_to_be64(ea << rule->ea_shift);
 	softwire->part[1] = bpf_cpu_to_be64(identifier_of(named, psid, CONFIG.identifier_shift));
 }
 
@@ -190,12 +189,9 @@ INLINE int owner_of(const struct rule *rule, __be32 address, __be16 port, struct
 {
 	const struct owner *found;
 	struct owner_key key;
-	__s32 psid = 0;
+	__s32 psid = psid_of(bpf_ntohs(port), &rule->division);
 
-	if (rule->shares) {
-		psid = psid_of(bpf_ntohs(port), rule->psid_offset, rule->psid_length);
-		LEAVE_IF(psid < 0, punt_unknown);
-	}
+	LEAVE_IF(psid < 0, punt_unknown);
 	if (CONFIG.mapping == BY_RULE && rule->embeds) {
 		map_address(rule, address, psid, &owner->softwire);
 		owner->gateway = (address6){};
@@ -249,7 +245,7 @@ INLINE int sender_of(const address6 *source, __be16 port, __be32 *ipv4)
 	LEAVE_IF(!rule, punt_source);
 	ea = bpf_be64_to_cpu(source->part[0]) >> (rule->ea_shift & 63) & rule->ea_mask;
 	psid = rule->embeds ? ea & ((1u << (rule->psid_length & 31)) - 1) : rule->psid;
-	LEAVE_IF(rule->shares && psid_of(bpf_ntohs(port), rule->psid_offset, rule->psid_length) != psid, punt_source);
+	LEAVE_IF(psid_of(bpf_ntohs(port), &rule->division) != psid, punt_source);
 	first = bpf_ntohl(rule->network) | (__u32)(ea >> (rule->psid_length & 31) << (rule->suffix_shift & 63));
 	host = identifier >> CONFIG.identifier_shift & bpf_ntohl(~rule->customer_mask4);
 	if (identifier != identifier_of(first | host, psid, CONFIG.identifier_shift) ||

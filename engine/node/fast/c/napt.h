@@ -439,38 +439,15 @@ INLINE void set_destination(const struct packet4 *p, struct ends *to, const stru
 		to->source_port = inside->port;
 }
 
-__noinline int outbound_slowly(const struct packet4 *p, const address6 *realm, struct ends *to)
+/* All that is not plain: functions of their own, which know of the packet no more than the flow. */
+__noinline int outbound_slowly(struct flow *f)
 {
-	struct scratch *room = scratch();
-	int verdict;
-
-	if (!p || !realm || !to || !room)
-		return punt_driver;
-	room->flow.inside = inside_of(p, realm);
-	ask_for(&room->flow, p, p->ends.destination, p->ends.destination_port);
-	room->flow.hairpin = 0;
-	verdict = napt_from_inside(&room->flow);
-	if (!verdict)
-		set_source(p, to, &room->flow.outside);
-	return verdict;
+	return napt_from_inside(f);
 }
 
-__noinline int inbound_slowly(const struct packet4 *p, address6 *realm, struct ends *to, bool hairpin)
+__noinline int inbound_slowly(struct flow *f)
 {
-	struct scratch *room = scratch();
-	int verdict;
-
-	if (!p || !realm || !to || !room)
-		return punt_driver;
-	room->flow.outside = outside_of(p);
-	ask_for(&room->flow, p, p->ends.source, p->ends.source_port);
-	room->flow.hairpin = hairpin;
-	verdict = napt_from_outside(&room->flow);
-	if (!verdict) {
-		*realm = room->flow.inside.realm;
-		set_destination(p, to, &room->flow.inside);
-	}
-	return verdict;
+	return napt_from_outside(f);
 }
 
 /* Whether a session is a packet's, and all that the packet does is to put off its end; that is done then. */
@@ -500,8 +477,20 @@ INLINE int napt_outbound(const struct packet4 *p, const address6 *realm, struct 
 	struct binding *binding = line ? search(line, tag_of(hash), &key, NULL) : NULL;
 
 	copy_ends(to, &p->ends);
-	if (UNLIKELY(!binding || !is_known(&binding->session, p, p->ends.destination, p->ends.destination_port)))
-		return outbound_slowly(p, realm, to);
+	if (UNLIKELY(!binding || !is_known(&binding->session, p, p->ends.destination, p->ends.destination_port))) {
+		struct scratch *room = scratch();
+		int verdict;
+
+		if (!room)
+			return punt_driver;
+		room->flow.inside = key;
+		room->flow.hairpin = 0;
+		ask_for(&room->flow, p, p->ends.destination, p->ends.destination_port);
+		verdict = outbound_slowly(&room->flow);
+		if (!verdict)
+			set_source(p, to, &room->flow.outside);
+		return verdict;
+	}
 	set_source(p, to, &binding->outside);
 	return LIKELY(is_still_inside(binding, &key)) ? GO_ON : punt_raced;
 }
@@ -516,8 +505,22 @@ INLINE int napt_inbound(const struct packet4 *p, address6 *realm, struct ends *t
 
 	copy_ends(to, &p->ends);
 	if (UNLIKELY(!binding || (p->protocol == ICMP && p->flags == ECHO_REQUEST) ||
-		     !is_known(&binding->session, p, p->ends.source, p->ends.source_port)))
-		return inbound_slowly(p, realm, to, hairpin);
+		     !is_known(&binding->session, p, p->ends.source, p->ends.source_port))) {
+		struct scratch *room = scratch();
+		int verdict;
+
+		if (!room)
+			return punt_driver;
+		room->flow.outside = key;
+		room->flow.hairpin = hairpin;
+		ask_for(&room->flow, p, p->ends.source, p->ends.source_port);
+		verdict = inbound_slowly(&room->flow);
+		if (!verdict) {
+			*realm = room->flow.inside.realm;
+			set_destination(p, to, &room->flow.inside);
+		}
+		return verdict;
+	}
 	*realm = binding->inside.realm;
 	set_destination(p, to, &binding->inside);
 	return LIKELY(is_still_outside(binding, &key)) ? GO_ON : punt_raced;

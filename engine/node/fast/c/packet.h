@@ -14,6 +14,13 @@ INLINE void *at(context *c, __u32 offset, __u32 size)
 	return start + size <= data_end(c) ? start : NULL;
 }
 
+/* The same; leaves a function where the octets are not there. */
+#define HAVE(pointer, c, offset, size, verdict)                                           \
+	do {                                                                              \
+		(pointer) = data(c) + (offset);                                           \
+		LEAVE_IF((void *)(pointer) + (size) > data_end(c), verdict);              \
+	} while (0)
+
 /* As in the core (ipv4.is_unicast): may be a source or destination. */
 INLINE bool is_unicast4(__be32 address)
 {
@@ -27,9 +34,10 @@ INLINE bool is_unicast4(__be32 address)
 INLINE int read_transport(context *c, __u32 offset, __u16 size, struct packet4 *p, __u8 request, __u8 reply)
 {
 	if (p->protocol == TCP) {
-		struct tcphdr *tcp = at(c, offset, sizeof(*tcp));
+		struct tcphdr *tcp;
 
-		LEAVE_IF(!tcp || size < tcp->doff * 4 || tcp->doff < 5, punt_malformed);
+		HAVE(tcp, c, offset, sizeof(*tcp), punt_malformed);
+		LEAVE_IF(size < tcp->doff * 4 || tcp->doff < 5, punt_malformed);
 		p->ends.source_port = tcp->source;
 		p->ends.destination_port = tcp->dest;
 		p->flags = ((__u8 *)tcp)[13];
@@ -37,18 +45,20 @@ INLINE int read_transport(context *c, __u32 offset, __u16 size, struct packet4 *
 		if (segment_size(c))
 			p->wire = p->total - size + tcp->doff * 4 + segment_size(c);
 	} else if (p->protocol == UDP) {
-		struct udphdr *udp = at(c, offset, sizeof(*udp));
+		struct udphdr *udp;
 
-		LEAVE_IF(!udp || size < sizeof(*udp), punt_malformed);
+		LEAVE_IF(size < sizeof(*udp), punt_malformed);
+		HAVE(udp, c, offset, sizeof(*udp), punt_malformed);
 		p->ends.source_port = udp->source;
 		p->ends.destination_port = udp->dest;
 		p->check = udp->check;
 		if (segment_size(c))
 			p->wire = p->total - size + sizeof(*udp) + segment_size(c);
 	} else {
-		__u8 *icmp = at(c, offset, 8);
+		__u8 *icmp;
 
-		LEAVE_IF(!icmp || size < 8, punt_malformed);
+		LEAVE_IF(size < 8, punt_malformed);
+		HAVE(icmp, c, offset, 8, punt_malformed);
 		LEAVE_IF((icmp[0] != request && icmp[0] != reply) || icmp[1] || segment_size(c), punt_protocol);
 		p->flags = icmp[0];
 		p->check = *(__be16 *)(icmp + 2);
@@ -63,9 +73,9 @@ INLINE int read_transport(context *c, __u32 offset, __u16 size, struct packet4 *
  * that has ports or is an echo. Everything else is the core's. */
 INLINE int read4(context *c, __u32 offset, __u32 room, struct packet4 *p)
 {
-	struct iphdr *ip = at(c, offset, HEADER4);
+	struct iphdr *ip;
 
-	LEAVE_IF(!ip, punt_malformed);
+	HAVE(ip, c, offset, HEADER4, punt_malformed);
 	if (*(__u8 *)ip != 0x45)
 		return ip->version == 4 && ip->ihl > 5 ? punt_options : punt_malformed;
 	p->total = bpf_ntohs(ip->tot_len);

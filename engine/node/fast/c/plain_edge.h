@@ -30,7 +30,7 @@ INLINE int b4_from_softwire(context *c, int *out)
 	struct outer outer;
 	int verdict;
 
-	verdict = read_outer(c, &outer, &p);
+	verdict = read_softwire(c, &outer, &p);
 	if (verdict)
 		return verdict;
 	if (!same6(&outer.source, &gateway))

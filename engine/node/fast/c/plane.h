@@ -82,22 +82,21 @@ INLINE int plane_from_native(context *c, int *out)
 /* From the plane to the stub network. */
 INLINE int plane_from_softwire(context *c, int *out)
 {
-	struct ipv6hdr *ip6 = at(c, L2, HEADER6);
 	address6 plane = read6(&CONFIG.plane), there;
 	const struct network *found;
 	struct packet4 p = {};
 	struct outer outer;
 	int verdict;
 
-	if (!ip6)
-		return FOREIGN;
-	__builtin_memcpy(&outer.destination, &ip6->daddr, sizeof(outer.destination));
+	verdict = read_outer(c, &outer);
+	if (verdict)
+		return verdict;
 	if (!is_behind(&outer.destination, &plane))
 		return FOREIGN;
 	found = network_of(ipv4_of(&outer.destination));
 	if (!found || !found->may_be_inside)
 		return FOREIGN;
-	verdict = read_outer(c, &outer, &p);
+	verdict = read_inner(c, &outer, &p);
 	if (verdict)
 		return verdict;
 	if (p.ends.destination != ipv4_of(&outer.destination))
