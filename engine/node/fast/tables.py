@@ -102,9 +102,7 @@ class RuleEntries:
 
     def of_shape(self, prefix: IPv4Network, shape: Shape, **more: int) -> Entry:
         """Addresses that are divided in one way, and have bindings."""
-        rule = self._rule.pack(
-            psid_offset=shape[0], psid_length=shape[1], division=division(*shape), **more
-        )
+        rule = self._rule.pack(psid_offset=shape[0], psid_length=shape[1], division=division(*shape), **more)
         return self._prefix.pack(length=prefix.prefixlen, address=int(prefix[0])), rule
 
 
