@@ -18,12 +18,13 @@ from typing import NamedTuple, TypeVar
 from ...mapping.binding import Binding
 from ...mapping.iid import interface_identifier
 from .layout import Layouts
-from .tables import Entry, RuleEntries, Shape, joined
+from .tables import Entry, RuleEntries, Shape, joined, shape_number
 
 Kind = TypeVar("Kind")
 
 UPPER, ALL = 2, 4  # words of an address
-SPARSE = 4  # an address has a place for each PSID where at least one of so many is bound
+_WORD_OCTETS = 4
+_MOST_OCTETS = 256  # of places that a binding may cost on an address: as two entries of a hash table do
 _SAMPLE = 1000  # bindings that say which lower half is the common one
 _LOWER = (1 << 64) - 1
 _WORD = (1 << 32) - 1
@@ -139,7 +140,7 @@ def _dense(table: _Table, shapes: Mapping[int, Shape], common: _Common) -> dict[
     return {
         number: words.get(number, 1)
         for number, (_offset, length) in shapes.items()
-        if number not in odd and bound[number] * SPARSE >= 1 << length
+        if number not in odd and bound[number] * _MOST_OCTETS >= _WORD_OCTETS * words.get(number, 1) << length
     }
 
 
@@ -161,13 +162,13 @@ def _placed(table: _Table, places: Mapping[int, tuple[int, int]], end: int) -> b
 
 def _keyed(layouts: Layouts, table: _Table, shapes: Mapping[int, Shape]) -> Entry:
     """All others, by address and PSID."""
-    pack_key = layouts.struct("owner_key").packer("address", "psid", "psid_offset", "psid_length")
+    pack_key = layouts.struct("owner_key").packer("address", "shape")
     pack_owner = layouts.struct("owner").packer("softwire", "gateway")
     keys, values, nobody = [], [], bytes(16)
     for binding, number, softwire in zip(*table, strict=True) if shapes else ():
         if number in shapes:
             gateway = binding.gateway_address
-            keys.append(pack_key(number.to_bytes(4), binding.psid, *shapes[number]))
+            keys.append(pack_key(number.to_bytes(4), shape_number(shapes[number]) | binding.psid))
             values.append(pack_owner(softwire.to_bytes(16), nobody if gateway is None else gateway.packed))
     return b"".join(keys), b"".join(values)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from ipaddress import IPv4Network
+from typing import Any
 
 from ...mapping.iid import map_address
 from ...mapping.rule import MapRule
@@ -84,10 +85,8 @@ class RuleEntries:
             customer_mask4=_mask(rule.customer_ipv4_len, 32),
             suffix_shift=32 - rule.ipv4_prefix.prefixlen - rule.suffix_len,
             ea_shift=_LONGEST - rule.customer_prefix_len,
-            psid_offset=rule.psid_offset,
-            psid_length=rule.psid_len,
+            **_divided((rule.psid_offset, rule.psid_len)),
             embeds=not rule.explicit_psid_len,
-            division=division(rule.psid_offset, rule.psid_len),
             psid=rule.explicit_psid,
             network=int(rule.ipv4_prefix.network_address),
         )
@@ -97,12 +96,12 @@ class RuleEntries:
         ipv4, psid = int(rule.ipv4_prefix.network_address), rule.explicit_psid
         prefix = int(rule.ipv6_prefix.network_address)
         softwire = map_address(prefix, rule.customer_prefix_len, ipv4, psid, iid_format)
-        shape = {"psid_offset": rule.psid_offset, "psid_length": rule.psid_len}
-        return self._key.pack(address=ipv4, psid=psid, **shape), self._owner.pack(softwire=softwire)
+        shape = shape_number((rule.psid_offset, rule.psid_len)) | psid
+        return self._key.pack(address=ipv4, shape=shape), self._owner.pack(softwire=softwire)
 
     def of_shape(self, prefix: IPv4Network, shape: Shape, **more: int) -> Entry:
         """Addresses that are divided in one way, and have bindings."""
-        rule = self._rule.pack(psid_offset=shape[0], psid_length=shape[1], division=division(*shape), **more)
+        rule = self._rule.pack(**_divided(shape), **more)
         return self._prefix.pack(length=prefix.prefixlen, address=int(prefix[0])), rule
 
 
@@ -114,6 +113,17 @@ def division(offset: int, length: int) -> dict[str, int]:
         "mask": (1 << length) - 1,
         "shift": 16 - offset - length if length else 0,
     }
+
+
+def shape_number(shape: Shape) -> int:
+    """Of struct owner_key, beside the PSID."""
+    offset, length = shape
+    return offset << 24 | length << 16
+
+
+def _divided(shape: Shape) -> dict[str, Any]:
+    """Members of struct rule."""
+    return {"psid_length": shape[1], "division": division(*shape), "shape": shape_number(shape)}
 
 
 def _mask(length: int, width: int) -> int:

@@ -80,7 +80,7 @@ INLINE int dispatch(context *c, bool translates, int *out)
 	HAVE(eth, c, 0, L2, FOREIGN);
 	if (!is_ours_to_take(c, eth))
 		return FOREIGN;
-	protocol = eth->h_proto;
+	protocol = ((__be16 *)eth)[6];	/* as a member it would be read octet by octet */
 	if (protocol == bpf_htons(ETH_P_IP))
 		return translates ? translate_native(c, out) : from_native(c, out);
 	if (protocol == bpf_htons(ETH_P_IPV6))

@@ -19,18 +19,17 @@ struct rule {
 	__be32 customer_mask4;	/* of what one customer has */
 	__u8 suffix_shift;	/* host bits of the Rule IPv4 prefix less the suffix's */
 	__u8 ea_shift;		/* bits of the upper half behind the EA bits */
-	__u8 psid_offset;
 	__u8 psid_length;
 	__u8 embeds;		/* the EA bits carry suffix and PSID; else the owner is in `bindings` */
-	__u8 zero;
 	__u16 psid;		/* of the one customer, where it is explicit */
-	__be32 network;		/* the Rule IPv4 prefix */
-	struct division division;
-	__u32 first;		/* in `owners`, of the prefix's first address */
-	address6 common;	/* to the owners' softwires, beside what `owners` and `mapped` say */
 	__u8 words;		/* of each owner in `owners`: the second, the upper two, all four; 0: it is not there */
 	__u8 mapped;		/* owners have the identifiers of RFC 7597 section 6 */
-	__u8 pad[6];
+	__be32 network;		/* the Rule IPv4 prefix */
+	struct division division;
+	__u32 shape;		/* of the keys of `bindings` */
+	__u32 first;		/* in `owners`, of the prefix's first address */
+	__u32 zero;
+	address6 common;	/* to the owners' softwires, beside what `owners` and `mapped` say */
 };
 
 /* The same as `rules` where they are few, the longest prefix first. */
@@ -90,9 +89,7 @@ struct {
 /* All others, and those who have a gateway of their own. */
 struct owner_key {
 	__be32 address;
-	__u16 psid;
-	__u8 psid_offset;
-	__u8 psid_length;
+	__u32 shape;		/* PSID offset << 24 | PSID length << 16 | PSID: written in one step, as it is read */
 };
 
 struct owner {
@@ -201,12 +198,7 @@ INLINE int owner_of(const struct rule *rule, __be32 address, __be16 port, struct
 		owner->gateway = (address6){};
 		return placed_owner(rule, address, psid, &owner->softwire);
 	}
-	key = (struct owner_key){
-		.address = address,
-		.psid = psid,
-		.psid_offset = rule->psid_offset,
-		.psid_length = rule->psid_length,
-	};
+	key = (struct owner_key){ .address = address, .shape = rule->shape | psid };
 	found = bpf_map_lookup_elem(&bindings, &key);
 	LEAVE_IF(!found, punt_unknown);
 	*owner = *found;
