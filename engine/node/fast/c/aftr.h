@@ -34,7 +34,7 @@ INLINE int aftr_from_native(context *c, int *out)
 
 	if (!ip || !in_pool(ip->daddr))
 		return FOREIGN;
-	verdict = read4(c, L2, length(c) - L2, &p);
+	verdict = read4(c, ip, L2, length(c) - L2, &p);
 	if (verdict)
 		return verdict;
 	/* Before a session is refreshed or made for a packet that cannot go. */

@@ -78,10 +78,10 @@ INLINE int clat_from_domain(context *c, int *out)
 
 	if (!ip6)
 		return FOREIGN;
-	__builtin_memcpy(&from.destination, &ip6->daddr, sizeof(from.destination));
+	from.destination = read_address(&ip6->daddr);
 	if (!clat_serves(&from.destination, &to.destination))
 		return FOREIGN;
-	verdict = read_ipv6(c, &from, &p);
+	verdict = read_ipv6(c, ip6, &from, &p);
 	if (verdict)
 		return verdict;
 	if (asks_node(&p, &from.destination, &CONFIG.own))

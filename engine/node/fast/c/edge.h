@@ -134,7 +134,7 @@ INLINE int edge_from_native(context *c, int *out)
 	plain = is_plain(ip->saddr);
 	if (!plain && is_customers(ip->saddr))
 		return punt_source;	/* a shared address must not be on an interface (RFC 7597 section 4) */
-	verdict = read4(c, L2, length(c) - L2, &p);
+	verdict = read4(c, ip, L2, length(c) - L2, &p);
 	if (verdict)
 		return verdict;
 	if (!is_for_us(&p))
@@ -190,13 +190,13 @@ INLINE int edge_from_domain(context *c, int *out)
 
 	if (!ip6)
 		return FOREIGN;
-	__builtin_memcpy(&from.destination, &ip6->daddr, sizeof(from.destination));
+	from.destination = read_address(&ip6->daddr);
 	own = bpf_htonl(bpf_be64_to_cpu(from.destination.part[1]) >> CONFIG.identifier_shift) & ~CONFIG.customer.mask;
 	own |= CONFIG.customer.ipv4;
 	end = own_end(own);
 	if (!same6(&from.destination, &end))
 		return FOREIGN;
-	verdict = read_ipv6(c, &from, &p);
+	verdict = read_ipv6(c, ip6, &from, &p);
 	if (verdict)
 		return verdict;
 	seen = p;

@@ -41,8 +41,11 @@ INLINE int read_outer(context *c, struct outer *outer)
 /* The IPv4 packet behind it. */
 INLINE int read_inner(context *c, const struct outer *outer, struct packet4 *p)
 {
+	struct iphdr *ip;
+
 	LEAVE_IF(outer->next != IPV4 || outer->payload > length(c) - L2 - HEADER6, punt_extension_header);
-	return read4(c, L2 + HEADER6, outer->payload, p);
+	HAVE(ip, c, L2 + HEADER6, HEADER4, punt_malformed);
+	return read4(c, ip, L2 + HEADER6, outer->payload, p);
 }
 
 /* Both, of a softwire that ends here: a gateway has the addresses of the service and its subscribers, an edge one.

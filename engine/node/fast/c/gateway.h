@@ -43,7 +43,7 @@ INLINE int gateway_from_native(context *c, int *out)
 
 	if (!rule)
 		return FOREIGN;
-	verdict = read4(c, L2, length(c) - L2, &p);
+	verdict = read4(c, ip, L2, length(c) - L2, &p);
 	if (verdict)
 		return verdict;
 	verdict = owner_of(rule, p.ends.destination, p.ends.destination_port, &owner);
@@ -100,10 +100,10 @@ INLINE int gateway_from_domain(context *c, int *out)
 
 	if (!ip6)
 		return FOREIGN;
-	__builtin_memcpy(&from.destination, &ip6->daddr, sizeof(from.destination));
+	from.destination = read_address(&ip6->daddr);
 	if (!holds(&CONFIG.outside, &from.destination))
 		return FOREIGN;
-	verdict = read_ipv6(c, &from, &p);
+	verdict = read_ipv6(c, ip6, &from, &p);
 	if (verdict)
 		return verdict;
 	if (asks_node(&p, &from.destination, &CONFIG.gateway))

@@ -23,7 +23,7 @@ INLINE int nat64_from_native(context *c, int *out)
 
 	if (!ip || !in_pool(ip->daddr))
 		return FOREIGN;
-	verdict = read4(c, L2, length(c) - L2, &p);
+	verdict = read4(c, ip, L2, length(c) - L2, &p);
 	if (verdict)
 		return verdict;
 	if (!may_carry(&CONFIG.outside, p.ends.source))
@@ -53,10 +53,10 @@ INLINE int nat64_from_domain(context *c, int *out)
 
 	if (!ip6)
 		return FOREIGN;
-	__builtin_memcpy(&from.destination, &ip6->daddr, sizeof(from.destination));
+	from.destination = read_address(&ip6->daddr);
 	if (!holds(&CONFIG.outside, &from.destination))
 		return FOREIGN;
-	verdict = read_ipv6(c, &from, &p);
+	verdict = read_ipv6(c, ip6, &from, &p);
 	if (verdict)
 		return verdict;
 	if (asks_node(&p, &from.destination, &CONFIG.gateway))

@@ -114,5 +114,5 @@ INLINE int read_native(context *c, struct packet4 *p, const struct network **tar
 	if (!ip)
 		return FOREIGN;
 	verdict = check_native(ip, target);
-	return verdict ?: read4(c, L2, length(c) - L2, p);
+	return verdict ?: read4(c, ip, L2, length(c) - L2, p);
 }

@@ -69,13 +69,10 @@ INLINE int read_transport(context *c, __u32 offset, __u16 size, struct packet4 *
 	return GO_ON;
 }
 
-/* The IPv4 packet at a constant offset, of which `room` octets are there: whole, without options, of a protocol
- * that has ports or is an echo. Everything else is the core's. */
-INLINE int read4(context *c, __u32 offset, __u32 room, struct packet4 *p)
+/* The IPv4 packet whose header is at a constant offset, of which `room` octets are there: whole, without options,
+ * of a protocol that has ports or is an echo. Everything else is the core's. */
+INLINE int read4(context *c, const struct iphdr *ip, __u32 offset, __u32 room, struct packet4 *p)
 {
-	struct iphdr *ip;
-
-	HAVE(ip, c, offset, HEADER4, punt_malformed);
 	if (*(__u8 *)ip != 0x45)
 		return ip->version == 4 && ip->ihl > 5 ? punt_options : punt_malformed;
 	p->total = bpf_ntohs(ip->tot_len);

@@ -140,11 +140,12 @@ INLINE int twin(const address6 *source, const address6 *destination, address6 *f
 /* Octets of the largest packet that this one stands for; 0: a super-packet of which that cannot be told. */
 INLINE __u32 wire_size(context *c, __u32 payload)
 {
+	struct iphdr *ip = at(c, L2 + HEADER6, HEADER4);
 	struct packet4 p = {};
 
 	if (!segment_size(c))
 		return HEADER6 + payload;
-	return read4(c, L2 + HEADER6, payload, &p) ? 0 : HEADER6 + p.wire;
+	return !ip || read4(c, ip, L2 + HEADER6, payload, &p) ? 0 : HEADER6 + p.wire;
 }
 
 /* From one domain to the other. What is inside is not read. */
@@ -159,8 +160,8 @@ INLINE int rewrite_prefixes(context *c, int *out)
 
 	if (!ip6)
 		return FOREIGN;
-	__builtin_memcpy(&source, &ip6->saddr, sizeof(source));
-	__builtin_memcpy(&destination, &ip6->daddr, sizeof(destination));
+	source = read_address(&ip6->saddr);
+	destination = read_address(&ip6->daddr);
 	verdict = twin(&source, &destination, &from, &to);
 	if (verdict)
 		return verdict;
@@ -185,8 +186,8 @@ INLINE int rewrite_prefixes(context *c, int *out)
 		return punt_driver;
 	write_ethernet(eth, &hop, bpf_htons(ETH_P_IPV6));
 	ip6->hop_limit -= hop.device ? 1 : 0;
-	__builtin_memcpy(&ip6->saddr, &from, sizeof(from));
-	__builtin_memcpy(&ip6->daddr, &to, sizeof(to));
+	write_address(&ip6->saddr, &from);
+	write_address(&ip6->daddr, &to);
 	*out = way_out(&hop);
 	return prefix_rewritten;
 }

@@ -50,16 +50,13 @@ INLINE bool is_sealed(context *c, const struct ends6 *ends)
 
 /* An IPv6 packet at L2, without extension headers, of a protocol that has ports or is an echo: its addresses, and
  * all else as of the IPv4 packet that it stands for, but that the type of an echo is that of ICMPv6. */
-INLINE int read_ipv6(context *c, struct ends6 *ends, struct packet4 *p)
+INLINE int read_ipv6(context *c, const struct ipv6hdr *ip6, struct ends6 *ends, struct packet4 *p)
 {
-	struct ipv6hdr *ip6 = at(c, L2, HEADER6);
 	__u32 payload, first;
 	int verdict;
 
-	if (!ip6)
-		return punt_malformed;
-	__builtin_memcpy(&ends->source, &ip6->saddr, sizeof(ends->source));
-	__builtin_memcpy(&ends->destination, &ip6->daddr, sizeof(ends->destination));
+	ends->source = read_address(&ip6->saddr);
+	ends->destination = read_address(&ip6->daddr);
 	first = bpf_ntohl(*(__be32 *)ip6);
 	payload = bpf_ntohs(ip6->payload_len);
 	if (first >> 28 != 6 || payload > length(c) - L2 - HEADER6)
