@@ -248,9 +248,9 @@ def test_ten_thousand_nodes_in_seconds():
         }
         for number in range(10_000)
     }
-    start = time.monotonic()
+    start = time.process_time()
     plan = build_plan(hosts, FEATURES)
     assert len(plan.services["town"].edges) == 10_000
     assert isinstance(plan.nodes["ce9999"].services[0].rules[0], MapRule)
     # 1.2 s where this was written; a square somewhere would take minutes.
-    assert time.monotonic() - start < 20
+    assert time.process_time() - start < 20

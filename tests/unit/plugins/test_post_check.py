@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import sys
 import threading
@@ -93,7 +94,8 @@ class Asked(post_check.Probes):
 
     def _command(self, folder):
         script = (
-            "import pathlib, sys, time; time.sleep(0.3); count = pathlib.Path('asked');"
+            "import pathlib, sys, time; count = pathlib.Path('asked');"
+            "[time.sleep(0.01) for _ in iter(pathlib.Path('go').exists, True)];"
             "count.write_text(count.read_text() + 'x' if count.exists() else 'x');"
             "pathlib.Path(sys.argv[1], 'pc.json').write_text('[{\"verdict\": \"pass\"}]')"
         )
@@ -102,16 +104,21 @@ class Asked(post_check.Probes):
 
 def probes(tmp_path, monkeypatch, kind=Asked, **values):
     monkeypatch.chdir(tmp_path)
-    options = {"vantages": ("pc",), "checks": ("tcp_udp",), "plan": PLAN, "folder": tmp_path, "seconds": 20}
+    options = {"vantages": ("pc",), "checks": ("tcp_udp",), "plan": PLAN, "folder": tmp_path, "seconds": 60}
     return kind(**options | values)
 
 
 def test_hosts_that_wait_at_the_same_time_share_an_answer(tmp_path, monkeypatch):
     asking = probes(tmp_path, monkeypatch)
+    lock, waiting = fcntl.flock, threading.Semaphore(0)
+    monkeypatch.setattr(fcntl, "flock", lambda *words: (waiting.release(), lock(*words)))
     answers: list[list[str]] = []
     threads = [threading.Thread(target=lambda: answers.append(asking())) for _ in range(6)]
     for thread in threads:
         thread.start()
+    for _thread in threads:
+        assert waiting.acquire(timeout=60)
+    Path("go").touch()
     for thread in threads:
         thread.join()
     assert answers == [[]] * 6
