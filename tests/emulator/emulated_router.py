@@ -11,6 +11,7 @@ publicly known. It forwards no packet, and it knows only the statements that its
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 import threading
 import time
@@ -48,14 +49,14 @@ class Order:
     """Something that goes wrong once, at the first line that the pattern matches.
 
     ``before`` runs in place of the line, ``after`` once it is carried out and before the answer;
-    ``answer`` replaces what would be said; ``delay`` is in seconds.
+    ``answer`` replaces what would be said; ``delay`` is in seconds, or what is waited for, or without end.
     """
 
     pattern: str
     before: Callable[[], None] | None = None
     after: Callable[[], None] | None = None
     answer: str | None = None
-    delay: float = 0.0
+    delay: float | threading.Event = 0.0
 
 
 class Ground:
@@ -118,6 +119,7 @@ class Router:
         self._ground = ground or Ground(folder)
         self.user_key = self._ground.user_key
         self._connections: list[Abortable] = []
+        self._sessions = 0  # over SSH, that the router knows of
         self._timer: asyncio.TimerHandle | None = None
         self._then: Callable[[], None] = lambda: None
         self.port = 0
@@ -131,10 +133,12 @@ class Router:
         raise NotImplementedError
 
     def settle(self) -> None:
-        """Sleeps until no change waits any more."""
-        while self.waiting:
-            time.sleep(0.05)
-        time.sleep(0.1)
+        """Returns when every session has ended and no change waits: the time for that passes at once."""
+        deadline = time.monotonic() + 60
+        while self._sessions:
+            assert time.monotonic() < deadline, "somebody is still logged in"
+            time.sleep(0.02)
+        self.elapse()
 
     def on_restart(self) -> None:
         """The power comes back: only what is kept over a restart is left."""
@@ -189,7 +193,7 @@ class Router:
         """A session without SSH."""
         return Typed(self)
 
-    def carry_out(self, shell: Shell, line: str) -> tuple[str, float]:
+    def carry_out(self, shell: Shell, line: str) -> tuple[str, float | threading.Event]:
         """The answer to a line and how long it takes; with what was ordered for it."""
         self.journal.append(line)
         order = next((each for each in self.orders if re.search(each.pattern, line)), None)
@@ -220,9 +224,10 @@ class Router:
 
     async def _serve(self, process: asyncssh.SSHServerProcess[str]) -> None:
         shell = self.new_shell()
-        process.stdout.write(shell.prompt())
+        self._sessions += 1
         line = ""
         try:
+            process.stdout.write(shell.prompt())
             while text := await process.stdin.read(4096):
                 for character in text:
                     if character not in "\r\n":
@@ -231,12 +236,21 @@ class Router:
                     process.stdout.write(f"{line}\r\n")
                     answer, delay = self.carry_out(shell, line.strip()) if line.strip() else ("", 0.0)
                     line = ""
-                    await asyncio.sleep(delay)
+                    if delay == math.inf:  # nor does it hear anything more
+                        while await process.stdin.read(4096):
+                            pass
+                        return
+                    if isinstance(delay, threading.Event):
+                        while not delay.is_set():
+                            await asyncio.sleep(0.02)
+                    else:
+                        await asyncio.sleep(delay)
                     process.stdout.write(answer.replace("\n", "\r\n") + shell.prompt())
         except (Closed, asyncssh.Error, OSError):
             pass
         finally:
             shell.gone()
+            self._sessions -= 1
             process.close()
 
     def _cut(self) -> None:

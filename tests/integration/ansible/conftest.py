@@ -54,7 +54,7 @@ def ansible(tmp_path) -> Callable[..., Run]:
             capture_output=True,
             text=True,
             check=False,
-            timeout=300,
+            timeout=900,
         )
         return Run(done.returncode, done.stdout, done.stderr)
 

@@ -83,7 +83,7 @@ class SystemdHost(Host):
 
     def _wait(self) -> None:
         """Until systemd has done what it does at boot."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while True:
             children = Path(f"/proc/{self._holder.pid}/task/{self._holder.pid}/children").read_text().split()
             if children and self._holder.poll() is None:

@@ -31,7 +31,7 @@ all:
     ansible_connection: local
     ansible_python_interpreter: /usr/bin/python3
     software_node_systemd: true
-    software_node_health_within: 5
+    software_node_health_within: 15
     ipv4aas_carries: [hall7]
     ipv4aas_services:
       hall7:
@@ -103,8 +103,8 @@ class Machine:
         tunnel = self.core.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_IPIP)
         near = self.internet.socket(socket.AF_INET, socket.SOCK_DGRAM)
         with tunnel, near:
-            tunnel.settimeout(5)
-            near.settimeout(5)
+            tunnel.settimeout(20)
+            near.settimeout(20)
             tunnel.bind((CUSTOMER, 0))
             near.sendto(b"down", (SHARED, port))
             inner, peer = tunnel.recvfrom(2000)
