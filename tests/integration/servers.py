@@ -20,6 +20,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from waiting import wait_until
+
 YANG_VARIABLE = "IPV4AAS_YANG"
 SYSTEM_MODULES = Path("/usr/share/yuma/modules")
 EMPTY_CONFIGURATION = '<config xmlns="urn:ietf:params:xml:ns:netconf:base:1.0"/>\n'
@@ -43,7 +45,7 @@ def listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def wait_for_port(port: int, process: subprocess.Popen[bytes], seconds: float = 10) -> None:
+def wait_for_port(port: int, process: subprocess.Popen[bytes], seconds: float = 60) -> None:
     """Returns when something listens. Raises RuntimeError where the process ends or time is up."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -130,9 +132,7 @@ class SshServer:
         self.process.wait()
         self.process = None
         # Processes in a namespace may outlive the one that was waited for by a moment.
-        deadline = time.monotonic() + 10
-        while listens(self.port) and time.monotonic() < deadline:
-            time.sleep(0.02)
+        wait_until(lambda: not listens(self.port))
 
 
 def descendants(pid: int) -> list[int]:
@@ -243,12 +243,25 @@ class NetconfDevice:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not self.socket.exists():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.kill()
                 raise RuntimeError(f"netconfd did not start, see {self.folder}/netconfd.log")
             time.sleep(0.02)
+
+    def settle(self) -> None:
+        """Returns when no session is open: what a dead one has locked is free."""
+        process = self.process
+        assert process is not None
+
+        def connections() -> int:
+            listed = subprocess.run(
+                ["ss", "-xHnp", "state", "established"], capture_output=True, text=True, check=True
+            ).stdout
+            return sum(f"pid={process.pid}," in line for line in listed.splitlines())
+
+        wait_until(lambda: not connections())
 
     def drop_sessions(self) -> None:
         """Cuts every NETCONF connection; netconfd goes on."""

@@ -12,6 +12,7 @@ from ansible_collections.ipv4aas.fleet.engine.transport.connect import session_f
 from ansible_collections.ipv4aas.fleet.engine.transport.target import Target
 from lxml import etree
 from servers import NetconfDevice
+from waiting import wait_until
 
 Make = Callable[..., NetconfDevice]
 
@@ -87,7 +88,7 @@ def target(device: NetconfDevice) -> Target:
         username="root",
         key_file=str(device.ssh.user_key),
         known_hosts=str(device.ssh.known_hosts),
-        timeout=10,
+        timeout=30,
     )
 
 
@@ -95,6 +96,12 @@ def running(device: NetconfDevice, platform: str = "asr9000") -> str:
     """The running configuration in one form."""
     with session_for(platform, "netconf", target(device)) as session:
         return canonical(session.read())
+
+
+def goes_back(device: NetconfDevice, before: str) -> None:
+    """Waits until it runs again what it ran before. It goes back in an idle second only: asked seldom."""
+    device.settle()
+    wait_until(lambda: running(device) == before, pause=2.5)
 
 
 def canonical(text: str) -> str:

@@ -67,7 +67,7 @@ def reach(acos: EmulatedAcos, certificates: tuple[Path, Path]) -> Target:
         username=USER,
         password=PASSWORD,
         ca_file=str(certificates[0]),
-        timeout=5,
+        timeout=30,
     )
 
 

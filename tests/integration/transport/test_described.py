@@ -139,7 +139,7 @@ class Bench:
             username="netops",
             key_file=str(self.router.user_key),
             known_hosts=str(self.router.known_hosts),
-            timeout=5,
+            timeout=30,
         )
 
     @property
@@ -219,7 +219,7 @@ def _bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     else:
         case, dialect, manners = REAL[request.param]
         words = None
-    router = ModelRouter(tmp_path / "router", case.device(dialect), manners, second=1 / 20)
+    router = ModelRouter(tmp_path / "router", case.device(dialect), manners, second=1000)
     router.start()
     yield Bench(case, dialect, router, words)
     router.stop()

@@ -29,7 +29,7 @@ def test_each_technique_after_the_other(platform: str, tmp_path: Path) -> None:
         username="netops",
         key_file=str(router.user_key),
         known_hosts=str(router.known_hosts),
-        timeout=5,
+        timeout=30,
     )
 
     def roll_out(*services: Service) -> Outcome:

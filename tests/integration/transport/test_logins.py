@@ -38,7 +38,8 @@ CASES_HERE = rows("connection")
 PASSWORD = "0pen-Sesame"
 USER = "netops"
 NETCONF_END = "]]>]]>"
-TIMEOUT = 2  # seconds
+# Seconds for who answers, and for who never does.
+TIMEOUT, NO_ANSWER = 30, 2
 
 
 class Door(asyncssh.SSHServer):
@@ -265,7 +266,8 @@ def complaint(bench: Bench, case: Mapping[str, Any], variables: Mapping[str, Any
     def variable(*names: str) -> Any:
         return next((variables[name] for name in names if name in variables), None)
 
-    options = {"timeout": TIMEOUT, "known_hosts": str(bench.known_hosts)}
+    seconds = NO_ANSWER if case["server"] == "silent" else TIMEOUT
+    options = {"timeout": seconds, "known_hosts": str(bench.known_hosts)}
     platform, dialect = case["platform"], case["dialect"]
 
     def begin() -> None:

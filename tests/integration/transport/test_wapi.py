@@ -62,7 +62,7 @@ def reach(grid: EmulatedNios, certificates: tuple[Path, Path]) -> Target:
         username=USER,
         password=PASSWORD,
         ca_file=str(certificates[0]),
-        timeout=5,
+        timeout=30,
     )
 
 
