@@ -17,8 +17,10 @@ from typing import Any
 
 from netns import Host
 
-PATIENCE = 5.0
+# Seconds for what has to come, however busy the machine is, and for what is not to come.
+PATIENCE, BRIEFLY = 20.0, 1.0
 DF, MF = 0x4000, 0x2000
+_SILENCE = 5.0  # seconds after which a packet counts as lost
 _IP_MTU_DISCOVER, _IP_PMTUDISC_DONT, _IP_PMTUDISC_DO, _IP_MTU = 10, 0, 2, 14
 
 
@@ -141,6 +143,19 @@ def send_packets(host: Host, destination: str, packets: list[bytes]) -> None:
             sock.sendto(packet, (destination, 0))
 
 
+def answered(client: Host, server: Host, address: str, patience: float = PATIENCE) -> bool:
+    """Whether one packet goes from client to server's port 5000, and its answer comes back."""
+    with udp(server, address, 5000) as far, udp(client) as near:
+        far.settimeout(patience)
+        near.settimeout(patience)
+        near.sendto(b"?", (address, 5000))
+        try:
+            far.sendto(b"!", far.recvfrom(10)[1])
+            return near.recv(10) == b"!"
+        except TimeoutError:
+            return False
+
+
 def listen(host: Host, address: str, port: int) -> socket.socket:
     """A listening TCP socket."""
     sock = host.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -201,7 +216,7 @@ class Stream:
     def __init__(self, sender: socket.socket, to: Any, receiver: socket.socket, pause: float) -> None:
         self.sent, self._going = 0, True
         self._seen: set[int] = set()
-        receiver.settimeout(1)
+        receiver.settimeout(BRIEFLY)
         self._threads = [
             threading.Thread(target=self._send, args=(sender, to, pause)),
             threading.Thread(target=self._receive, args=(receiver,)),
@@ -216,11 +231,15 @@ class Stream:
             time.sleep(pause)
 
     def _receive(self, sock: socket.socket) -> None:
-        while True:
+        silent = 0.0  # seconds since the end of the sender
+        while silent < _SILENCE and not self._complete():
             try:
                 self._seen.add(struct.unpack("!I", sock.recv(100))[0])
             except TimeoutError:
-                return
+                silent += 0 if self._going else BRIEFLY
+
+    def _complete(self) -> bool:
+        return not self._going and not self._threads[0].is_alive() and len(self._seen) == self.sent
 
     def finish(self) -> list[int]:
         """Numbers that never came."""
