@@ -21,7 +21,7 @@ router bgp {asn}
  bgp router-id {router_id}
  no bgp default ipv4-unicast
  no bgp ebgp-requires-policy
- timers bgp 1 3
+ timers bgp 5 30
 {neighbors}{families}"""
 
 

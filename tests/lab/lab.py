@@ -269,7 +269,7 @@ class Lab:
         peers = [peer for family in families for peer in family.get("peers", {}).values()]
         return bool(peers) and all(peer["state"] == "Established" for peer in peers)
 
-    def _await(self, what: str, ready: object, within: float = 20.0) -> None:
+    def _await(self, what: str, ready: object, within: float = 120.0) -> None:
         assert callable(ready)
         deadline = time.monotonic() + within
         while not ready():

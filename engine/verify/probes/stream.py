@@ -17,7 +17,7 @@ from .model import Assignment, Verdict, judged
 RATE = 100  # UDP packets a second, each answered
 DOWNLOAD = 1_000_000  # octets a second
 PATIENCE = 10.0  # seconds without a single octet that end a download
-LAST = 2.0  # seconds for the last answers
+LAST = 5.0  # seconds for the last answers
 
 
 async def check(task: Assignment, seconds: float) -> Verdict:

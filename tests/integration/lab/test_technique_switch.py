@@ -69,7 +69,7 @@ def switched(request: pytest.FixtureRequest, fleet: Fleet, inventory: Path) -> F
     fleet.plan = fleet_plan(inventory, technique=request.param)
     for host in fleet.nodes:
         fleet.run(host, *fleet.plan.nodes[host].services)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not (verdict := fleet.probe(HOST, "reach", edge=EDGE)).passed:
         assert time.monotonic() < deadline, verdict
         time.sleep(0.5)
