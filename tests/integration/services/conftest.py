@@ -122,7 +122,7 @@ class Helper:
         return done.stdout
 
 
-def eventually(check: Callable[[], Any], seconds: float = 10) -> Any:
+def eventually(check: Callable[[], Any], seconds: float = 60) -> Any:
     """The first true value of a check that is repeated."""
     deadline = time.monotonic() + seconds
     while True:

@@ -56,13 +56,13 @@ def advertisement(router) -> Iterator:
     index = router.customer.inside(lambda: socket.if_nametoindex("wlan"))
     channel.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
 
-    def ask() -> bytes:
+    def ask(seconds: float = 30) -> bytes:
         # What was said before the change is still in the queue.
         channel.setblocking(False)
         with contextlib.suppress(BlockingIOError):
             while channel.recv(2048):
                 pass
-        channel.settimeout(5)
+        channel.settimeout(seconds)
         channel.sendto(struct.pack("!BBHI", ROUTER_SOLICITATION, 0, 0, 0), (ALL_ROUTERS, 0, 0, index))
         while True:
             message = channel.recv(2048)
@@ -141,6 +141,6 @@ def test_without_services_nothing_is_announced(router, advertisement):
     roll_out(router, SERVICE)
     assert roll_out(router).changed
     with pytest.raises(TimeoutError):
-        advertisement()
+        advertisement(5)
     assert roll_out(router, SERVICE).changed
     assert len(prefixes(advertisement())) == 1

@@ -47,9 +47,9 @@ def roll_out(server: Helper, *services):
 
 def ask(server: Helper, source: str, query: str = ALL, method: str = "GET"):
     """Status and answer."""
-    connection = http.client.HTTPConnection(SERVER, 8046, timeout=10)
+    connection = http.client.HTTPConnection(SERVER, 8046, timeout=60)
     connection.sock = server.customer.socket(socket.AF_INET6, socket.SOCK_STREAM)
-    connection.sock.settimeout(10)
+    connection.sock.settimeout(60)
     connection.sock.bind((source, 0))
     connection.sock.connect((SERVER, 8046))
     connection.request(method, f"/rule.cgi{query}")
