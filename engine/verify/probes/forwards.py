@@ -15,7 +15,7 @@ from .model import Assignment, Verdict, judged
 from .ownership import PortSetOwnership, ownership
 
 PACKETS = 20  # each way between the two customers
-ARRIVES = 1.0
+ARRIVES = 3.0  # seconds that a packet may take: none is sent again
 
 
 def forward_of(service: Service) -> PortForward | None:

@@ -127,9 +127,9 @@ def heard(host: Helper) -> set[str]:
     return found
 
 
-def hears(host: Helper, *prefixes: str, seconds: float = 8) -> bool:
+def hears(host: Helper, *prefixes: str) -> bool:
     """Whether the peer has exactly these beside the operator's own, sooner or later."""
-    return eventually(lambda: heard(host) == OPERATOR_HEARD | set(prefixes), seconds)
+    return eventually(lambda: heard(host) == OPERATOR_HEARD | set(prefixes))
 
 
 def roll_out(host: Helper, *services, text: str = "", **options):
