@@ -146,6 +146,12 @@ setsid sh -c "sleep {seconds}; exec sh $pending/restore" < /dev/null > /dev/null
 echo $! > $pending/timer
 mkdir -p "${{file%/*}}"
 cp $stage $file.ipv4aas
+# A host that stood still meanwhile must not make a change that nothing takes back.
+[ -d $pending ] || {{
+  rm -f $file.ipv4aas
+  echo "the time to confirm was over before the change was made" >&2
+  exit {refusal}
+}}
 mv $file.ipv4aas $file
 sync
 if ! {{ check_all >&2 && reload > /dev/null && wait_alive; }}; then

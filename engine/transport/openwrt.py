@@ -105,6 +105,8 @@ mv $new $pending
 sync
 ( trap '' HUP; sleep $seconds; reload=yes sh $pending/restore ) < /dev/null > /dev/null 2>&1 &
 echo $! > $pending/timer
+# A router that stood still meanwhile must not make a change that nothing takes back.
+[ -d $pending ] || {{ echo "the time to confirm was over before the change was made" >&2; exit 1; }}
 for name in $packages; do mv $stage/config/$name $config/$name; done
 sync
 for name in $packages; do

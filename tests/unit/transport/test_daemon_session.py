@@ -104,6 +104,25 @@ def test_timer(host):
     assert error.value.left == "unchanged"
 
 
+@pytest.mark.parametrize("first", [False, True])
+def test_time_that_is_over_before_the_file_is_there(host, first):
+    """A host that stands still: the timer has taken back what was not made yet."""
+    if first:
+        host.file.unlink()
+    # Between the two commands that put the new file in place; the old one is put back without a pause.
+    slow = 'cp() { command cp "$@"; case $* in */stage*.ipv4aas) sleep 3;; esac; }'
+    session = host.session(daemon=replace(host.daemon, functions=slow))
+    session.begin()
+    session.propose(Change(NEW, OLD, ""))
+    with pytest.raises(
+        TransportError, match="the time to confirm was over before the change was made"
+    ) as error:
+        session.apply(1)
+    assert error.value.left == "unchanged"
+    assert list(host.file.parent.iterdir()) == ([] if first else [host.file])
+    assert first or host.file.read_text() == OLD
+
+
 @pytest.mark.parametrize(
     ("content", "step", "wrong"),
     [("bad\n", "propose", "not good"), ("good but deadly\n", "apply", "it is down")],
