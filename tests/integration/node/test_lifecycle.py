@@ -137,7 +137,7 @@ def test_deleted_device_is_made_again(network):
     network.br_host.ip("link del ipv4aas0")
     # The fast path carries plain packets without it.
     wait_until(lambda: "making it again" in network.br.log())
-    assert works(network)
+    wait_until(lambda: works(network, traffic.BRIEFLY))
 
 
 def test_start_twice_and_second_node_on_the_same_folder(network):

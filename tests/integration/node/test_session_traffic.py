@@ -126,6 +126,13 @@ def calm(network):
         host.ip("route flush cache")
 
 
+def seen_as(server: socket.socket, sock: socket.socket) -> tuple[str, int]:
+    """How the internet sees a socket of a customer."""
+    sock.sendto(b"open", (INTERNET, 5000))
+    outside: tuple[str, int] = server.recvfrom(10)[1]
+    return outside
+
+
 class TestUdp:
     def test_source_is_of_the_pool_and_the_answer_comes_back(self, opened, server, client):
         assert opened[0] in map(str, POOL)
@@ -319,9 +326,7 @@ class TestTcp:
     def test_hairpin_between_own_sockets(self, network, server):
         """RFC 4787 REQ-9: the host sees the outside address of the other socket."""
         with traffic.udp(network.lan) as one, traffic.udp(network.lan) as other:
-            for sock in (one, other):
-                sock.sendto(b"open", (INTERNET, 5000))
-            mine, theirs = (server.recvfrom(10)[1] for _unused in range(2))
+            mine, theirs = (seen_as(server, sock) for sock in (one, other))
             one.sendto(b"hello", theirs)
             assert other.recvfrom(10) == (b"hello", mine)
 
@@ -337,11 +342,7 @@ class TestNeighbours:
             traffic.udp(network.lan, LAN, 6000) as one,
             traffic.udp(neighbour, LAN, 6000) as other,
         ):
-            outside = []
-            for sock in (one, other):
-                sock.sendto(b"open", (INTERNET, 5000))
-                outside.append(server.recvfrom(10)[1])
-            yield server, one, other, *outside
+            yield server, one, other, seen_as(server, one), seen_as(server, other)
 
     def test_each_has_ports_of_its_own_and_gets_its_own_answers(self, sockets):
         server, one, other, mine, theirs = sockets
@@ -456,11 +457,12 @@ class TestNegative:
     def test_an_unsolicited_connection_is_refused_after_six_seconds(self, network):
         """RFC 5382 REQ-4; the node is idle all the while."""
         with network.inet.socket(socket.AF_INET, socket.SOCK_STREAM) as caller:
-            caller.settimeout(15)
+            caller.settimeout(60)
             begin = time.monotonic()
             with pytest.raises(ConnectionRefusedError):
                 caller.connect((str(POOL[1]), 1))
-            assert 5.9 < time.monotonic() - begin < 10
+            # Not at once, and not when the caller gives up, which is after two minutes.
+            assert 5.9 < time.monotonic() - begin < 30
 
     def test_a_source_that_is_not_the_customers_is_dropped(self, network):
         """From a host that is not in the LAN, through the edge's own tunnel."""

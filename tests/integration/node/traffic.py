@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 import socket
 import struct
 import threading
@@ -148,9 +149,12 @@ def answered(client: Host, server: Host, address: str, patience: float = PATIENC
     with udp(server, address, 5000) as far, udp(client) as near:
         far.settimeout(patience)
         near.settimeout(patience)
-        near.sendto(b"?", (address, 5000))
+        question = os.urandom(8)  # none that was asked before, and came late
+        near.sendto(question, (address, 5000))
         try:
-            far.sendto(b"!", far.recvfrom(10)[1])
+            while (heard := far.recvfrom(10))[0] != question:
+                pass
+            far.sendto(b"!", heard[1])
             return near.recv(10) == b"!"
         except TimeoutError:
             return False
