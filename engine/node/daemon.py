@@ -48,7 +48,7 @@ TICK = 1.0  # seconds between two looks at the tables
 _DRAIN = 100_000  # packets at most that are still served after a stop
 _QUESTION = 4096  # octets of a question for the status, at most
 
-_UNLOCKS_WITHIN = 2  # seconds from the end of a killed node's socket until the kernel lets go of its files
+_UNLOCKS_WITHIN = 5  # seconds from the end of a killed node's socket until the kernel lets go of its files
 _SHORT = 0.05  # seconds between two looks at a lock
 _TURN = 0.0005  # seconds that other work may keep a packet waiting
 
