@@ -5,22 +5,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ansible.errors import AnsibleError
-from ansible_collections.ipv4aas.fleet.engine.problem import Problem, Refused
 from ansible_collections.ipv4aas.fleet.plugins.doc_fragments.options import ModuleDocFragment
 from ansible_collections.ipv4aas.fleet.plugins.modules.plan import DOCUMENTATION
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils import plan_file
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.action import FleetAction
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.files import Files
+from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.fleet_variables import fleet_variables
 
 if TYPE_CHECKING:
     from ansible_collections.ipv4aas.fleet.engine.plan.model import Finding, FleetPlan
-
-PREFIX = "ipv4aas_"
-ALSO = ("ansible_host",)
 
 
 class ActionModule(FleetAction):
@@ -62,26 +58,6 @@ class ActionModule(FleetAction):
         text = "\n".join(to_text(comparison) for comparison in found)
         self._display.display(text)
         return {"comparison": encode(found), "comparison_text": text}
-
-
-def fleet_variables(hostvars: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The variables that the plan is made from, of every host. Raises Refused for those without a value."""
-    problems: list[Problem] = []
-    found = {host: dict(_ours(host, hostvars[host], problems)) for host in hostvars}
-    if problems:
-        raise Refused(problems)
-    return found
-
-
-def _ours(host: str, values: Mapping[str, Any], problems: list[Problem]) -> Iterator[tuple[str, Any]]:
-    for name in values:
-        if name.startswith(PREFIX) or name in ALSO:
-            try:
-                yield name, values[name]
-            except AnsibleError as error:
-                problems.append(
-                    Problem(f"hosts.{host}.{name}", f"has no value: {error}", "define what it refers to")
-                )
 
 
 def finding_line(finding: Finding) -> str:

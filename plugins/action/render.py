@@ -16,6 +16,7 @@ from ansible_collections.ipv4aas.fleet.plugins.plugin_utils import plan_file
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.action import Failed, FleetAction
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.controller import parent
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.files import Files
+from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.fleet_variables import fleet_variables
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.language import TEMPLATES, file_name
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.side_by_side import (
     Lost,
@@ -26,7 +27,7 @@ from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.side_by_side import 
 
 if TYPE_CHECKING:
     from ansible_collections.ipv4aas.fleet.engine.plan.capability import Features
-    from ansible_collections.ipv4aas.fleet.engine.plan.model import NodePlan
+    from ansible_collections.ipv4aas.fleet.engine.plan.model import FleetPlan, NodePlan
 
 NODES = "nodes"
 
@@ -39,8 +40,9 @@ class ActionModule(FleetAction):
     DOCUMENTS = (DOCUMENTATION, ModuleDocFragment.PLAN, ModuleDocFragment.DEST)
 
     def work(self, options: dict[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
-        nodes = plan_file.load_plan(options["plan"]).nodes
-        contents = _contents([node for node in nodes.values() if node.refused is None])
+        plan = _compiled(variables) if options["compile"] else plan_file.load_plan(options["plan"])
+        refused = {name: node.refused for name, node in plan.nodes.items() if node.refused is not None}
+        contents, given_up = _contents([node for name, node in plan.nodes.items() if name not in refused])
         files = Files(options["dest"], self._task.check_mode)
         for name, content in contents.items():
             files.put(f"{NODES}/{name}", content)
@@ -54,15 +56,25 @@ class ActionModule(FleetAction):
             "diff": files.diff,
             "configurations": configurations,
             "refused": {
-                name: {"reason": node.refused, "seat_taken_by": node.seat_taken_by}
-                for name, node in nodes.items()
-                if node.refused is not None
+                name: {"reason": reason, "seat_taken_by": plan.nodes[name].seat_taken_by}
+                for name, reason in {**refused, **given_up}.items()
             },
         }
 
 
-def _contents(nodes: list[NodePlan]) -> dict[str, str]:
-    """File name -> configuration. Raises Refused with the problems of all nodes, Failed for a fault here."""
+def _compiled(variables: Mapping[str, Any]) -> FleetPlan:
+    """The plan of the inventory, written or not. Raises Refused."""
+    from ansible_collections.ipv4aas.fleet.engine.plan.build import build_plan
+    from ansible_collections.ipv4aas.fleet.engine.platforms.registry import all_features
+
+    return build_plan(fleet_variables(variables["hostvars"]), all_features())
+
+
+def _contents(nodes: list[NodePlan]) -> tuple[dict[str, str], dict[str, str]]:
+    """File name -> configuration; and node -> why it has none, where another one takes its place.
+
+    Raises Refused with the problems of all other nodes, Failed for a fault here.
+    """
     from ansible_collections.ipv4aas.fleet.engine.platforms.registry import driver
 
     for platform in {node.platform for node in nodes}:
@@ -72,16 +84,20 @@ def _contents(nodes: list[NodePlan]) -> dict[str, str]:
     with closing(side_by_side(work, named, cores(), parent())) as found:
         made = dict(found)
     contents: dict[str, str] = {}
+    given_up: dict[str, str] = {}
     problems: list[Problem] = []
     for name in named:
         result = made.get(name, Lost("the controller has died"))
         if isinstance(result, Lost):
             raise Failed(f"{name}: {result.why}")
         contents.update(result[0])
-        problems += result[1]
+        if result[1] and named[name].seat_taken_by is not None:
+            given_up[name] = "; ".join(sorted(problem.wrong for problem in result[1]))
+        else:
+            problems += result[1]
     if problems:
         raise Refused(set(problems))
-    return contents
+    return contents, given_up
 
 
 def _made(node: NodePlan) -> tuple[dict[str, str], list[Problem]]:

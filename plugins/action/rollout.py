@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,8 @@ from ansible_collections.ipv4aas.fleet.plugins.doc_fragments.options import Modu
 from ansible_collections.ipv4aas.fleet.plugins.modules.rollout import DOCUMENTATION
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils import journal, lock, plan_file, rollout
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.action import Failed, FleetAction
+
+_BATCH = re.compile(r"[1-9][0-9]*%?")  # what Ansible takes for serial; there 0 is all
 
 
 class ActionModule(FleetAction):
@@ -83,6 +86,9 @@ class ActionModule(FleetAction):
 def _planned(options: Mapping[str, Any]) -> tuple[rollout.Run, dict[str, str]]:
     """The run as it is to be; of a rollback, to before which run each host goes back."""
     dest, of, plan = options["dest"], options["of"] or "", Path(options["plan"])
+    for batch in options["batches"]:
+        if not _BATCH.fullmatch(str(batch)):
+            raise Failed(f"batches: {batch} is no size of a batch; a number of hosts such as 5, or 10%")
     digest = plan_file.digest(options["plan"]) if plan.is_file() else ""
     stand: tuple[str, ...] = ()
     targets: dict[str, str] = {}

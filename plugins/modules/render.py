@@ -17,9 +17,15 @@ description:
   - Each configuration is parsed back and has to say what the plan says; where it does not, the task fails and
     names the difference.
   - Nodes whose platform cannot do what is planned are reported with the reason and with the node that takes
-    their place.
+    their place. Where none does, the task fails with all that is wrong.
   - Runs once for all hosts of the play, on the controller, and contacts no device.
-options: {}
+options:
+  compile:
+    description:
+      - Compiles the inventory, as M(ipv4aas.fleet.plan) does, in place of reading O(plan). So check mode can say
+        what would be written where it left the plan as it was.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - ipv4aas.fleet.options.plan
   - ipv4aas.fleet.options.dest
@@ -40,6 +46,7 @@ EXAMPLES = r"""
     plan: build/plan.json
     dest: build
   diff: true
+  run_once: true
 """
 
 RETURN = r"""

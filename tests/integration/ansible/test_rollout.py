@@ -147,6 +147,42 @@ def test_a_rollout_says_what_stands_where_and_a_second_changes_nothing(network: 
     assert (again.code, again.count("changed")) == (0, 0), again.out
 
 
+def test_check_mode_asks_every_device_whatever_another_one_says(network: Network) -> None:
+    network.move(NEW)
+    network.hosts["r0001"]["ansible_port"] = 1
+    network.write()
+    shown = network.run("deploy", ("--check", "--diff"))
+    assert shown.code == 2, shown.out
+    assert "failed: [r0001] => connect: " in shown.out
+    assert [name for name in ALL if f"\n{name}:\n" in shown.out] == ALL[1:]
+
+
+def test_check_mode_refuses_what_cannot_be_rendered(network: Network) -> None:
+    network.hosts["r0002"]["ipv4aas_options"] = {"service_interface": "xe-0/0/0"}
+    network.write()
+    shown, done = network.run("deploy", ("--check",)), network.run("deploy")
+    for run in (shown, done, network.run("plan", ("--check",))):
+        assert run.code == 2
+        assert "hosts.r0002.ipv4aas_options.service_interface: 'xe-0/0/0' does not fit" in run.out
+
+
+@pytest.mark.parametrize(
+    ("variables", "wrong"),
+    [
+        ({"ipv4aas_canary": "canarys"}, "ipv4aas_canary: no host is in canarys; name a group"),
+        ({"ipv4aas_batches": [1, "half"]}, "batches: half is no size of a batch; a number of hosts"),
+    ],
+)
+def test_an_order_that_cannot_be_is_refused_before_anything_is_touched(
+    network: Network, variables: dict[str, Any], wrong: str
+) -> None:
+    network.move(NEW)
+    stopped = network.run("deploy", **variables)
+    assert stopped.code == 2
+    assert wrong in stopped.out
+    assert network.carry(OLD) == ALL and not network.lock.exists()
+
+
 def test_a_batch_of_devices_and_a_host_that_ansible_is_connected_to(network: Network) -> None:
     """The host's software node is not installed; the devices of its batch were through before its turn."""
     network.hosts["sw"] = {

@@ -125,6 +125,29 @@ class TestRender:
         assert run_action("render", check_mode=True)["changed"]
         assert not Path("build/nodes").exists()
 
+    def test_check_mode_renders_a_plan_that_was_not_written(self, run_action, hostvars):
+        run_action("render")
+        hostvars["br1"]["ipv4aas_services"]["hall7"]["backbone_mtu"] = 1460
+        variables = {"hostvars": hostvars}
+        assert run_action("plan", {}, variables, check_mode=True)["changed"]
+        result = run_action("render", {"compile": True}, variables, check_mode=True)
+        assert '"ipv6_mtu": 1460' in result["diff"][0]["after"]
+        assert not run_action("render")["changed"]
+
+    def test_who_cannot_be_rendered_has_its_seat_taken(self, run_action, hostvars):
+        hostvars["fx5k"] |= {"ipv4aas_platform": "yamaha_rtx", "ipv4aas_role": "edge"}
+        hostvars["fx5k"] |= {"ipv4aas_options": {"tunnel": 1}, "ipv4aas_fallback_when": "always"}
+        hostvars["fx5k"] |= {"ipv4aas_customer_prefix": "2001:3e8:6000:43::/64"}
+        run_action("plan", {}, {"hostvars": hostvars})
+        result = run_action("render")
+        assert result["refused"]["fx5k"]["seat_taken_by"] == "br2"
+        assert "it takes them from the server of a provider" in result["refused"]["fx5k"]["reason"]
+        assert sorted(result["configurations"]) == ["br1", "br2", "ce42"]
+
+        hostvars["fx5k"] |= {"ipv4aas_fallback_when": "unsupported"}
+        run_action("plan", {}, {"hostvars": hostvars})
+        assert "it takes them from the server of a provider" in run_action("render")["msg"]
+
     def test_configurations_of_nodes_that_are_gone_are_removed(self, run_action, hostvars):
         run_action("render")
         del hostvars["ce42"]
