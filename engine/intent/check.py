@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from ipaddress import IPv6Address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address
 from types import MappingProxyType
 
 from ..mapping.portset import PORT_BITS
@@ -33,6 +33,7 @@ from .wording import all_of, any_of, closest, use_known
 _EDGE_ONLY = ("customer_prefix", "lan", "planes", "port_forwards")
 _INHERITED = ("role", "carries", *_EDGE_ONLY)
 PORTS = 1 << PORT_BITS
+_NAME_OCTETS = 200  # file systems take 255, of which the names of temporary files need some
 Services = Mapping[str, ServiceIntent | None]  # None for one that could not be read
 
 
@@ -40,6 +41,10 @@ def service_problems(service: ServiceIntent) -> Iterator[Problem]:
     """Keys of one service that do not go together, or that its technique needs."""
     place = f"{SERVICES}.{service.name}"
     yield from _FORMS[service.row.mapping](service, place)
+    for key, prefix in _shared(service):
+        wrong = _unusable(prefix.network_address)
+        if wrong:
+            yield Problem(f"{place}.{key}", f"{prefix} is {wrong}", "use addresses that hosts may have")
     yield from _gateway_keys(service, f"{place}.gateway")
     if service.lowest_ipv6_mtu > service.backbone_mtu:
         wrong = f"{service.lowest_ipv6_mtu} is above the {service.backbone_mtu} that the backbone carries"
@@ -48,6 +53,16 @@ def service_problems(service: ServiceIntent) -> Iterator[Problem]:
         wrong = f"{service.row.title} is hub and spoke: everything crosses the {service.row.gateway}"
         right = f"use topology: {HUB}, or a technique with rules: {any_of(_with_mapping('rule'))}"
         yield Problem(f"{place}.topology", wrong, right)
+
+
+def _shared(service: ServiceIntent) -> Iterator[tuple[str, IPv4Network]]:
+    """The IPv4 prefixes of customers, each with its key."""
+    for index, pool in enumerate(service.ipv4_pools or ()):
+        yield f"ipv4_pools[{index}]", pool
+    for index, rule in enumerate(service.rules or ()):
+        yield f"rules[{index}].ipv4_prefix", rule.ipv4_prefix
+    for index, binding in enumerate(service.bindings or ()):
+        yield f"bindings[{index}].ipv4", IPv4Network(binding.ipv4)
 
 
 def _rule_form(service: ServiceIntent, place: str) -> Iterator[Problem]:
@@ -195,14 +210,16 @@ def _explicit_psid(rule: Rule, place: str) -> Iterator[Problem]:
         )
 
 
-def _unusable(address: IPv6Address) -> str | None:
-    """Why an address cannot be a node's, None where it can."""
+def _unusable(address: IPv4Address | IPv6Address) -> str | None:
+    """Why an address cannot be a node's or a customer's, None where it can."""
     words = {
         "is_multicast": "multicast",
         "is_loopback": "the loopback address",
         "is_unspecified": "the unspecified address",
         "is_link_local": "link-local",
     }
+    if isinstance(address, IPv4Address):
+        words["is_reserved"] = "reserved"  # of IPv6 most is that still
     return next((word for test, word in words.items() if getattr(address, test)), None)
 
 
@@ -217,6 +234,10 @@ def host_problems(
     ``hosts`` has None for a host that could not be read; ``seats`` maps a fallback to the hosts
     that name it.
     """
+    if not _is_file_name(host.name):
+        wrong = "cannot be the name of a folder, as which build/ has each host"
+        right = f"use printable characters without /, at most {_NAME_OCTETS} octets"
+        yield Problem(f"hosts.{host.name}", wrong, right)
     if host.platform is None:
         yield Problem(host.place("platform"), "is missing", "say what the host is, such as linux")
     if host.name in seats:
@@ -233,6 +254,15 @@ def host_problems(
         yield from (_edge if host.role == EDGE else _not_an_edge)(host, rows)
         yield from _plane_seats(host, services)
         yield from _its_fallback(host, hosts, seats)
+
+
+def _is_file_name(name: str) -> bool:
+    return (
+        "/" not in name
+        and name not in (".", "..")
+        and name.isprintable()
+        and len(name.encode()) <= _NAME_OCTETS
+    )
 
 
 def _as_fallback(host: HostIntent, seats: tuple[str, ...]) -> Iterator[Problem]:

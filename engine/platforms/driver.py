@@ -11,6 +11,9 @@ from typing import Any, Protocol
 from ..plan.model import NodePlan
 from ..techniques.service import Service
 
+# Helps where a platform can do the technique, but not as the service wants it, which the plan does not see.
+FALLBACK = "a fallback host with ipv4aas_fallback_when: always"
+
 
 class ParseError(ValueError):
     """The device's configuration holds something that cannot be understood; says the line."""

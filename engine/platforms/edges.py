@@ -17,6 +17,7 @@ from ..problem import Problem, Refused
 from ..techniques import TECHNIQUES
 from ..techniques.service import EDGE, Service
 from .assembly import found_service
+from .driver import FALLBACK
 from .naming import OURS
 
 
@@ -48,7 +49,7 @@ def provider(node: NodePlan, known: tuple[str, ...]) -> str:
             if name is None
             else f"{name} is no provider that {node.platform} knows"
         )
-        right = f"{' or '.join(known)} where the rules of the plan are that provider's, else a fallback host"
+        right = f"{' or '.join(known)} where the rules of the plan are that provider's, else {FALLBACK}"
         raise Refused([Problem(f"{node.name}.ipv4aas_options.provider", wrong, right)])
     return str(name)
 

@@ -11,6 +11,7 @@ from typing import Any
 from ..mapping.rule import MapRule
 from ..plan.model import NodePlan
 from ..problem import Problem, Refused
+from .driver import FALLBACK
 from .naming import rule_name
 
 
@@ -33,7 +34,7 @@ def check_rules(
         Problem(
             f"ipv4aas_services.{service.name}.rules[{index}]",
             f"{node.platform} {node.name} cannot express {rule.ipv4_prefix}: {reason}",
-            "another rule, or a fallback host for this node",
+            f"another rule, or {FALLBACK}",
         )
         for service in node.services
         for index, rule in enumerate(service.rules)

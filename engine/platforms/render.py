@@ -57,8 +57,9 @@ def _render(node: NodePlan, templates: Path, dialect: str | None) -> str:
         return ""
     dialect = dialect or node.dialect
     _check(node, dialect)
-    context = registry.driver(node.platform).context(node, dialect)
+    # First, as it says whether the services can be together on the node.
     template = _own_template(node) or _template_of(node, templates / node.platform, dialect)
+    context = registry.driver(node.platform).context(node, dialect)
     try:
         text = (
             _environment(template.parent)

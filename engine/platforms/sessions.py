@@ -15,6 +15,7 @@ from ..plan.model import NodePlan
 from ..problem import Problem, Refused
 from ..techniques.service import GATEWAY, Service
 from . import assembly
+from .driver import FALLBACK
 from .values import Leaf
 
 # Where the platform has no word for the address and nobody wants the service.
@@ -67,19 +68,17 @@ def problems(node: NodePlan, unable: Callable[[Service], Iterable[Wish]]) -> lis
 def _always(service: Service) -> Iterable[Wish]:
     for name, (place, title) in _BESIDE.items():
         if getattr(service, name):
-            yield Wish(place, f"has no words for {title}", "none, or a fallback host for this node")
+            yield Wish(place, f"has no words for {title}", f"none, or {FALLBACK}")
     pool = service.pool
     if pool is not None and pool.deterministic:
         wrong = "counts deterministic ports in another way than RFC 7422"
-        yield Wish("sharing.allocation", wrong, "another allocation, or a fallback host for this node")
+        yield Wish("sharing.allocation", wrong, f"another allocation, or {FALLBACK}")
 
 
 def out_of(place: str, title: str, value: int, least: int, most: int) -> Iterable[Wish]:
     """A wish where a number is not in least..most."""
     if not least <= value <= most:
-        yield Wish(
-            place, f"takes {title} {least} to {most}, not {value}", "another number, or a fallback host"
-        )
+        yield Wish(place, f"takes {title} {least} to {most}, not {value}", f"another number, or {FALLBACK}")
 
 
 def blocks_of(pool: Pool) -> int:

@@ -22,8 +22,8 @@ description:
 options:
   compile:
     description:
-      - Compiles the inventory, as M(ipv4aas.fleet.plan) does, in place of reading O(plan). So check mode can say
-        what would be written where it left the plan as it was.
+      - Compiles the inventory, as M(ipv4aas.fleet.plan) does, in place of reading O(plan). So check mode
+        can say what would be written where it left the plan as it was.
     type: bool
     default: false
 extends_documentation_fragment:

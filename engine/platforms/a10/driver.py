@@ -15,7 +15,7 @@ from ...plan.model import NodePlan
 from ...problem import Problem, Refused
 from ...techniques import TECHNIQUES
 from ...techniques.service import Service
-from ..driver import Change
+from ..driver import FALLBACK, Change
 from ..guard import check_rules
 from ..objects import Objects
 from . import axapi, build, cli, objects
@@ -148,12 +148,12 @@ def _pool_problems(node: NodePlan, service: Service) -> Iterator[Problem]:
     for field in ("deterministic", "new_sessions_per_second", "hold_down", "hold_down_ports"):
         if getattr(pool, field) != getattr(_PLAIN, field):
             wrong = f"{node.name} has no words for {field} {getattr(pool, field)}"
-            yield Problem(f"{place}.sharing", wrong, f"{getattr(_PLAIN, field)}, or a fallback")
+            yield Problem(f"{place}.sharing", wrong, f"{getattr(_PLAIN, field)}, or {FALLBACK}")
     if not pool.subscriber_prefix_len:
         yield Problem(f"{place}.sharing", f"{node.name} needs a prefix of a subscriber", "1 to 128 bits")
     for field in ("static_bindings", "eam"):
         if getattr(service, field):
-            yield Problem(f"{place}.{field}", f"{node.name} is not told of {field}", "none, or a fallback")
+            yield Problem(f"{place}.{field}", f"{node.name} is not told of {field}", f"none, or {FALLBACK}")
 
 
 def _map_problems(node: NodePlan, service: Service) -> Iterator[Problem]:

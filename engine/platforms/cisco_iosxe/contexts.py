@@ -12,6 +12,7 @@ from ...mapping.rule import MapRule, MapRuleError
 from ...plan.model import NodePlan
 from ...problem import Problem
 from ...techniques.service import Service
+from ..driver import FALLBACK
 from ..guard import check_rules
 from ..naming import rule_name
 from . import nat64, tunnels
@@ -146,10 +147,10 @@ def _edge_problems(node: NodePlan) -> Iterator[Problem]:
             yield Problem(f"{host}.ipv4aas_lan", wrong, "one network")
         if service.mesh:
             wrong = f"no words for forwarding rules are known on {node.platform}"
-            yield Problem(f"ipv4aas_services.{service.name}.mesh", wrong, "false, or a fallback host")
+            yield Problem(f"ipv4aas_services.{service.name}.mesh", wrong, f"false, or {FALLBACK}")
         if service.port_forwards:
             wrong = f"no words for port forwards with MAP-E are known on {node.platform}"
-            yield Problem(f"{host}.ipv4aas_port_forwards", wrong, "none, or a fallback host")
+            yield Problem(f"{host}.ipv4aas_port_forwards", wrong, f"none, or {FALLBACK}")
         try:
             shared = service.customer.ports.shared
         except MapRuleError as error:
@@ -157,7 +158,7 @@ def _edge_problems(node: NodePlan) -> Iterator[Problem]:
             continue
         if not shared:
             wrong = f"{service.customer.ipv4} is not shared: what port-parameters it then needs is not known"
-            yield Problem(f"ipv4aas_services.{service.name}", wrong, "a shared address, or a fallback host")
+            yield Problem(f"ipv4aas_services.{service.name}", wrong, f"a shared address, or {FALLBACK}")
 
 
 def _shown(value: object) -> str:

@@ -15,6 +15,7 @@ from ...mapping.pool import Pool
 from ...plan.model import NodePlan
 from ...problem import Problem
 from ...techniques.service import GATEWAY, Service
+from ..driver import FALLBACK
 from ..indented import Block
 from ..naming import OURS
 from ..values import Leaf
@@ -56,15 +57,13 @@ def problems(node: NodePlan) -> Iterator[Problem]:
             )
         if pool is not None and pool.deterministic:
             wrong = f"deterministic: {node.platform} {node.name} chooses the ports itself"
-            yield Problem(f"{place}.sharing.allocation", wrong, "dynamic, or a fallback host for this node")
+            yield Problem(f"{place}.sharing.allocation", wrong, f"dynamic, or {FALLBACK}")
         if service.static_bindings:
             wrong = "no document says whether a static mapping may have an address of the pool"
-            yield Problem(
-                f"{place}.port_forwards", wrong, "no port forwards, or a fallback host for this node"
-            )
+            yield Problem(f"{place}.port_forwards", wrong, f"no port forwards, or {FALLBACK}")
         if service.eam:
             wrong = f"{node.platform} {node.name} has no stateless mapping beside its stateful prefix"
-            yield Problem(f"{place}.eam", wrong, "no explicit mappings, or a fallback host for this node")
+            yield Problem(f"{place}.eam", wrong, f"no explicit mappings, or {FALLBACK}")
 
 
 def services(blocks: tuple[Block, ...], wanted: tuple[Service, ...]) -> Iterator[Service]:

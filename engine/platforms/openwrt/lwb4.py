@@ -14,6 +14,7 @@ from ...mapping.portset import PORT_BITS, PortSetError
 from ...plan.model import NodePlan
 from ...problem import Problem, Refused
 from ...techniques.service import Service
+from ..driver import FALLBACK
 from ..values import Leaf
 from .rules import Values, check_values, ea_length, with_length
 
@@ -41,7 +42,7 @@ def _problems(node: NodePlan, service: Service) -> Iterator[Problem]:
     made = _softwire(prefix, bindings[0].ipv4, bindings[0].psid, RFC7597)
     if made != bindings[0].softwire:
         wrong = f"{node.name} makes {made} of {prefix}, not the softwire {bindings[0].softwire}"
-        yield Problem(f"{place}.bindings", wrong, f"use the softwire {made}, or a fallback host")
+        yield Problem(f"{place}.bindings", wrong, f"use the softwire {made}, or {FALLBACK}")
 
 
 def left_aligned(binding: Binding) -> int:

@@ -165,6 +165,36 @@ def test_all_at_once():
     }
 
 
+@pytest.mark.parametrize(
+    ("pool", "wrong"),
+    [
+        ("224.0.0.0/30", "multicast"),
+        ("127.0.0.0/30", "the loopback address"),
+        ("169.254.0.0/30", "link-local"),
+        ("240.0.0.0/30", "reserved"),
+        ("0.0.0.0/30", "the unspecified address"),
+    ],
+)
+def test_addresses_that_no_host_may_have_are_nobodys(pool, wrong):
+    shared = {key: SERVICE[key] for key in SERVICE if key not in ("customers", "ipv4_pools", "sharing")}
+    given = {
+        "ipv4_pools[0]": SERVICE | {"ipv4_pools": [pool]},
+        "rules[0].ipv4_prefix": shared
+        | {"rules": [{"ipv6_prefix": "2001:db8::/56", "ipv4_prefix": pool, "ea_length": 8}]},
+    }
+    for key, service in given.items():
+        reading = examine({"ce42": dict(EDGE) | {"ipv4aas_services": {"hall7": service}}})
+        assert f"ipv4aas_services.hall7.{key}: {pool} is {wrong}; " in "\n".join(map(str, reading.problems))
+
+
+@pytest.mark.parametrize("name", ["../../etc", "a/b", "..", "a\nb", "x" * 201])
+def test_the_name_of_a_host_can_be_that_of_a_folder(name):
+    [problem] = examine({name: dict(EDGE) | {"ipv4aas_services": {"hall7": dict(SERVICE)}}}).problems
+    assert str(problem).startswith(f"hosts.{name}: cannot be the name of a folder")
+    for good in ("Zürich-東京", "r1.example.net", "r 1"):
+        assert not examine({good: dict(EDGE) | {"ipv4aas_services": {"hall7": dict(SERVICE)}}}).problems
+
+
 def test_a_broken_service_hides_neither_hosts_nor_services():
     values = {"ipv4aas_services": {"bad": {"technique": 1}, "good": dict(SERVICE)}} | dict(EDGE)
     reading = examine({"ce42": values | {"ipv4aas_carries": ["bad"]}, "ce43": values})

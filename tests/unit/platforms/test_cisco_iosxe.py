@@ -419,9 +419,9 @@ def test_refusals_of_a_map_e_edge():
         " the MAP address; a /63 or shorter",
         "hosts.box.ipv4aas_lan: 0 networks, local-ipv4-prefix takes one; one network",
         "hosts.box.ipv4aas_port_forwards: no words for port forwards with MAP-E are known on cisco_iosxe;"
-        " none, or a fallback host",
+        " none, or a fallback host with ipv4aas_fallback_when: always",
         "ipv4aas_services.hall7.mesh: no words for forwarding rules are known on cisco_iosxe;"
-        " false, or a fallback host",
+        " false, or a fallback host with ipv4aas_fallback_when: always",
     }
 
 
@@ -442,9 +442,9 @@ def test_refusals_of_a_nat64():
         "ipv4aas_services.hall7.ipv4_pools: 198.51.100.0/26, 203.0.113.0/26 leave a gap;"
         " one range of addresses on a router",
         "ipv4aas_services.hall7.port_forwards: no document says whether a static mapping may have an"
-        " address of the pool; no port forwards, or a fallback host for this node",
+        " address of the pool; no port forwards, or a fallback host with ipv4aas_fallback_when: always",
         "ipv4aas_services.hall8.sharing.allocation: deterministic: cisco_iosxe box chooses the ports itself;"
-        " dynamic, or a fallback host for this node",
+        " dynamic, or a fallback host with ipv4aas_fallback_when: always",
     }
 
 
@@ -462,7 +462,7 @@ def test_refusals_of_a_border_relay():
         "hosts.box.ipv4aas_options.first_domain: 10000 and 2 rules; end at 10000",
         "ipv4aas_services.hall7.rules[0]: cisco_iosxe box cannot express 192.0.2.1/32: IOS XE takes the whole"
         " rest of the IPv4 address and the PSID from the EA bits;"
-        " another rule, or a fallback host for this node",
+        " another rule, or a fallback host with ipv4aas_fallback_when: always",
     }
 
 

@@ -126,7 +126,8 @@ def node_of(platform, technique, **options):
             "map-e",
             {"provider": None},
             "box.ipv4aas_options.provider: nec_ix has no command for MAP rules: it takes them from the "
-            "server of a provider; ocn where the rules of the plan are that provider's, else a fallback host",
+            "server of a provider; ocn where the rules of the plan are that provider's, else a "
+            "fallback host with ipv4aas_fallback_when: always",
         ),
         (
             "nec_ix",

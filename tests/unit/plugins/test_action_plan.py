@@ -134,6 +134,20 @@ class TestRender:
         assert '"ipv6_mtu": 1460' in result["diff"][0]["after"]
         assert not run_action("render")["changed"]
 
+    def test_techniques_that_cannot_be_together_on_a_node_are_named(self, run_action, hostvars):
+        hostvars["br1"]["ipv4aas_services"]["hall8"] = {
+            "technique": "map-t",
+            "customers": {"ipv6": "2001:3e8:7000::/56", "prefix_length": 64},
+            "ipv4_pools": ["130.129.254.92/30"],
+            "sharing": {"customers_per_address": 64, "reserved_ports": 4096},
+            "gateway": {"translation_prefix": "2001:3e8:64::/64", "anycast": True},
+        }
+        hostvars["br1"] |= {"ipv4aas_platform": "asr9000", "ipv4aas_carries": ["hall7", "hall8"]}
+        hostvars["br1"] |= {"ipv4aas_options": {"inline_interfaces": ["TenGigE0/0/0/0"]}}
+        run_action("plan", {}, {"hostvars": hostvars})
+        wrong = "hosts.br1: carries map-e, map-t; services of one technique on one node"
+        assert run_action("render")["msg"] == wrong
+
     def test_who_cannot_be_rendered_has_its_seat_taken(self, run_action, hostvars):
         hostvars["fx5k"] |= {"ipv4aas_platform": "yamaha_rtx", "ipv4aas_role": "edge"}
         hostvars["fx5k"] |= {"ipv4aas_options": {"tunnel": 1}, "ipv4aas_fallback_when": "always"}
