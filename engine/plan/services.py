@@ -108,7 +108,8 @@ def _by_role(drawn: Drawn, role: str) -> dict[str, Any]:
 def _delegations(drawn: Drawn) -> Iterator[Delegation]:
     """What customers ask a provisioner for."""
     customers = drawn.intent.customers
-    if customers is not None:
+    # Whom no rule numbers would have no IPv4.
+    if customers is not None and drawn.intent.row.mapping != "rule":
         yield Delegation(customers.ipv6, customers.prefix_length)
         return
     # A softwire that is one address is nobody's prefix.

@@ -82,9 +82,8 @@ class BatchAction(FleetAction):
         """Gives the order of a host."""
         hostvars, current = variables["hostvars"], variables["inventory_hostname"]
         names = {*device.VARIABLES, *self.VARIABLES, *options["host_variables"].values()}
-        own = OwnOptions(
-            argument_spec(*self.DOCUMENTS), options, looked_up(current, hostvars[current], names)
-        )
+        current_variable = looked_up(current, hostvars[current], names)
+        own = OwnOptions(argument_spec(*self.DOCUMENTS), options, self._task.args, current_variable)
 
         def order(name: str) -> Order:
             try:

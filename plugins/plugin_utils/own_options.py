@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleError
@@ -17,15 +17,17 @@ from .action import Failed
 class OwnOptions:
     """The options of each host: where the host has a variable for one, the value of that.
 
-    ``options`` are as Ansible sees them for the host of the task, whose variables are ``current``. What is
-    that host's own is not the others': they have the default of the option. Where it is another value than
-    its own, something gave it that counts before a host's variables, and it is everybody's.
+    ``options`` are as Ansible sees them for the host of the task, whose variables are ``current``; those of
+    ``given`` stand in the task. What is that host's own is not the others': they have the default of the
+    option. Where a task gives another value than its own, something gave it that counts before a host's
+    variables, and it is everybody's.
     """
 
     def __init__(
         self,
         spec: Mapping[str, Mapping[str, Any]],
         options: Mapping[str, Any],
+        given: Collection[str],
         current: Callable[[str], Any],
     ) -> None:
         self._variables = dict(options["host_variables"])
@@ -37,9 +39,9 @@ class OwnOptions:
         )
         self._common = dict(options)
         for option, value in self._own(current).items():
-            if value == options[option]:
+            if option in given and value == options[option]:
                 self._common[option] = spec[option].get("default")
-            else:
+            elif option in given:
                 del self._variables[option]
 
     def of(self, variable: Callable[[str], Any]) -> dict[str, Any]:

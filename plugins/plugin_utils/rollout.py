@@ -162,7 +162,7 @@ def to_take_back(dest: str, name: str, through: bool) -> dict[str, str]:
     """
     runs = journal.runs(dest)
     if name not in runs:
-        raise Failed(f"the journal has no run {name}; it has {some(runs[::-1], 5)}")
+        raise Failed(f"the journal has no run {name}; it has {some(runs[::-1], 5) if runs else 'none'}")
     first: dict[str, str] = {}
     later: dict[str, list[str]] = {}
     for run in runs[runs.index(name) :]:

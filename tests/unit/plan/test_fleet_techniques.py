@@ -371,6 +371,21 @@ hosts:
     )
 
 
+def test_nobody_is_given_a_prefix_that_no_rule_numbers():
+    """Room for pools to come: the prefixes in it have no IPv4 address yet."""
+    text = SMALL.replace("2400:4000::/56", "2400:4000::/48")
+    given = {
+        technique: service_of(planned(text, technique=technique), "dhcp1").delegations
+        for technique in ("map-e", "map-t", "ds-lite")
+    }
+    rule = (Delegation(IPv6Network("2400:4000::/56"), 64),)
+    assert given == {
+        "map-e": rule,
+        "map-t": rule,
+        "ds-lite": (Delegation(IPv6Network("2400:4000::/48"), 64),),
+    }
+
+
 @pytest.mark.parametrize("text", [*(SMALL.replace("map-e", technique) for technique in SWITCH), CAMPUS])
 def test_the_engine_runs_what_is_planned(text):
     """Every gateway and edge: its configuration passes the node's own check, and a node can be built."""

@@ -279,6 +279,10 @@ def test_a_host_may_have_options_of_its_own(on_hosts, devices):
     assert [devices.targets[name].timeout for name in ("r1", "r2", "r3")] == [5, 60, 60]
     on_hosts("drift_batch_info", {**own, "timeout": 9}, host="r1")
     assert [devices.targets[name].timeout for name in ("r1", "r2", "r3")] == [9, 9, 9]
+    # What the task does not give is nobody's but each host's own.
+    own = {"host_variables": own["host_variables"]}
+    on_hosts("drift_batch_info", own, {"r2": {"drift_timeout": 8}}, host="r1")
+    assert [devices.targets[name].timeout for name in ("r1", "r2", "r3")] == [5, 8, 60]
     told = on_hosts("drift_batch_info", {"host_variables": {"speed": "drift_speed"}})
     assert told["failed"] and told["msg"] == "host_variables: speed is no option"
 

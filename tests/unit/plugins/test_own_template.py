@@ -41,7 +41,7 @@ def test_the_page_shows_what_is_written(tmp_path, monkeypatch):
     template = tmp_path / HOST["ipv4aas_options"]["template"]
     template.parent.mkdir()
     template.write_text(TEMPLATE, "utf-8")
-    assert _contents([planned()]) == {"fx5k/fx5000.cli": SHOWN}
+    assert _contents([planned()]) == ({"fx5k/fx5000.cli": SHOWN}, {})
 
 
 def test_it_is_not_deployed():
