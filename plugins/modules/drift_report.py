@@ -46,10 +46,11 @@ EXAMPLES = r"""
 
 - name: Report it
   ipv4aas.fleet.drift_report:
-    reports: "{{ dict(hosts | zip(hosts | map('extract', hostvars, 'drift'))) }}"
+    reports: "{{ dict(asked | zip(asked | map('extract', hostvars, 'drift'))) }}"
     fail_on_drift: true
+  run_once: true
   vars:
-    hosts: "{{ ansible_play_hosts_all }}"
+    asked: "{{ ansible_play_hosts_all }}"
 """
 
 RETURN = r"""

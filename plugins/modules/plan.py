@@ -40,11 +40,13 @@ EXAMPLES = r"""
 - name: Compile the inventory
   ipv4aas.fleet.plan:
     dest: build
+  run_once: true
   register: fleet
 
 - name: Print what each technique would be for the services of the inventory
   ipv4aas.fleet.plan:
     compare: true
+  run_once: true
 
 - name: Show how many ports a customer has
   ansible.builtin.debug:

@@ -51,11 +51,13 @@ EXAMPLES = r"""
     techniques: [map-e]
     roles: [gateway]
     possible: true
+  run_once: true
   register: found
 
 - name: Show it
   ansible.builtin.debug:
     msg: "{{ found.text.splitlines() }}"
+  run_once: true
 """
 
 RETURN = r"""

@@ -113,6 +113,25 @@ def test_drift_reports_the_fleet_even_where_no_device_answers(play, tmp_path):
     assert f"0 of {len(deployed)} devices run what is planned" in run.out
 
 
+def test_verify_fails_where_nobody_can_be_asked(play, tmp_path):
+    """It would pass, as nothing fails."""
+    groups = {"ipv4aas_vantages": {"hosts": {"host42": {"ipv4aas_vantage_of": "ce42"}, "lost": {}}}}
+
+    def told(*words):
+        inventory = tmp_path / "more.json"
+        inventory.write_text(json.dumps({"all": {"children": groups}}))
+        run = play("verify", *words, inventory=inventory)
+        assert run.code == 2
+        return run.out
+
+    assert "ipv4aas_vantages, ipv4aas_references: this run needs a host of both groups" in told()
+    groups["ipv4aas_references"] = {"hosts": {"www": {}}}
+    assert "needs a host of both groups" in told("--limit", "www")
+    assert "build/plan.json: no plan there; run ipv4aas.fleet.plan first" in told()
+    assert play("plan").code == 0
+    assert "ipv4aas_vantage_of of lost: names no node of build/plan.json" in told()
+
+
 def test_roll_back_asks_for_the_run(play):
     assert play("plan").code == 0
     run = play("rollback")
