@@ -98,8 +98,8 @@ class Sharing(Model):
     )
     allocation: Annotated[str, choice(DYNAMIC, BLOCKS, DETERMINISTIC)] = Field(
         default=BLOCKS,
-        description="NAPT at the gateway: ports one by one up to the quota, the quota as one block, or a"
-        " block that follows from the customer's number (RFC 7422)",
+        description="NAPT at the gateway: dynamic, ports one by one up to the quota; blocks, the quota as one"
+        " block; deterministic, a block that follows from the customer's number (RFC 7422)",
     )
 
     @property
@@ -277,22 +277,24 @@ class ServiceIntent(Model):
         default=AUTO, description="TCP MSS that nodes enforce: auto (from the MTU), off or octets"
     )
     fragmentation: Annotated[str, choice(OUTER, INNER)] = Field(
-        default=OUTER, description="what is cut where DF is 0 and a packet is too big"
+        default=OUTER, description="what is cut where DF is 0 and a packet is too big: outer or inner"
     )
     strict_identifiers: Flag = Field(
         default=False, description="gateways drop sources whose interface identifier is not the mapped one"
     )
     filtering: Annotated[str, choice(ADDRESS_DEPENDENT, ENDPOINT_INDEPENDENT)] | None = Field(
         default=None,
-        description="which outside hosts may answer at a port (RFC 4787); without it address-dependent where"
-        " the edge has the NAPT, endpoint-independent at a gateway (RFC 6888)",
+        description="which outside hosts may answer at a port (RFC 4787): address-dependent or"
+        " endpoint-independent; without it address-dependent where the edge has the NAPT,"
+        " endpoint-independent at a gateway (RFC 6888)",
     )
     hairpinning: Flag = Field(default=True, description="gateways carry packets from customer to customer")
     icmp_on_miss: Flag = Field(
         default=False, description="lw4o6: gateways tell a sender that there is no binding"
     )
     udp_zero_checksum: Annotated[str, choice(COMPUTE, FORWARD, DROP)] = Field(
-        default=COMPUTE, description="translation: what becomes of UDP packets without a checksum"
+        default=COMPUTE,
+        description="translation: UDP packets without a checksum: compute one, forward as they are or drop",
     )
     lowest_ipv6_mtu: Annotated[int, whole(1280, 65535)] = Field(
         default=1280, description="translation: what IPv4 packets without DF are cut to"

@@ -38,6 +38,7 @@ class ActionModule(FleetAction):
         }
         if summary and options["fail_on_drift"]:
             raise Failed(summary.text(), **result)
+        self._display.display(summary.text())
         return result
 
 

@@ -113,6 +113,13 @@ def test_drift_reports_the_fleet_even_where_no_device_answers(play, tmp_path):
     assert f"0 of {len(deployed)} devices run what is planned" in run.out
 
 
+def test_another_strategy_of_the_operator_does_not_count(play, tmp_path):
+    (tmp_path / "ansible.cfg").write_text("[defaults]\nstrategy = free\n")
+    for name in ("plan", "platforms"):
+        assert play(name).code == 0
+    assert "bypasses the host loop" not in play("drift", "--limit", "www").out
+
+
 def test_verify_fails_where_nobody_can_be_asked(play, tmp_path):
     """It would pass, as nothing fails."""
     groups = {"ipv4aas_vantages": {"hosts": {"host42": {"ipv4aas_vantage_of": "ce42"}, "lost": {}}}}

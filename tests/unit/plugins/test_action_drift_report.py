@@ -99,6 +99,12 @@ def test_no_drift(run_action):
     assert not run_action("drift_report", args)["changed"]
 
 
+def test_the_report_is_shown_where_it_is_no_failure(run_action, capsys):
+    for reports in ({"br1": SAME}, {"br1": SAME, "ce42": changed(OFFSET)}):
+        result = run_action("drift_report", {"reports": reports})
+        assert result["text"] in capsys.readouterr().out
+
+
 def test_many_hosts_are_counted_not_listed(run_action):
     reports = {f"ce{number}": changed(OFFSET) for number in range(500)}
     text = run_action("drift_report", {"reports": reports})["text"]
