@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address, IPv6Network
 from pathlib import Path
 from typing import Any, TypeVar
@@ -56,7 +57,9 @@ class ActionModule(FleetAction):
             moment=when,
             protocol=_PROTOCOLS[options["protocol"]],
             leases=_leases(options["logs"]),
-            key=b"" if options["key_file"] is None else Path(options["key_file"]).read_bytes(),
+            key=b""
+            if options["key_file"] is None
+            else _read("key_file", Path(options["key_file"]).read_bytes),
         )
         found: tuple[Holder, ...] = ()
         if address is not None:
@@ -98,10 +101,21 @@ def _prefix(text: str) -> IPv6Network:
 
 def _leases(paths: list[str]) -> tuple[Lease, ...]:
     leases: list[Lease] = []
-    for path in paths:
-        with open(path, encoding="utf-8") as lines:
+    for index, path in enumerate(paths):
+        with _read(f"logs[{index}]", partial(open, path, encoding="utf-8")) as lines:
             leases += read_log(lines, path)
     return tuple(leases)
+
+
+def _read(name: str, file: Callable[[], Value]) -> Value:
+    """What an option names. Raises Refused where it cannot be read."""
+    try:
+        return file()
+    except OSError as error:
+        problem = Problem(
+            name, f"{error.filename} cannot be read: {error.strerror}", "a file that can be read"
+        )
+        raise Refused([problem]) from error
 
 
 def _decoded(plan: FleetPlan, text: str) -> dict[str, Any]:

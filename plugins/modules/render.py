@@ -26,6 +26,7 @@ options:
         can say what would be written where it left the plan as it was.
     type: bool
     default: false
+    version_added: 0.4.0
 extends_documentation_fragment:
   - ipv4aas.fleet.options.plan
   - ipv4aas.fleet.options.dest

@@ -130,6 +130,11 @@ class TestSessions:
             "town (ds-lite): 2001:db8:1::/56, 198.51.100.1, ports 1024-1087, "
             "from 2013-06-12T01:20:00+00:00 to now, by session log\n"
         )
+        for named in ({"logs": ["aftr.log", "no.log"]}, {"key_file": "no.key"}):
+            [(option, value)] = named.items()
+            place, file = ("logs[1]", "no.log") if option == "logs" else (option, value)
+            wrong = f"{place}: {file} cannot be read: No such file or directory; "
+            assert run_action("trace_info", asked | named)["msg"].startswith(wrong)
         Path("aftr.log").write_text("x\n")
         assert run_action("trace_info", asked)["msg"].startswith("aftr.log:1: ")
 
