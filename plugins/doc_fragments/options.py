@@ -78,6 +78,7 @@ options:
       - Runs the playbook C(ipv4aas.fleet.verify) with the inventory, variables and vault files of this run.
     type: list
     elements: str
+    choices: [mtu, fragments, tcp_udp, icmp, web, dns64, p2p_inbound]
     default: []
     version_added: 0.3.0
   run:

@@ -170,6 +170,7 @@ def test_check_mode_refuses_what_cannot_be_rendered(network: Network) -> None:
     ("variables", "wrong"),
     [
         ({"ipv4aas_canary": "canarys"}, "ipv4aas_canary: no host is in canarys; name a group"),
+        ({"ipv4aas_probes": ["tcp"]}, "value of probes must be one or more of: mtu, "),
         ({"ipv4aas_batches": [1, "half"]}, "batches: half is no size of a batch; a number of hosts"),
     ],
 )
