@@ -37,9 +37,10 @@ def test_plan_writes_the_artefacts_and_a_second_run_changes_nothing(play, tmp_pa
 def test_plan_in_check_mode_writes_nothing_and_shows_everything(play, tmp_path):
     run = play("plan", "--check", "--diff")
     assert run.code == 0, run.out
-    assert run.count("changed") == 1
     assert '+    "hall7": {' in run.out
+    assert "+++ after: build/nodes/br1/linux.json" in run.out
     assert not (tmp_path / "build").exists()
+    assert run.count("changed") == play("plan").count("changed") == 2
 
 
 def test_plan_looks_at_the_whole_inventory_whatever_the_limit(play, tmp_path):

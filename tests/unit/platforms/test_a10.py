@@ -348,12 +348,15 @@ def test_what_cannot_be_expressed_is_refused_all_at_once():
         "the number, 1 to 1023, of an LSN LID that nobody else uses",
         "hosts.box.ipv4aas_services: box has room for one service of NAT64 or 464XLAT, not for hall7, plat; "
         "another host or partition for the others",
-        "ipv4aas_services.hall7.eam: box is not told of eam; none, or a fallback",
+        "ipv4aas_services.hall7.eam: box is not told of eam; "
+        "none, or a fallback host with ipv4aas_fallback_when: always",
         "ipv4aas_services.hall7.sharing: box cannot begin at port 1023; an even port",
         "ipv4aas_services.hall7.sharing: box cannot count to a quota of 64512 ports; at most 64000",
         "ipv4aas_services.hall7.sharing: box has no blocks of 32 ports; at least 64 for a customer",
-        "ipv4aas_services.hall7.sharing: box has no words for new_sessions_per_second 5; 0, or a fallback",
-        "ipv4aas_services.hall7.static_bindings: box is not told of static_bindings; none, or a fallback",
+        "ipv4aas_services.hall7.sharing: box has no words for new_sessions_per_second 5; "
+        "0, or a fallback host with ipv4aas_fallback_when: always",
+        "ipv4aas_services.hall7.static_bindings: box is not told of static_bindings; "
+        "none, or a fallback host with ipv4aas_fallback_when: always",
     ]
     with pytest.raises(Refused, match="lsn_lid: none for hall7"):
         rendered(NAT64, lsn_lid=None)
