@@ -92,7 +92,7 @@ def _by_binding(technique: str, count: int) -> Service:
 
 
 def _by_session(technique: str, _: int) -> Service:
-    return replace(_base(technique), pool=Pool(ipv4=(ADDRESSES,)))
+    return replace(_base(technique), pool=Pool(ipv4=(ADDRESSES,), subscribers=CUSTOMERS))
 
 
 @dataclass(frozen=True)

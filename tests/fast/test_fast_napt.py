@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.ipv4aas.fleet.engine.mapping.pool import Pool
 from ansible_collections.ipv4aas.fleet.engine.node.core import Link
 from ansible_collections.ipv4aas.fleet.engine.node.fast.program import TC, XDP
+from ansible_collections.ipv4aas.fleet.engine.node.fast.sessions import gateway_constants
 from session_pair import SessionPair
 from session_samples import AFTR6, AFTR_SERVICE, NAT64_SERVICE, echo6, in_prefix, tcp6
 from unit.packet import packetkit as kit
@@ -151,3 +152,15 @@ def test_crowd(technique: str, name: str, hook: str, redirect: bool, filtering: 
     print(name, sorted(pair.events.items()), pair.seen, pair.fast.counters())
     assert wanted <= pair.events.keys()
     pair.close()
+
+
+@pytest.mark.parametrize("technique", GATEWAYS)
+@pytest.mark.parametrize(
+    ("subscribers", "alone"),
+    [(None, False), ("2001:db8:1::/48", True), ("2001:db8::/32", False), ("ff00::/7", False)],
+)
+def test_a_prefix_of_customers_alone(technique: str, subscribers: str | None, alone: bool) -> None:
+    """Of it the programs ask no source whether it is the gateway, the NAT64 prefix or no host at all."""
+    prefix = None if subscribers is None else IPv6Network(subscribers, strict=False)
+    service = replace(GATEWAYS[technique], pool=Pool(ipv4=TWO, subscribers=prefix))
+    assert gateway_constants(service)["CUSTOMERS_ONLY"] == alone

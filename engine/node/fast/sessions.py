@@ -309,13 +309,19 @@ _OUT = 0, False, 0, False, 0, True, 0
 _IN = 0, False, 0, False, 0, False, 0
 
 
+# Multicast, the unspecified and the loopback address.
+_NO_HOSTS = IPv6Network("ff00::/8"), IPv6Network("::/127")
+
+
 def gateway_constants(service: Service) -> dict[str, Any]:
     """Who may speak to a session gateway (c/session_gateway.h)."""
     customers = (service.pool and service.pool.subscribers) or IPv6Network("::/0")
     inside = networks4((*CUSTOMER_NETWORKS, *service.inside))
+    others = (*_NO_HOSTS, IPv6Network(service.gateway_address), service.translation_prefix)
     return {
         "CUSTOMERS": int(customers.network_address),
         "CUSTOMERS_MASK": int(customers.netmask),
+        "CUSTOMERS_ONLY": not any(other is not None and customers.overlaps(other) for other in others),
         "INSIDE": inside,
         "INSIDE_NETWORKS": len(inside),
     }

@@ -85,15 +85,31 @@ INLINE bool is_lost(const struct outer *outer, __u8 tos)
 	return (outer->traffic_class & 3) == 3 && !(tos & 3);
 }
 
-/* What a forwarded packet gets in place: TTL, TOS, other ends; checksums follow. */
-INLINE void edit4(context *c, __u32 offset, const struct packet4 *p, const struct ends *to, __u8 tos, __u8 hops)
+/* Senders that share an address have one Identification after the other, where it matters: those behind a gateway
+ * on its way out, those who have parts of one port space on theirs into the domain. The change of the header's sum. */
+INLINE __u64 renumber(context *c, struct iphdr *ip, const struct packet4 *p, enum role role)
+{
+	bool shares = role == EDGE ? CONFIG.customer.psid_length : CONFIG.mapping == BY_SESSION;
+	__be16 before = ip->id;
+
+	if (CONFIG.role != role || !shares || p->fragment & bpf_htons(DF) || segment_size(c))
+		return 0;
+	ip->id = role == EDGE ? own_identification() : next_identification(1);
+	return change(before, ip->id);
+}
+
+/* What a forwarded packet gets in place: TTL, TOS, other ends, and another Identification on its way out of here as
+ * who has this role; checksums follow. */
+INLINE void edit4(context *c, __u32 offset, const struct packet4 *p, const struct ends *to, __u8 tos, __u8 hops,
+		  enum role role)
 {
 	struct iphdr *ip = at(c, offset, HEADER4);
-	__u64 addresses;
+	__u64 addresses, more;
 
 	if (!ip)
 		return;
-	if (to == &p->ends && tos == p->tos) {	/* most packets where nothing is translated */
+	more = renumber(c, ip, p, role);
+	if (!more && to == &p->ends && tos == p->tos) {	/* most packets where nothing is translated */
 		if (hops) {
 			ip->check = one_hop_less(ip->check);
 			ip->ttl = p->ttl - 1;
@@ -102,31 +118,15 @@ INLINE void edit4(context *c, __u32 offset, const struct packet4 *p, const struc
 	}
 	addresses = change(sum4(p->ends.source) + sum4(p->ends.destination),
 			   sum4(to->source) + sum4(to->destination));
-	ip->check = changed(ip->check, addresses + change(bpf_htons(p->tos) + bpf_htons((__u16)p->ttl << 8),
-							  bpf_htons(tos) + bpf_htons((__u16)(p->ttl - hops) << 8)));
+	more += change(bpf_htons(p->tos) + bpf_htons((__u16)p->ttl << 8),
+		       bpf_htons(tos) + bpf_htons((__u16)(p->ttl - hops) << 8));
+	ip->check = changed(ip->check, more + addresses);
 	ip->tos = tos;
 	ip->ttl = p->ttl - hops;
 	ip->saddr = to->source;
 	ip->daddr = to->destination;
 	if (to != &p->ends)
 		rewrite_transport(c, offset + HEADER4, p, to, p->protocol == ICMP ? 0 : addresses);
-}
-
-INLINE void set_ident(struct iphdr *ip, __be16 ident)
-{
-	ip->check = changed(ip->check, change(ip->id, ident));
-	ip->id = ident;
-}
-
-/* Senders that share an address have one Identification after the other, where it matters: those behind a gateway
- * on its way out, those who have parts of one port space on theirs into the domain. */
-INLINE void renumber(context *c, __u32 offset, const struct packet4 *p, enum role role)
-{
-	bool shares = role == EDGE ? CONFIG.customer.psid_length : CONFIG.mapping == BY_SESSION;
-	struct iphdr *ip = at(c, offset, HEADER4);
-
-	if (CONFIG.role == role && shares && ip && !(p->fragment & bpf_htons(DF)) && !segment_size(c))
-		set_ident(ip, role == EDGE ? own_identification() : next_identification(1));
 }
 
 /* Into the domain. `to`: the ends that the packet gets, &p->ends where they stay. */
@@ -153,9 +153,8 @@ INLINE int encapsulate(context *c, const struct packet4 *p, const struct ends *t
 	write_ethernet(eth, &hop, bpf_htons(ETH_P_IPV6));
 	write6(ip6, p->tos, p->total, IPV4, HOP_LIMIT, &outer->source, &outer->destination);
 	account(c, sum_header6(ip6));
-	renumber(c, L2 + HEADER6, p, EDGE);
 	/* Where the kernel forwards the result it counts the outer hop. */
-	edit4(c, L2 + HEADER6, p, to, p->tos, 1);
+	edit4(c, L2 + HEADER6, p, to, p->tos, 1, EDGE);
 	clamp(c, L2 + HEADER6 + HEADER4, p);
 	*out = way_out(&hop);
 	return encapsulated;
@@ -182,8 +181,7 @@ INLINE int decapsulate(context *c, const struct packet4 *p, const struct ends *t
 	if ((void *)(eth + 1) > data_end(c))
 		return punt_driver;
 	write_ethernet(eth, &hop, bpf_htons(ETH_P_IP));
-	renumber(c, L2, p, GATEWAY);
-	edit4(c, L2, p, to, tos, hop.device ? 1 : 0);
+	edit4(c, L2, p, to, tos, hop.device ? 1 : 0, GATEWAY);
 	clamp(c, L2 + HEADER4, p);
 	*out = way_out(&hop);
 	return decapsulated;
@@ -219,8 +217,7 @@ INLINE int turn(context *c, const struct packet4 *p, const struct ends *to, cons
 	write_ethernet(eth, &hop, bpf_htons(ETH_P_IPV6));
 	write6(ip6, tos, p->total, IPV4, HOP_LIMIT, &onward->source, &onward->destination);
 	account(c, change(before, sum_header6(ip6)));
-	renumber(c, L2 + HEADER6, p, GATEWAY);
-	edit4(c, L2 + HEADER6, p, to, tos, 1);
+	edit4(c, L2 + HEADER6, p, to, tos, 1, GATEWAY);
 	clamp(c, L2 + HEADER6 + HEADER4, p);
 	count(hairpinned, L2 + HEADER6 + p->total);
 	count(encapsulated, 0);
@@ -244,8 +241,7 @@ INLINE int turn4(context *c, const struct packet4 *p, const struct ends *to, int
 	if ((void *)(eth + 1) > data_end(c))
 		return punt_driver;
 	write_ethernet(eth, &hop, bpf_htons(ETH_P_IP));
-	renumber(c, L2, p, EDGE);
-	edit4(c, L2, p, to, p->tos, hop.device ? 1 : 0);
+	edit4(c, L2, p, to, p->tos, hop.device ? 1 : 0, EDGE);
 	clamp(c, L2 + HEADER4, p);
 	*out = way_out(&hop);
 	return hairpinned;

@@ -61,7 +61,7 @@ INLINE int nat64_from_domain(context *c, int *out)
 		return verdict;
 	if (asks_node(&p, &from.destination, &CONFIG.gateway))
 		return punt_protocol;
-	if (!may_speak(&from.source) || holds(&CONFIG.outside, &from.source))
+	if (!may_speak(&from.source) || (!CUSTOMERS_ONLY && holds(&CONFIG.outside, &from.source)))
 		return punt_source;
 	p.ends.source = bpf_htonl(HOST);
 	p.ends.destination = extract(&CONFIG.outside, &from.destination);

@@ -8,6 +8,7 @@
 
 /* The prefix of all subscribers. */
 const volatile address6 CUSTOMERS = {}, CUSTOMERS_MASK = {};
+const volatile __u8 CUSTOMERS_ONLY = 0;	/* 1: all of it may be theirs */
 
 INLINE bool is_unicast6(const address6 *address)
 {
@@ -31,5 +32,7 @@ INLINE bool may_speak(const address6 *source)
 {
 	address6 gateway = read6(&CONFIG.gateway);
 
-	return is_unicast6(source) && !same6(source, &gateway) && is_customer(source);
+	if (!is_customer(source))
+		return false;
+	return CUSTOMERS_ONLY || (is_unicast6(source) && !same6(source, &gateway));
 }
