@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
 from collections.abc import Iterator
@@ -42,6 +43,17 @@ def end_process(network: Network, how: str) -> None:
         network.br.ok("stop", "--keep-forwarding")
 
 
+@contextlib.contextmanager
+def sockets(network: Network) -> Iterator[tuple[socket.socket, socket.socket, socket.socket]]:
+    """A server on the Internet, and two clients behind the customer."""
+    with (
+        traffic.udp(network.inet, INTERNET, 5000) as server,
+        traffic.udp(network.lan) as one,
+        traffic.udp(network.lan) as other,
+    ):
+        yield server, one, other
+
+
 def ask(client: socket.socket, server: socket.socket) -> tuple[str, int]:
     """Who a packet of the customer is, seen from the Internet."""
     client.sendto(b"?", (INTERNET, 5000))
@@ -64,11 +76,7 @@ def told(network: Network, count: int) -> list[tuple[str, str, int]]:
 @pytest.mark.parametrize("how", ["killed", "upgrade"])
 def test_leases_over_a_restart(network: Network, how: str) -> None:
     """What begins meanwhile is told by who comes next; what its pool does not have is released."""
-    with (
-        traffic.udp(network.inet, INTERNET, 5000) as server,
-        traffic.udp(network.lan) as one,
-        traffic.udp(network.lan) as other,
-    ):
+    with sockets(network) as (server, one, other):
         ends = [ask(one, server)]
         assert told(network, 1) == [("port_assigned", *ends[0])]
         end_process(network, how)
@@ -96,11 +104,7 @@ def test_a_restart_without_the_fast_path_releases_all(network: Network, how: str
 
 def test_stop_of_a_killed_node_releases_all(network: Network) -> None:
     """Also what its programs did after it was gone."""
-    with (
-        traffic.udp(network.inet, INTERNET, 5000) as server,
-        traffic.udp(network.lan) as one,
-        traffic.udp(network.lan) as other,
-    ):
+    with sockets(network) as (server, one, other):
         ends = [ask(one, server)]
         assert told(network, 1) == [("port_assigned", *ends[0])]
         kill(network.br)

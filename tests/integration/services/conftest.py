@@ -21,6 +21,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.ipv4aas.fleet import engine
+from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.bundle import BUNDLES, write
 
 COLLECTIONS = Path(engine.__file__).parents[4]
 ROOT = Path(__file__).resolve().parents[3]
@@ -149,3 +150,11 @@ def net() -> Iterator[Net]:
 def helper(net: Net, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Helper]:
     """Makes a host of that name."""
     return lambda name: Helper(net.host(name), tmp_path_factory.mktemp("helper") / name)
+
+
+@pytest.fixture(scope="session")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The probe, as it travels."""
+    path = tmp_path_factory.mktemp("program") / "ipv4aas-probe.pyz"
+    write(BUNDLES["probe"], path)
+    return path

@@ -21,18 +21,11 @@ from pathlib import Path
 
 import helper_samples as samples
 import pytest
-from ansible_collections.ipv4aas.fleet.engine.codec import encode
 from ansible_collections.ipv4aas.fleet.engine.mapping.rfc6052 import Embedding
-from ansible_collections.ipv4aas.fleet.engine.platforms.registry import all_features, driver
 from ansible_collections.ipv4aas.fleet.engine.provision.dns64 import discover
 from ansible_collections.ipv4aas.fleet.engine.provision.dns64_synthesis import DEVIATIONS, Synthesis, rule
 from ansible_collections.ipv4aas.fleet.engine.provision.records import Question, Record, Response
-from ansible_collections.ipv4aas.fleet.engine.techniques.service import RESOLVER, Dns64
-from ansible_collections.ipv4aas.fleet.engine.transport.connect import daemon_of
-from ansible_collections.ipv4aas.fleet.engine.transport.daemon import DaemonSession
-from ansible_collections.ipv4aas.fleet.engine.transport.deploy import deploy
-from ansible_collections.ipv4aas.fleet.engine.verify.probes.model import Assignment, Resolver
-from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.bundle import BUNDLES, write
+from ansible_collections.ipv4aas.fleet.engine.techniques.service import Dns64
 from conftest import COLLECTIONS, Helper
 from dns import (
     AAAA,
@@ -48,6 +41,7 @@ from dns import (
     Zone,
     ask,
 )
+from resolvers import configured, deviations, dns64_verdict
 
 pytestmark = [pytest.mark.root, pytest.mark.servers]
 
@@ -112,13 +106,6 @@ def segment(net, helper) -> Iterator[dict[str, Helper]]:
     server.close()
 
 
-def configured(box, platform, *services):
-    """Deploys services to a resolver."""
-    node = samples.node(platform, *services)
-    with DaemonSession(box.run, daemon_of(platform, "conf")) as session:
-        deploy(session, driver(platform), node, samples.rendered(platform, *services), "conf")
-
-
 @pytest.fixture
 def resolver(request, segment):
     """Deploys services to one of them: resolver(*services) gives ask(name, type)."""
@@ -151,11 +138,6 @@ def test_synthesis_and_exclusions(resolver):
     assert question("four.example.com", A).values(A) == ["192.0.2.1"]
     gone = question("nobody.example.com", AAAA)
     assert (gone.rcode, gone.values(AAAA)) == (NXDOMAIN, [])
-
-
-def deviations(platform):
-    """What a resolver does otherwise than RFC 6147, as its features.yml tells."""
-    return all_features()[platform].feature("nat64", RESOLVER).deviations
 
 
 @both
@@ -279,14 +261,6 @@ def test_several_prefixes(resolver):
 NAMES = ["four.example.com", "both.example.com", "mapped.example.com", "spoofed.example.com"]
 
 
-@pytest.fixture(scope="module")
-def program(tmp_path_factory):
-    """The probe, as it travels."""
-    path = tmp_path_factory.mktemp("program") / "ipv4aas-probe.pyz"
-    write(BUNDLES["probe"], path)
-    return path
-
-
 @pytest.fixture
 def verify(resolver, segment, program):
     """verify(*names, **more) -> the verdict of the check dns64, asked by the client."""
@@ -294,23 +268,8 @@ def verify(resolver, segment, program):
     def run(*names, planned=SERVICE, upstream=UPSTREAM, known=None):
         platform = resolver.platform
         known = deviations(platform) if known is None else known
-        task = Assignment(
-            service=planned,
-            references=(),
-            token="",
-            resolver=Resolver(name=platform, services=(planned,), deviations=known),
-        )
         more = {"address": ADDRESSES[platform], "names": list(names), "upstream": upstream}
-        done = subprocess.run(
-            segment["client"].command(sys.executable, str(program), "dns64"),
-            input=json.dumps(encode(task) | {"more": more}),
-            text=True,
-            capture_output=True,
-            check=False,
-            timeout=60,
-        )
-        assert done.stdout, done.stderr
-        return json.loads(done.stdout)
+        return dns64_verdict(segment["client"], program, platform, planned, known, **more)
 
     return run
 

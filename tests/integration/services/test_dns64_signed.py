@@ -8,24 +8,15 @@ A server of BIND has the zone; the resolvers know its key.
 
 from __future__ import annotations
 
-import json
 import socket
 import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import helper_samples as samples
 import pytest
-from ansible_collections.ipv4aas.fleet.engine.codec import encode
-from ansible_collections.ipv4aas.fleet.engine.platforms.registry import all_features, driver
-from ansible_collections.ipv4aas.fleet.engine.techniques.service import RESOLVER
-from ansible_collections.ipv4aas.fleet.engine.transport.connect import daemon_of
-from ansible_collections.ipv4aas.fleet.engine.transport.daemon import DaemonSession
-from ansible_collections.ipv4aas.fleet.engine.transport.deploy import deploy
-from ansible_collections.ipv4aas.fleet.engine.verify.probes.model import Assignment, Resolver
-from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.bundle import BUNDLES, write
 from conftest import eventually
 from dns import AAAA, AUTHENTIC, CHECKING_DISABLED, NOERROR, NXDOMAIN, SERVFAIL, A, ask
+from resolvers import configured, deviations, dns64_verdict
 
 pytestmark = [pytest.mark.root, pytest.mark.servers]
 
@@ -103,9 +94,7 @@ def segment(net, helper, zone):
         settings = {"service_host_forwarders": [SIGNER]}
         list(pool.map(lambda name: found[name].role(service_host_platform=name, **settings), RESOLVERS))
     for name in RESOLVERS:
-        node = samples.node(name, SERVICE)
-        with DaemonSession(found[name].run, daemon_of(name, "conf")) as session:
-            deploy(session, driver(name), node, samples.rendered(name, SERVICE), "conf")
+        configured(found[name], name, SERVICE)
     channel = client.socket(socket.AF_INET6, socket.SOCK_DGRAM)
     channel.bind((CLIENT, 0))
     assert eventually(lambda: ask(channel, SIGNER, f"four.{ZONE}", A).values(A)), (folder / "log").read_text()
@@ -158,27 +147,9 @@ def test_who_validates_gets_nothing_made(resolver):
 
 
 @pytest.mark.parametrize("upstream", [SIGNER, None], ids=["beside the server", "alone"])
-def test_verify_of_a_signed_zone(resolver, segment, upstream, tmp_path):
+def test_verify_of_a_signed_zone(resolver, segment, program, upstream):
     platform, (client, _channel) = resolver.platform, segment
-    program = tmp_path / "probe.pyz"
-    write(BUNDLES["probe"], program)
-    known = all_features()[platform].feature("nat64", RESOLVER).deviations
-    task = Assignment(
-        service=SERVICE,
-        references=(),
-        token="",
-        resolver=Resolver(name=platform, services=(SERVICE,), deviations=known),
-    )
     names = [f"{name}.{ZONE}" for name in ("four", "both", "alias", "nobody")]
     more = {"address": ADDRESSES[platform], "names": names, "upstream": upstream}
-    done = subprocess.run(
-        client.command(sys.executable, str(program), "dns64"),
-        input=json.dumps(encode(task) | {"more": more}),
-        text=True,
-        capture_output=True,
-        check=False,
-        timeout=60,
-    )
-    assert done.stdout, done.stderr
-    verdict = json.loads(done.stdout)
-    assert (verdict["verdict"], verdict["cause"]) == ("pass", ""), verdict
+    found = dns64_verdict(client, program, platform, SERVICE, deviations(platform), **more)
+    assert (found["verdict"], found["cause"]) == ("pass", ""), found
