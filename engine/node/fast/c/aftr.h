@@ -17,6 +17,7 @@ INLINE bool is_inside(__be32 address)
 {
 	__u32 n;
 
+#pragma unroll
 	for (n = 0; n < MOST_NETWORKS && n < INSIDE_NETWORKS; n++)
 		if ((address & INSIDE[n].mask) == INSIDE[n].address)
 			return true;

@@ -39,13 +39,14 @@ typedef struct {
 	__be64 part[2];
 } address6;
 
-/* A pointer that the context has as a number of 32 bits. The compiler is not told of the load: it would copy the
- * number as one, or keep the member's address, and the verifier takes neither. */
-#define LOAD_POINTER(c, member)                                                                                  \
-	({                                                                                                       \
-		void *loaded;                                                                                    \
-		asm volatile("%0 = *(u32 *)(%1 + %2)" : "=r"(loaded) : "r"(c), "i"(offsetof(context, member))); \
-		loaded;                                                                                          \
+/* A pointer that the context has as a number of 32 bits. The compiler is told that memory is read, no more of the
+ * load: it would copy the number as one, or keep the member's address, and the verifier takes neither. */
+#define LOAD_POINTER(c, member)                                                                     \
+	({                                                                                          \
+		void *loaded;                                                                       \
+		asm("%0 = *(u32 *)(%1 + %2)"                                                        \
+		    : "=r"(loaded) : "r"(c), "i"(offsetof(context, member)), "m"(*(c)));            \
+		loaded;                                                                             \
 	})
 
 enum { L2 = sizeof(struct ethhdr), HEADER4 = sizeof(struct iphdr), HEADER6 = sizeof(struct ipv6hdr) };
@@ -148,9 +149,9 @@ struct packet4 {
 	__u16 total;		/* octets, as the header says */
 	__u16 wire;		/* octets of the largest packet that it stands for */
 	__be16 fragment;
-	__u8 protocol;
-	__u8 tos;
-	__u8 ttl;
 	__u8 flags;		/* of TCP, or the type of an echo */
 	__be16 check;		/* of the transport */
+	__u32 protocol;		/* octets of the header, as they are reckoned with */
+	__u32 tos;
+	__u32 ttl;
 };

@@ -11,7 +11,7 @@
 
 INLINE void write_ethernet(struct ethhdr *eth, const struct next_hop *hop, __be16 protocol)
 {
-	if (hop->device) {
+	if (is_ours_to_send(hop)) {
 		*(__u64 *)eth = *(const __u64 *)hop->destination;	/* and the start of the source */
 		((__u32 *)eth)[2] = *(const __u32 *)(hop->source + 2);
 	}
@@ -33,7 +33,8 @@ INLINE void clamp(context *c, __u32 offset, const struct packet4 *p)
 	__u32 place;
 	__be16 *mss;
 
-	if (!CONFIG.mss_clamp || p->protocol != TCP || !(p->flags & 2))
+	LEAVE_IF(!CONFIG.mss_clamp,);		/* of which the verifier leaves nothing */
+	if (p->protocol != TCP || !(p->flags & 2))
 		return;
 	place = mss_option(c, offset);
 	if (!place || place > 58)
@@ -48,30 +49,30 @@ INLINE void clamp(context *c, __u32 offset, const struct packet4 *p)
 /* Where the kernel routes, it looks itself. */
 INLINE bool is_too_big(const struct next_hop *hop, __u32 wire)
 {
-	return hop->device && wire > hop->mtu;
+	return is_ours_to_send(hop) && wire > hop->mtu;
 }
 
 /* The next hop of a packet of `wire` octets, which has to fit; without one the kernel looks. */
-INLINE int way6(context *c, const address6 *destination, __u32 wire, struct next_hop *hop)
+INLINE int way6(context *c, const address6 *destination, __u32 wire, const struct next_hop **hop)
 {
 	int verdict = hop6(c, destination, hop);
 
 	if (verdict)
 		return verdict;
-	return is_too_big(hop, wire) ? punt_too_big : GO_ON;
+	return is_too_big(*hop, wire) ? punt_too_big : GO_ON;
 }
 
-INLINE int way4(context *c, __be32 destination, __u32 wire, struct next_hop *hop)
+INLINE int way4(context *c, __be32 destination, __u32 wire, const struct next_hop **hop)
 {
 	int verdict = hop4(c, destination, hop);
 
 	if (verdict)
 		return verdict;
-	return is_too_big(hop, wire) ? punt_too_big : GO_ON;
+	return is_too_big(*hop, wire) ? punt_too_big : GO_ON;
 }
 
 /* By the next hop; without one the kernel routes. */
 INLINE int way_out(const struct next_hop *hop)
 {
-	return hop->device ?: TO_KERNEL;
+	return is_ours_to_send(hop) ? hop->device : TO_KERNEL;
 }

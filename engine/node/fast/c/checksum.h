@@ -26,19 +26,25 @@ INLINE __u64 sum6(const address6 *address)
 	return (a & 0xffffffff) + (a >> 32) + (b & 0xffffffff) + (b >> 32);
 }
 
+/* Sum of what is new less what was old: both are sums of words of up to 32 bits. */
+INLINE __s64 change(__u64 old, __u64 new)
+{
+	return new - old;
+}
+
 /* A multiple of 0xffff, which is nothing in one's complement; more than 31 words of 32 bits are. */
 #define NOTHING (0xffffull << 21)
 
-/* Sum of what is new less what was old, as a positive number: both are sums of words of up to 32 bits. */
-INLINE __u64 change(__u64 old, __u64 new)
+/* A sum after changes of less than that. */
+INLINE __u16 after(__u64 sum, __s64 changes)
 {
-	return new + NOTHING - old;
+	return fold(sum + NOTHING + changes);
 }
 
-/* A checksum after a change. */
-INLINE __sum16 changed(__sum16 check, __u64 change)
+/* A checksum after them. */
+INLINE __sum16 changed(__sum16 check, __s64 changes)
 {
-	return ~fold((__u16)~check + change);
+	return ~after((__u16)~check, changes);
 }
 
 /* Of an IPv6 header. */
@@ -62,10 +68,13 @@ INLINE __sum16 one_hop_less(__sum16 check)
 	return sum + (sum >= 0xffff);
 }
 
-/* Whether a header of 20 octets has the checksum that it should have. */
+/* Whether a header of 20 octets has the checksum that it should have. Behind two steps such a sum is 0xffff: what is
+ * more, by 7 at most, is another one. */
 INLINE bool is_sound(const struct iphdr *ip)
 {
 	const __u32 *word = (const __u32 *)ip;
+	__u64 sum = (__u64)word[0] + word[1] + word[2] + word[3] + word[4];
 
-	return fold((__u64)word[0] + word[1] + word[2] + word[3] + word[4]) == 0xffff;
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (sum & 0xffff) + (sum >> 16) == 0xffff;
 }

@@ -72,11 +72,11 @@ INLINE int inner_tos(const struct outer *outer, __u8 tos)
 {
 	__u8 mark = outer->traffic_class & 3, inner = tos & 3;
 
-	if (UNLIKELY(mark & 1) && (mark == 3 || inner == 2))
-		inner = mark;
 	if (CONFIG.mapping == BY_SESSION)
-		tos = outer->traffic_class;
-	return (tos & ~3) | inner;
+		tos = (outer->traffic_class & ~3) | inner;
+	if (UNLIKELY(mark & 1) && (mark == 3 || inner == 2))
+		tos = (tos & ~3) | mark;
+	return tos;
 }
 
 /* Whether a mark of the tunnel is for a sender who does not understand it. */
@@ -87,7 +87,7 @@ INLINE bool is_lost(const struct outer *outer, __u8 tos)
 
 /* Senders that share an address have one Identification after the other, where it matters: those behind a gateway
  * on its way out, those who have parts of one port space on theirs into the domain. The change of the header's sum. */
-INLINE __u64 renumber(context *c, struct iphdr *ip, const struct packet4 *p, enum role role)
+INLINE __s64 renumber(context *c, struct iphdr *ip, const struct packet4 *p, enum role role)
 {
 	bool shares = role == EDGE ? CONFIG.customer.psid_length : CONFIG.mapping == BY_SESSION;
 	__be16 before = ip->id;
@@ -98,17 +98,13 @@ INLINE __u64 renumber(context *c, struct iphdr *ip, const struct packet4 *p, enu
 	return change(before, ip->id);
 }
 
-/* What a forwarded packet gets in place: TTL, TOS, other ends, and another Identification on its way out of here as
+/* What a forwarded packet, whose header is at `offset`, gets in place: TTL, TOS, other ends, and another Identification on its way out of here as
  * who has this role; checksums follow. */
-INLINE void edit4(context *c, __u32 offset, const struct packet4 *p, const struct ends *to, __u8 tos, __u8 hops,
-		  enum role role)
+INLINE void edit4(context *c, struct iphdr *ip, __u32 offset, const struct packet4 *p, const struct ends *to, __u8 tos,
+		  __u8 hops, enum role role)
 {
-	struct iphdr *ip = at(c, offset, HEADER4);
-	__u64 addresses, more;
+	__s64 addresses, more = renumber(c, ip, p, role);
 
-	if (!ip)
-		return;
-	more = renumber(c, ip, p, role);
 	if (!more && to == &p->ends && tos == p->tos) {	/* most packets where nothing is translated */
 		if (hops) {
 			ip->check = one_hop_less(ip->check);
@@ -133,7 +129,7 @@ INLINE void edit4(context *c, __u32 offset, const struct packet4 *p, const struc
 INLINE int encapsulate(context *c, const struct packet4 *p, const struct ends *to, const struct outer *outer,
 		       int *out)
 {
-	struct next_hop hop;
+	const struct next_hop *hop;
 	struct ethhdr *eth;
 	struct ipv6hdr *ip6;
 	int verdict;
@@ -146,17 +142,15 @@ INLINE int encapsulate(context *c, const struct packet4 *p, const struct ends *t
 	if (trim(c, L2 + p->total) || push6(c))
 		return punt_driver;
 	*out = SPOILT;	/* from here on it cannot be given back */
-	eth = data(c);
+	HAVE(eth, c, 0, L2 + HEADER6 + HEADER4, punt_driver);
 	ip6 = (void *)(eth + 1);
-	if ((void *)(ip6 + 1) > data_end(c))
-		return punt_driver;
-	write_ethernet(eth, &hop, bpf_htons(ETH_P_IPV6));
+	write_ethernet(eth, hop, bpf_htons(ETH_P_IPV6));
 	write6(ip6, p->tos, p->total, IPV4, HOP_LIMIT, &outer->source, &outer->destination);
 	account(c, sum_header6(ip6));
 	/* Where the kernel forwards the result it counts the outer hop. */
-	edit4(c, L2 + HEADER6, p, to, p->tos, 1, EDGE);
+	edit4(c, (void *)(ip6 + 1), L2 + HEADER6, p, to, p->tos, 1, EDGE);
 	clamp(c, L2 + HEADER6 + HEADER4, p);
-	*out = way_out(&hop);
+	*out = way_out(hop);
 	return encapsulated;
 }
 
@@ -165,7 +159,7 @@ INLINE int decapsulate(context *c, const struct packet4 *p, const struct ends *t
 		       int *out)
 {
 	__u8 tos = inner_tos(outer, p->tos);
-	struct next_hop hop;
+	const struct next_hop *hop;
 	struct ethhdr *eth;
 	int verdict;
 
@@ -177,13 +171,11 @@ INLINE int decapsulate(context *c, const struct packet4 *p, const struct ends *t
 	if (trim(c, L2 + HEADER6 + p->total) || pop6(c))
 		return punt_driver;
 	*out = SPOILT;
-	eth = data(c);
-	if ((void *)(eth + 1) > data_end(c))
-		return punt_driver;
-	write_ethernet(eth, &hop, bpf_htons(ETH_P_IP));
-	edit4(c, L2, p, to, tos, hop.device ? 1 : 0, GATEWAY);
+	HAVE(eth, c, 0, L2 + HEADER4, punt_driver);
+	write_ethernet(eth, hop, bpf_htons(ETH_P_IP));
+	edit4(c, (void *)(eth + 1), L2, p, to, tos, is_ours_to_send(hop), GATEWAY);
 	clamp(c, L2 + HEADER4, p);
-	*out = way_out(&hop);
+	*out = way_out(hop);
 	return decapsulated;
 }
 
@@ -192,7 +184,7 @@ INLINE int turn(context *c, const struct packet4 *p, const struct ends *to, cons
 		const struct outer *onward, int *out)
 {
 	__u8 tos = inner_tos(from, p->tos);
-	struct next_hop hop;
+	const struct next_hop *hop;
 	struct ethhdr *eth;
 	struct ipv6hdr *ip6;
 	__u64 before;
@@ -209,26 +201,24 @@ INLINE int turn(context *c, const struct packet4 *p, const struct ends *to, cons
 		return verdict;
 	if (trim(c, L2 + HEADER6 + p->total))
 		return punt_driver;
-	eth = data(c);
+	HAVE(eth, c, 0, L2 + HEADER6 + HEADER4, punt_driver);
 	ip6 = (void *)(eth + 1);
-	if ((void *)(ip6 + 1) > data_end(c))
-		return punt_driver;
 	before = sum_header6(ip6);
-	write_ethernet(eth, &hop, bpf_htons(ETH_P_IPV6));
+	write_ethernet(eth, hop, bpf_htons(ETH_P_IPV6));
 	write6(ip6, tos, p->total, IPV4, HOP_LIMIT, &onward->source, &onward->destination);
 	account(c, change(before, sum_header6(ip6)));
-	edit4(c, L2 + HEADER6, p, to, tos, 1, GATEWAY);
+	edit4(c, (void *)(ip6 + 1), L2 + HEADER6, p, to, tos, 1, GATEWAY);
 	clamp(c, L2 + HEADER6 + HEADER4, p);
 	count(hairpinned, L2 + HEADER6 + p->total);
 	count(encapsulated, 0);
-	*out = way_out(&hop);
+	*out = way_out(hop);
 	return decapsulated;
 }
 
 /* From one inside host to another, who sees its outside address: in place. */
 INLINE int turn4(context *c, const struct packet4 *p, const struct ends *to, int *out)
 {
-	struct next_hop hop;
+	const struct next_hop *hop;
 	struct ethhdr *eth;
 	int verdict;
 
@@ -237,12 +227,10 @@ INLINE int turn4(context *c, const struct packet4 *p, const struct ends *to, int
 		return verdict;
 	if (trim(c, L2 + p->total))
 		return punt_driver;
-	eth = data(c);
-	if ((void *)(eth + 1) > data_end(c))
-		return punt_driver;
-	write_ethernet(eth, &hop, bpf_htons(ETH_P_IP));
-	edit4(c, L2, p, to, p->tos, hop.device ? 1 : 0, EDGE);
+	HAVE(eth, c, 0, L2 + HEADER4, punt_driver);
+	write_ethernet(eth, hop, bpf_htons(ETH_P_IP));
+	edit4(c, (void *)(eth + 1), L2, p, to, p->tos, is_ours_to_send(hop), EDGE);
 	clamp(c, L2 + HEADER4, p);
-	*out = way_out(&hop);
+	*out = way_out(hop);
 	return hairpinned;
 }

@@ -90,7 +90,7 @@ INLINE int dispatch(context *c, bool translates, int *out)
 
 INLINE int handle(context *c, bool translates)
 {
-	__u32 octets = length(c);
+	__u64 octets = length(c);
 	int out = UNTOUCHED, verdict;
 
 	make_linear(c);

@@ -73,9 +73,11 @@ INLINE int gateway_from_softwire(context *c, int *out)
 	verdict = check_owner(rule, &owner, &outer.source);
 	if (verdict)
 		return verdict;
-	near = near_of(&owner);
-	if (!same6(&outer.destination, &near))
-		return punt_source;
+	if (CONFIG.more_ends) {		/* else it has been asked */
+		near = near_of(&owner);
+		if (!same6(&outer.destination, &near))
+			return punt_source;
+	}
 	rule = rule_of(p.ends.destination);
 	if (!rule)
 		return decapsulate(c, &p, &p.ends, &outer, out);

@@ -101,9 +101,9 @@ INLINE int pull(context *c, __u32 wanted)
 }
 
 /* Headers were changed by ourselves: where hardware gave a sum of the whole packet, it has to follow. */
-INLINE void account(context *c, __u64 change)
+INLINE void account(context *c, __s64 change)
 {
-	bpf_csum_update(c, fold(change));
+	bpf_csum_update(c, after(0, change));
 }
 
 /* Cut what is behind the packet of layer 3: padding of Ethernet. */
@@ -156,25 +156,21 @@ INLINE int shrink(context *c)
 
 /* Without a next hop the kernel routes the packet, finds the neighbour and counts the hop. Where it checks that
  * the way back to an IPv4 source is the device that the packet came in by, only the core can give it to it. */
-INLINE int find_hop(const struct next_hop *hop, struct next_hop *found)
+INLINE int hop4(context *c, __be32 address, const struct next_hop **found)
 {
-	if (hop)
-		*found = *hop;
-	else
-		found->device = 0;
+	*found = CONFIG.redirect ? next_hop4(address) : NULL;
+	return !*found && CONFIG.strict_sources ? punt_no_route : GO_ON;
+}
+
+INLINE int hop6(context *c, const address6 *address, const struct next_hop **found)
+{
+	*found = CONFIG.redirect ? next_hop6(address) : NULL;
 	return GO_ON;
 }
 
-INLINE int hop4(context *c, __be32 address, struct next_hop *found)
+INLINE bool is_ours_to_send(const struct next_hop *hop)
 {
-	const struct next_hop *hop = CONFIG.redirect ? next_hop4(address) : NULL;
-
-	return !hop && CONFIG.strict_sources ? punt_no_route : find_hop(hop, found);
-}
-
-INLINE int hop6(context *c, const address6 *address, struct next_hop *found)
-{
-	return find_hop(CONFIG.redirect ? next_hop6(address) : NULL, found);
+	return hop;
 }
 
 INLINE int leave(context *c, int out)
@@ -206,7 +202,7 @@ INLINE void replace_mss(context *c, __u32 offset, __u32 place, __be16 *mss, __be
 
 /* Other ports or identifiers at a transport header; `addresses` is the change of what the checksum covers
  * beside it. The kernel knows which checksums are partial. */
-INLINE void rewrite_transport(context *c, __u32 offset, const struct packet4 *p, const struct ends *to, __u64 addresses)
+INLINE void rewrite_transport(context *c, __u32 offset, const struct packet4 *p, const struct ends *to, __s64 addresses)
 {
 	const struct ends *ends = &p->ends;
 	__u32 field = offset + (p->protocol == TCP ? 16 : p->protocol == UDP ? 6 : 2);
@@ -215,7 +211,7 @@ INLINE void rewrite_transport(context *c, __u32 offset, const struct packet4 *p,
 	__u32 new = to->source_port | (__u32)to->destination_port << 16;
 
 	if (addresses)
-		bpf_l4_csum_replace(c, field, 0, fold(addresses), BPF_F_PSEUDO_HDR | keep_zero);
+		bpf_l4_csum_replace(c, field, 0, after(0, addresses), BPF_F_PSEUDO_HDR | keep_zero);
 	if (p->protocol == ICMP) {
 		bpf_l4_csum_replace(c, field, ends->source_port, to->source_port, 2);
 		bpf_skb_store_bytes(c, offset + 4, &to->source_port, 2, 0);

@@ -23,7 +23,7 @@ INLINE void *data_end(context *c)
 	return LOAD_POINTER(c, data_end);
 }
 
-INLINE __u32 length(context *c)
+INLINE __u64 length(context *c)
 {
 	return data_end(c) - data(c);
 }
@@ -55,7 +55,7 @@ INLINE int pull(context *c, __u32 wanted)
 }
 
 /* Headers were changed beside what the helpers of tc know: here nobody else has a sum of the packet. */
-INLINE void account(context *c, __u64 change)
+INLINE void account(context *c, __s64 change)
 {
 }
 
@@ -115,26 +115,38 @@ static __noinline int look_up(context *c, const address6 *address6, __be32 addre
 	return GO_ON;
 }
 
-INLINE int hop4(context *c, __be32 address, struct next_hop *found)
-{
-	const struct next_hop *hop = next_hop4(address);
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct next_hop);
+} looked_up SEC(".maps");
 
-	if (LIKELY(hop)) {
-		*found = *hop;
-		return GO_ON;
-	}
-	return look_up(c, NULL, address, found);
+INLINE int ask_kernel(context *c, const address6 *address6, __be32 address4, const struct next_hop **found)
+{
+	__u32 zero = 0;
+	struct next_hop *hop = bpf_map_lookup_elem(&looked_up, &zero);
+
+	*found = hop;
+	return hop ? look_up(c, address6, address4, hop) : punt_driver;
 }
 
-INLINE int hop6(context *c, const address6 *address, struct next_hop *found)
+INLINE int hop4(context *c, __be32 address, const struct next_hop **found)
 {
-	const struct next_hop *hop = next_hop6(address);
+	*found = next_hop4(address);
+	return LIKELY(*found) ? GO_ON : ask_kernel(c, NULL, address, found);
+}
 
-	if (LIKELY(hop)) {
-		*found = *hop;
-		return GO_ON;
-	}
-	return look_up(c, address, 0, found);
+INLINE int hop6(context *c, const address6 *address, const struct next_hop **found)
+{
+	*found = next_hop6(address);
+	return LIKELY(*found) ? GO_ON : ask_kernel(c, address, 0, found);
+}
+
+/* What the kernel would have to route stays unchanged. */
+INLINE bool is_ours_to_send(const struct next_hop *hop)
+{
+	return true;
 }
 
 /* The last step: a call loses what the CPU has begun, so nothing is left to be done behind it. */
@@ -168,10 +180,10 @@ INLINE void replace_mss(context *c, __u32 offset, __u32 place, __be16 *mss, __be
 
 /* Other ports or identifiers at a transport header; `addresses` is the change of what the checksum covers
  * beside it. */
-INLINE void rewrite_transport(context *c, __u32 offset, const struct packet4 *p, const struct ends *to, __u64 addresses)
+INLINE void rewrite_transport(context *c, __u32 offset, const struct packet4 *p, const struct ends *to, __s64 addresses)
 {
 	__u8 *start = data(c) + offset;
-	__u64 more = addresses + change((__u64)p->ends.source_port + p->ends.destination_port,
+	__s64 more = addresses + change((__u64)p->ends.source_port + p->ends.destination_port,
 					(__u64)to->source_port + to->destination_port);
 
 	if (p->protocol == TCP) {

@@ -100,22 +100,34 @@ INLINE struct binding *binding_of(__u32 number)
 /* No load or store of the compiler's goes past this. */
 #define BARRIER() asm volatile("" ::: "memory")
 
-/* Whether a binding is still that of an end, after its other end was read: one that has ended is soon another's. */
-INLINE bool is_still_inside(const struct binding *binding, const struct inside *end)
+/* Whether a binding is that of an end, after its other end was read: one that has ended is soon another's. */
+INLINE bool has_inside(const struct binding *binding, const struct inside *end)
 {
 	BARRIER();
 	return *(volatile __u32 *)&binding->number && same_inside(&binding->inside, end);
 }
 
-INLINE bool is_still_outside(const struct binding *binding, const struct outside *end)
+INLINE bool has_outside(const struct binding *binding, const struct outside *end)
 {
 	BARRIER();
 	return *(volatile __u32 *)&binding->number && same_outside(&binding->outside, end);
 }
 
-/* The binding in a line that has the one end or the other, whichever is given. */
-INLINE struct binding *search(const struct line *line, __u32 tag, const struct inside *inside,
-			      const struct outside *outside)
+/* Whether a binding is the one that is asked for; what it answers besides is left in the question. */
+typedef bool answers(const struct binding *binding, void *question);
+
+INLINE bool is_of_inside(const struct binding *binding, void *question)
+{
+	return same_inside(&binding->inside, question);
+}
+
+INLINE bool is_of_outside(const struct binding *binding, void *question)
+{
+	return same_outside(&binding->outside, question);
+}
+
+/* The binding in a line that is asked for. */
+INLINE struct binding *search(const struct line *line, __u32 tag, answers *is_asked_for, void *question)
 {
 	struct binding *found;
 	int n;
@@ -128,13 +140,13 @@ INLINE struct binding *search(const struct line *line, __u32 tag, const struct i
 		if (entry >> NUMBER_BITS != tag)
 			continue;
 		found = binding_of(entry & ((1 << NUMBER_BITS) - 1));
-		if (found && (inside ? same_inside(&found->inside, inside) : same_outside(&found->outside, outside)))
+		if (found && is_asked_for(found, question))
 			return found;
 	}
 	return NULL;
 }
 
-INLINE __u32 find(__u64 hash, const struct inside *inside, const struct outside *outside, __u32 *turn)
+INLINE __u32 find(__u64 hash, answers *is_asked_for, void *end, __u32 *turn)
 {
 	struct line *line = line_of(hash);
 	struct binding *found;
@@ -143,23 +155,23 @@ INLINE __u32 find(__u64 hash, const struct inside *inside, const struct outside 
 		return 0;
 	if (turn)
 		*turn = *(volatile __u32 *)&line->turn;
-	found = search(line, tag_of(hash), inside, outside);
+	found = search(line, tag_of(hash), is_asked_for, end);
 	if (!found && UNLIKELY(line->spilled)) {
 		line = line_beside(hash);
-		found = line ? search(line, tag_of(hash), inside, outside) : NULL;
+		found = line ? search(line, tag_of(hash), is_asked_for, end) : NULL;
 	}
 	return found ? found->number : 0;
 }
 
 /* Number of the binding of an inside end, 0: none; then `turn` is what begin() wants. */
-__noinline __u32 find_inside(const struct inside *end, __u32 *turn)
+__noinline __u32 find_inside(struct inside *end, __u32 *turn)
 {
-	return end && turn ? find(hash_of_inside(end), end, NULL, turn) : 0;
+	return end && turn ? find(hash_of_inside(end), is_of_inside, end, turn) : 0;
 }
 
-__noinline __u32 find_outside(const struct outside *end)
+__noinline __u32 find_outside(struct outside *end)
 {
-	return end ? find(hash_of_outside(end), NULL, end, NULL) : 0;
+	return end ? find(hash_of_outside(end), is_of_outside, end, NULL) : 0;
 }
 
 INLINE bool put_in(struct line *line, __u32 entry)

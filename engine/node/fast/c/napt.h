@@ -251,7 +251,7 @@ INLINE bool hold_for(struct binding *binding, const struct flow *f)
 {
 	if (!hold(&binding->others))
 		return false;
-	if (is_still_inside(binding, &f->inside) && is_still_outside(binding, &f->outside))
+	if (has_inside(binding, &f->inside) && has_outside(binding, &f->outside))
 		return true;
 	let_go(&binding->others);
 	return false;
@@ -333,7 +333,7 @@ INLINE int napt_from_inside(struct flow *f)
 		return verdict;
 	}
 	f->outside = binding->outside;
-	if (!is_still_inside(binding, &f->inside))
+	if (!has_inside(binding, &f->inside))
 		return punt_raced;
 	session = &binding->session;
 	if (!is_with(session, f->remote, f->remote_port))
@@ -368,7 +368,7 @@ INLINE int napt_from_outside(struct flow *f)
 	if (!binding || (protocol == ICMP && !f->later && f->flags == ECHO_REQUEST))
 		return punt_unsolicited;
 	f->inside = binding->inside;
-	if (!is_still_outside(binding, &f->outside))
+	if (!has_outside(binding, &f->outside))
 		return punt_raced;
 	session = &binding->session;
 	if (!is_with(session, f->remote, f->remote_port))
@@ -450,40 +450,78 @@ __noinline int inbound_slowly(struct flow *f)
 	return napt_from_outside(f);
 }
 
-/* Whether a session is a packet's, and all that the packet does is to put off its end; that is done then. */
-INLINE bool is_known(struct session *session, const struct packet4 *p, __be32 remote, __be16 remote_port)
-{
-	__u64 now, expires;
+/* A packet that a NAPT is asked for, and the answer where it is a plain one. */
+struct lookup {
+	const struct packet4 *p;
+	__u64 now;
+	struct inside inside;
+	struct outside outside;
+};
 
-	if (!is_with(session, remote, p->protocol == ICMP ? 0 : remote_port) ||
-	    !only_refreshes(p->protocol, session->state, p->flags))
+/* Whether a session is a packet's, and all that the packet does is to put off its end. */
+INLINE bool is_plainly(const struct session *session, const struct lookup *asked, __be32 remote, __be16 remote_port)
+{
+	return is_with(session, remote, remote_port) &&
+	       only_refreshes(asked->p->protocol, session->state, asked->p->flags) && !is_over(session, asked->now);
+}
+
+/* All else is read before it is asked whose it is. */
+INLINE bool answers_outbound(const struct binding *binding, void *question)
+{
+	struct lookup *asked = question;
+	const struct ends *ends = &asked->p->ends;
+
+	if (!is_plainly(&binding->session, asked, ends->destination, ends->destination_port))
 		return false;
-	now = napt_now();
-	if (session->expires <= now)
+	asked->outside = binding->outside;
+	return has_inside(binding, &asked->inside);
+}
+
+INLINE bool answers_inbound(const struct binding *binding, void *question)
+{
+	struct lookup *asked = question;
+	const struct ends *ends = &asked->p->ends;
+
+	if (!is_plainly(&binding->session, asked, ends->source, ends->source_port))
+		return false;
+	asked->inside = binding->inside;
+	return has_outside(binding, &asked->outside);
+}
+
+/* The first session of a binding whose index entry has this hash, if that is all there is to ask for. Echoes, which
+ * have one port, go the other way. */
+INLINE bool is_answered(__u64 hash, answers *is_asked_for, struct lookup *asked)
+{
+	struct line *line = line_of(hash);
+	struct binding *binding;
+	__u64 expires;
+
+	if (UNLIKELY(!line || asked->p->protocol == ICMP))
+		return false;
+	asked->now = napt_now();
+	binding = search(line, tag_of(hash), is_asked_for, asked);
+	if (UNLIKELY(!binding))
 		return false;
 	/* The clock moves in ticks: between them nothing is written, as the other direction's CPU reads it too. */
-	expires = now + life_of(p->protocol);
-	if (session->expires != expires)
-		session->expires = expires;
+	expires = asked->now + life_of(asked->p->protocol);
+	if (binding->session.expires != expires)
+		binding->session.expires = expires;
 	return true;
 }
 
 /* A packet from inside: `to` are the ends that it gets. */
 INLINE int napt_outbound(const struct packet4 *p, const address6 *realm, struct ends *to)
 {
-	struct inside key = inside_of(p, realm);
-	__u64 hash = hash_of_inside(&key);
-	struct line *line = line_of(hash);
-	struct binding *binding = line ? search(line, tag_of(hash), &key, NULL) : NULL;
+	struct lookup asked = { .p = p, .inside = inside_of(p, realm) };
 
 	copy_ends(to, &p->ends);
-	if (UNLIKELY(!binding || !is_known(&binding->session, p, p->ends.destination, p->ends.destination_port))) {
+	if (!is_answered(hash_of_inside(&asked.inside), answers_outbound, &asked)) {
 		struct scratch *room = scratch();
 		int verdict;
 
 		if (!room)
 			return punt_driver;
-		room->flow.inside = key;
+		room->flow.inside = asked.inside;
 		room->flow.hairpin = 0;
 		ask_for(&room->flow, p, p->ends.destination, p->ends.destination_port);
 		verdict = outbound_slowly(&room->flow);
@@ -491,27 +529,24 @@ INLINE int napt_outbound(const struct packet4 *p, const address6 *realm, struct 
 			set_source(p, to, &room->flow.outside);
 		return verdict;
 	}
-	set_source(p, to, &binding->outside);
-	return LIKELY(is_still_inside(binding, &key)) ? GO_ON : punt_raced;
+	to->source = asked.outside.address;
+	to->source_port = asked.outside.port;
+	return GO_ON;
 }
 
 /* A packet from outside, and whose it is. `hairpin`: it came from inside, and may open what others may not. */
 INLINE int napt_inbound(const struct packet4 *p, address6 *realm, struct ends *to, bool hairpin)
 {
-	struct outside key = outside_of(p);
-	__u64 hash = hash_of_outside(&key);
-	struct line *line = line_of(hash);
-	struct binding *binding = line ? search(line, tag_of(hash), NULL, &key) : NULL;
+	struct lookup asked = { .p = p, .outside = outside_of(p) };
 
 	copy_ends(to, &p->ends);
-	if (UNLIKELY(!binding || (p->protocol == ICMP && p->flags == ECHO_REQUEST) ||
-		     !is_known(&binding->session, p, p->ends.source, p->ends.source_port))) {
+	if (!is_answered(hash_of_outside(&asked.outside), answers_inbound, &asked)) {
 		struct scratch *room = scratch();
 		int verdict;
 
 		if (!room)
 			return punt_driver;
-		room->flow.outside = key;
+		room->flow.outside = asked.outside;
 		room->flow.hairpin = hairpin;
 		ask_for(&room->flow, p, p->ends.source, p->ends.source_port);
 		verdict = inbound_slowly(&room->flow);
@@ -521,7 +556,8 @@ INLINE int napt_inbound(const struct packet4 *p, address6 *realm, struct ends *t
 		}
 		return verdict;
 	}
-	*realm = binding->inside.realm;
-	set_destination(p, to, &binding->inside);
-	return LIKELY(is_still_outside(binding, &key)) ? GO_ON : punt_raced;
+	*realm = asked.inside.realm;
+	to->destination = asked.inside.address;
+	to->destination_port = asked.inside.port;
+	return GO_ON;
 }

@@ -54,18 +54,22 @@ struct {
 /* When they were last found to be fresh, in ticks: the clock costs more than all else here. */
 __u64 fresh_at;
 
-INLINE bool hops_are_fresh(void)
+static __noinline bool refresh_hops(__u64 now)
 {
-	__u64 now = bpf_jiffies64(), *until;
 	__u32 zero = 0;
+	__u64 *until = bpf_map_lookup_elem(&hops_until, &zero);
 
-	if (LIKELY(fresh_at == now))
-		return true;
-	until = bpf_map_lookup_elem(&hops_until, &zero);
 	if (!until || (*until && bpf_ktime_get_coarse_ns() >= *until))
 		return false;
 	fresh_at = now;
 	return true;
+}
+
+INLINE bool hops_are_fresh(void)
+{
+	__u64 now = bpf_jiffies64();
+
+	return LIKELY(fresh_at == now) || refresh_hops(now);
 }
 
 /* The same where they are few, the longest prefix first: the tries cost more than the rest of a packet's way.

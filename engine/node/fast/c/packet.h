@@ -24,14 +24,13 @@ INLINE void *at(context *c, __u32 offset, __u32 size)
 /* As in the core (ipv4.is_unicast): may be a source or destination. */
 INLINE bool is_unicast4(__be32 address)
 {
-	__u32 host = bpf_ntohl(address);
-	__u8 first = host >> 24;
+	__u32 first = *(const __u8 *)&address;
 
-	return first != 0 && first != 127 && first < 224;
+	return first - 1 < 223 && first != 127;
 }
 
-/* Transport header at a constant offset: protocol, flags and ports of TCP, UDP and echoes. */
-INLINE int read_transport(context *c, __u32 offset, __u16 size, struct packet4 *p, __u8 request, __u8 reply)
+/* Transport header at a constant offset: flags and ports of TCP, UDP and echoes; all else has neither. */
+INLINE int read_transport(context *c, __u32 offset, __u32 size, struct packet4 *p, __u8 request, __u8 reply)
 {
 	if (p->protocol == TCP) {
 		struct tcphdr *tcp;
@@ -57,6 +56,7 @@ INLINE int read_transport(context *c, __u32 offset, __u16 size, struct packet4 *
 	} else {
 		__u8 *icmp;
 
+		LEAVE_IF(p->protocol != ICMP, punt_protocol);
 		LEAVE_IF(size < 8, punt_malformed);
 		HAVE(icmp, c, offset, 8, punt_malformed);
 		LEAVE_IF((icmp[0] != request && icmp[0] != reply) || icmp[1] || segment_size(c), punt_protocol);
@@ -87,7 +87,6 @@ INLINE int read4(context *c, const struct iphdr *ip, __u32 offset, __u32 room, s
 	p->ends.destination = ip->daddr;
 	LEAVE_IF(p->ttl <= 1, punt_ttl);
 	LEAVE_IF(!is_unicast4(p->ends.source) || !is_unicast4(p->ends.destination), punt_martian);
-	LEAVE_IF(p->protocol != TCP && p->protocol != UDP && p->protocol != ICMP, punt_protocol);
 	return read_transport(c, offset + HEADER4, p->total - HEADER4, p, 8, 0);
 }
 

@@ -153,7 +153,7 @@ INLINE int rewrite_prefixes(context *c, int *out)
 {
 	struct ipv6hdr *ip6 = at(c, L2, HEADER6);
 	address6 source, destination, from, to;
-	struct next_hop hop;
+	const struct next_hop *hop;
 	struct ethhdr *eth;
 	__u32 payload, wire;
 	int verdict;
@@ -173,10 +173,10 @@ INLINE int rewrite_prefixes(context *c, int *out)
 	verdict = hop6(c, &to, &hop);
 	if (verdict)
 		return verdict;
-	if (hop.device && ip6->hop_limit <= 1)
+	if (is_ours_to_send(hop) && ip6->hop_limit <= 1)
 		return punt_ttl;
 	wire = wire_size(c, payload);
-	if (!wire || is_too_big(&hop, wire))
+	if (!wire || is_too_big(hop, wire))
 		return punt_too_big;
 	if (trim(c, L2 + HEADER6 + payload))
 		return punt_driver;
@@ -184,10 +184,10 @@ INLINE int rewrite_prefixes(context *c, int *out)
 	ip6 = (void *)(eth + 1);
 	if ((void *)(ip6 + 1) > data_end(c))
 		return punt_driver;
-	write_ethernet(eth, &hop, bpf_htons(ETH_P_IPV6));
-	ip6->hop_limit -= hop.device ? 1 : 0;
+	write_ethernet(eth, hop, bpf_htons(ETH_P_IPV6));
+	ip6->hop_limit -= is_ours_to_send(hop);
 	write_address(&ip6->saddr, &from);
 	write_address(&ip6->daddr, &to);
-	*out = way_out(&hop);
+	*out = way_out(hop);
 	return prefix_rewritten;
 }

@@ -22,6 +22,7 @@ INLINE __s32 pool_index(__be32 address)
 {
 	__u32 n;
 
+#pragma unroll
 	for (n = 0; n < MOST_NETWORKS && n < POOL_NETWORKS; n++)
 		if ((address & POOL[n].mask) == POOL[n].address)
 			return POOL[n].first + bpf_ntohl(address ^ POOL[n].address);

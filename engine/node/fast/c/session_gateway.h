@@ -23,8 +23,10 @@ INLINE bool is_customer(const address6 *address)
 {
 	address6 prefix = read6(&CUSTOMERS), mask = read6(&CUSTOMERS_MASK);
 
-	return !(((address->part[0] ^ prefix.part[0]) & mask.part[0]) |
-		 ((address->part[1] ^ prefix.part[1]) & mask.part[1]));
+	if ((address->part[0] & mask.part[0]) != prefix.part[0])
+		return false;
+	LEAVE_IF(!mask.part[1], true);		/* the verifier takes the rest away, or this */
+	return (address->part[1] & mask.part[1]) == prefix.part[1];
 }
 
 /* Whether an IPv6 source can be a subscriber: no gateway is open to the world (RFC 6908). */

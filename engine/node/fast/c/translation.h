@@ -67,7 +67,7 @@ INLINE int read_ipv6(context *c, const struct ipv6hdr *ip6, struct ends6 *ends, 
 	p->total = p->wire = HEADER4 + payload;
 	p->fragment = 0;
 	p->protocol = ip6->nexthdr == ICMPV6 ? ICMP : ip6->nexthdr;
-	p->tos = first >> 20;
+	p->tos = first >> 20 & 0xff;
 	p->ttl = ip6->hop_limit;
 	if (p->ttl <= 1)
 		return punt_ttl;
@@ -118,10 +118,10 @@ INLINE int to6(context *c, const struct packet4 *p, const struct ends *to, const
 	__u8 next = p->protocol == ICMP ? ICMPV6 : p->protocol;
 	__u32 wire = p->wire + GROWTH;
 	__u16 payload = p->total - HEADER4;
-	struct next_hop hop;
+	const struct next_hop *hop;
 	struct ethhdr *eth;
 	struct ipv6hdr *ip6;
-	__u64 pseudo;
+	__s64 pseudo;
 	int verdict;
 
 	if (wire > ipv6_limit(p->fragment & bpf_htons(DF)))
@@ -138,8 +138,8 @@ INLINE int to6(context *c, const struct packet4 *p, const struct ends *to, const
 	ip6 = (void *)(eth + 1);
 	if ((void *)(ip6 + 1) > data_end(c))
 		return punt_driver;
-	write_ethernet(eth, &hop, bpf_htons(ETH_P_IPV6));
-	write6(ip6, p->tos, payload, next, p->ttl - (hop.device ? 1 : 0), &onward->source, &onward->destination);
+	write_ethernet(eth, hop, bpf_htons(ETH_P_IPV6));
+	write6(ip6, p->tos, payload, next, p->ttl - (is_ours_to_send(hop)), &onward->source, &onward->destination);
 	account(c, sum_header6(ip6));
 	pseudo = sum6(&onward->source) + sum6(&onward->destination);
 	if (p->protocol == ICMP)
@@ -150,7 +150,7 @@ INLINE int to6(context *c, const struct packet4 *p, const struct ends *to, const
 	if (p->protocol == ICMP)
 		retype(c, L2 + HEADER6, p->flags, p->flags == ECHO_REQUEST ? ECHO_REQUEST6 : ECHO_REPLY6);
 	clamp(c, L2 + HEADER6, p);
-	*out = way_out(&hop);
+	*out = way_out(hop);
 	return encapsulated;
 }
 
@@ -176,10 +176,10 @@ INLINE int to4(context *c, const struct packet4 *p, const struct ends6 *from, co
 {
 	__u16 payload = p->total - HEADER4;
 	__be16 identification = 0;
-	struct next_hop hop;
+	const struct next_hop *hop;
 	struct ethhdr *eth;
 	struct iphdr *ip;
-	__u64 pseudo;
+	__s64 pseudo;
 	int verdict;
 
 	if (!is_unicast4(to->source) || !is_unicast4(to->destination))
@@ -200,8 +200,8 @@ INLINE int to4(context *c, const struct packet4 *p, const struct ends6 *from, co
 	ip = (void *)(eth + 1);
 	if ((void *)(ip + 1) > data_end(c))
 		return punt_driver;
-	write_ethernet(eth, &hop, bpf_htons(ETH_P_IP));
-	write4(ip, p, to, identification, p->ttl - (hop.device ? 1 : 0));
+	write_ethernet(eth, hop, bpf_htons(ETH_P_IP));
+	write4(ip, p, to, identification, p->ttl - (is_ours_to_send(hop)));
 	/* Its own sum is 0; the kernel has taken account of the octets that went, not of those written over. */
 	account(c, change((from->source.part[1] >> 32) + sum6(&from->destination), 0));
 	pseudo = sum6(&from->source) + sum6(&from->destination);
@@ -213,7 +213,7 @@ INLINE int to4(context *c, const struct packet4 *p, const struct ends6 *from, co
 	if (p->protocol == ICMP)
 		retype(c, L2 + HEADER4, p->flags, p->flags == ECHO_REQUEST6 ? ECHO_REQUEST : ECHO_REPLY);
 	clamp(c, L2 + HEADER4, p);
-	*out = way_out(&hop);
+	*out = way_out(hop);
 	return decapsulated;
 }
 
@@ -223,7 +223,7 @@ INLINE int turn6(context *c, const struct packet4 *p, const struct ends6 *from, 
 		 const struct ends6 *onward, int *out)
 {
 	__u32 wire = p->wire + GROWTH;
-	struct next_hop hop;
+	const struct next_hop *hop;
 	struct ethhdr *eth;
 	struct ipv6hdr *ip6;
 	__u64 before;
@@ -247,8 +247,8 @@ INLINE int turn6(context *c, const struct packet4 *p, const struct ends6 *from, 
 	if ((void *)(ip6 + 1) > data_end(c))
 		return punt_driver;
 	before = sum_header6(ip6);
-	write_ethernet(eth, &hop, bpf_htons(ETH_P_IPV6));
-	write6(ip6, p->tos, p->total - HEADER4, ip6->nexthdr, p->ttl - (hop.device ? 1 : 0), &onward->source,
+	write_ethernet(eth, hop, bpf_htons(ETH_P_IPV6));
+	write6(ip6, p->tos, p->total - HEADER4, ip6->nexthdr, p->ttl - (is_ours_to_send(hop)), &onward->source,
 	       &onward->destination);
 	account(c, change(before, sum_header6(ip6)));
 	rewrite_transport(c, L2 + HEADER6, p, between,
@@ -257,6 +257,6 @@ INLINE int turn6(context *c, const struct packet4 *p, const struct ends6 *from, 
 	clamp(c, L2 + HEADER6, p);
 	count(hairpinned, 0);
 	count(encapsulated, 0);
-	*out = way_out(&hop);
+	*out = way_out(hop);
 	return decapsulated;
 }
