@@ -16,10 +16,10 @@ from dataclasses import dataclass, replace
 
 import pytest
 from ansible_collections.ipv4aas.fleet.engine.node.edge import static_bindings
-from ansible_collections.ipv4aas.fleet.engine.node.fast.libbpf import TCX_INGRESS, Link
 from ansible_collections.ipv4aas.fleet.engine.node.fast.program import TC, ServiceProgram
 from ansible_collections.ipv4aas.fleet.engine.node.fast.sessions import KernelSessions
 from ansible_collections.ipv4aas.fleet.engine.techniques.service import EDGE, GATEWAY, Service
+from ingress import attach
 from netns import Host, Net
 from technique_samples import DMR, MAP_PREFIX, SERVICES
 from test_translated_streams import errors, next_hop
@@ -109,10 +109,7 @@ def attached(stack: ExitStack, node: Host, service: Service, redirect: bool) -> 
     program = ServiceProgram(service, TC, redirect=redirect, sessions=sessions)
     stack.callback(program.close)
     for device in ("native", "domain"):
-        link = node.inside(
-            lambda d=device: Link.attach(program.program, socket.if_nametoindex(d), TCX_INGRESS)
-        )
-        stack.callback(link.close)
+        attach(stack, node, device, program.program)
     return program
 
 

@@ -17,8 +17,8 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 
 import pytest
-from ansible_collections.ipv4aas.fleet.engine.node.fast.libbpf import TCX_INGRESS, Link
 from ansible_collections.ipv4aas.fleet.engine.node.fast.program import TC, ServiceProgram
+from ingress import attach
 from netns import Host, Net
 from technique_samples import SA46T
 from traffic import PATIENCE, Transfer, listen, udp
@@ -72,10 +72,7 @@ def world(request: pytest.FixtureRequest, wire: bool) -> Iterator[World]:
             )
             stack.callback(program.close)
             for device in ("stub", "plane"):
-                link = node.inside(
-                    lambda d=device, p=program: Link.attach(p.program, socket.if_nametoindex(d), TCX_INGRESS)
-                )
-                stack.callback(link.close)
+                attach(stack, node, device, program.program)
             programs.append(program)
         if wire:
             right.offloads("stub", False)

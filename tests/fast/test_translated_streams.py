@@ -19,10 +19,10 @@ from ipaddress import IPv4Network, IPv6Network
 import pytest
 from ansible_collections.ipv4aas.fleet.engine.mapping.iid import DRAFT03
 from ansible_collections.ipv4aas.fleet.engine.mapping.rule import MapRule
-from ansible_collections.ipv4aas.fleet.engine.node.fast.libbpf import TCX_INGRESS, Link
-from ansible_collections.ipv4aas.fleet.engine.node.fast.libbpf import XDP as AT_XDP
+from ansible_collections.ipv4aas.fleet.engine.node.fast.attach import TC_KINDS, XDP_KINDS
 from ansible_collections.ipv4aas.fleet.engine.node.fast.program import TC, XDP, ServiceProgram
 from ansible_collections.ipv4aas.fleet.engine.techniques.service import EDGE, Service
+from ingress import attach
 from netns import Host, Net
 from technique_samples import DMR, MAP_T, XLAT464
 from traffic import PATIENCE, Transfer, do_not_fragment, listen, ping, udp
@@ -145,11 +145,9 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
 def attached(stack: ExitStack, node: Host, service: Service, hook: str, redirect: bool) -> ServiceProgram:
     """A program at both devices of a node."""
     program = ServiceProgram(service, hook, redirect=redirect)
-    place = AT_XDP if hook == XDP else TCX_INGRESS
     stack.callback(program.close)
     for device in ("native", "domain"):
-        link = node.inside(lambda d=device: Link.attach(program.program, socket.if_nametoindex(d), place))
-        stack.callback(link.close)
+        attach(stack, node, device, program.program, XDP_KINDS if hook == XDP else TC_KINDS)
     return program
 
 

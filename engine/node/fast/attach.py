@@ -19,6 +19,7 @@ from typing import Protocol
 from .libbpf import TCX_INGRESS, XDP, BpfError, Link, Program, library
 from .pins import Pins
 
+TC_KINDS, XDP_KINDS = ("tcx", "clsact"), ("xdp",)  # tried in turn
 XDP_NATIVE = 1 << 2  # XDP_FLAGS_DRV_MODE: never the generic one, which is slower than tc
 _INGRESS, _REPLACE = 1, 1  # enum bpf_tc_attach_point, BPF_TC_F_REPLACE
 _PRIORITY, _HANDLE = 4640, 46  # how our filter is known
@@ -168,12 +169,29 @@ def remove_filter(device: int) -> None:
     library().bpf_tc_detach(ctypes.byref(hook), ctypes.byref(options))
 
 
+def new_attachment(kinds: tuple[str, ...], program: Program, device: int) -> Attachment:
+    """A program at a device, by the first of these kinds that the kernel has. Raises BpfError."""
+    for kind in kinds[:-1]:
+        try:
+            return _attached(kind, program, device)
+        except BpfError as error:
+            if error.errno not in _TOO_OLD:
+                raise
+    return _attached(kinds[-1], program, device)
+
+
+def _attached(kind: str, program: Program, device: int) -> Attachment:
+    if kind == "clsact":
+        return FilterAttachment(program, device)
+    return LinkAttachment.make(kind, program, device)
+
+
 class Attachments:
     """One program at several devices, by their indexes; `faults` has those where it could not be put."""
 
     def __init__(self, hook: str, pins: Pins, *, kinds: tuple[str, ...] = ()) -> None:
         """`hook` is tc or xdp; `kinds` are tried in turn."""
-        self._kinds = kinds or (("xdp",) if hook == "xdp" else ("tcx", "clsact"))
+        self._kinds = kinds or (XDP_KINDS if hook == "xdp" else TC_KINDS)
         self._pins = pins
         self._there: dict[int, Attachment] = {}
         self.faults: dict[int, str] = {}
@@ -209,18 +227,12 @@ class Attachments:
 
     def _new(self, device: int, program: Program) -> Attachment:
         for kind in self._kinds:
-            last = kind == self._kinds[-1]
             if kind == "clsact":
-                return FilterAttachment(program, device)
+                continue
             taken = LinkAttachment.taken(kind, program, device, self._pins, pin_name(kind, device))
             if taken is not None:
                 return taken
-            try:
-                return LinkAttachment.make(kind, program, device)
-            except BpfError as error:
-                if last or error.errno not in _TOO_OLD:
-                    raise
-        raise AssertionError("no kind to attach by")
+        return new_attachment(self._kinds, program, device)
 
     def _take_off(self, device: int) -> None:
         one = self._there.pop(device)

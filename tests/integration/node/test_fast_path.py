@@ -21,9 +21,9 @@ from typing import Any
 import pytest
 import traffic
 from ansible_collections.ipv4aas.fleet.engine.mapping.rule import MapRule
-from ansible_collections.ipv4aas.fleet.engine.node.fast.libbpf import TCX_INGRESS, library
 from ansible_collections.ipv4aas.fleet.engine.techniques.service import NodeConfiguration
 from conftest import EDGE_SERVICE, GATEWAY_SERVICE, INTERNET, RULE, SHARED, Network, SoftwareNode, build
+from ingress import KIND, programs_at
 from netns import Net
 from waiting import wait_until
 
@@ -182,7 +182,7 @@ class TestTiers:
         status = network.br.ok("status")
         assert status["tier"] == "tc"
         assert status["fast_path"]["devices"] == {
-            name: {"tier": "tc", "hook": "tcx", "why": ""} for name in ("wan", "inet")
+            name: {"tier": "tc", "hook": KIND, "why": ""} for name in ("wan", "inet")
         }
         assert status["fast_path"]["survives_restart"]
         assert goes_fast(network)
@@ -382,15 +382,8 @@ class TestRestart:
 
 
 def attached(network: Network) -> list[str]:
-    """Devices of the gateway that have programs at TCX."""
-
-    def programs(name: str) -> int:
-        count = ctypes.c_uint32(0)
-        index = socket.if_nametoindex(name)
-        assert not library().bpf_prog_query(index, TCX_INGRESS, 0, None, None, ctypes.byref(count))
-        return count.value
-
-    return network.br_host.inside(lambda: [name for name in ("inet", "wan") if programs(name)])
+    """Devices of the gateway that have programs at their ingress."""
+    return [name for name in ("inet", "wan") if programs_at(network.br_host, name)]
 
 
 class TestNextHops:
