@@ -108,6 +108,7 @@ class KernelSessions:
                 "open_filter": service.filtering == "endpoint-independent",
                 "logs": logs,
                 "most_sessions": limit,
+                "held_places": min(limit, self._tables.ports),
             }
             self._load(limit, list(static), sorted(carried, key=binding_of), logs)
         except Exception:
@@ -127,7 +128,7 @@ class KernelSessions:
             "further_sessions": limit,
             "peers": limit,
             "subscribers": limit + len(static),
-            "held": min(limit, tables.ports),
+            "held": self.constants["NAPT"]["held_places"],
             "records": _LOG_ROOM if logs else _PAGE,
         }
         for name, size in sizes.items():

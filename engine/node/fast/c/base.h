@@ -49,6 +49,15 @@ typedef struct {
 		loaded;                                                                             \
 	})
 
+/* An index below a power of two, as the verifier sees too: the compiler leaves out a step whose result it knows, and
+ * older kernels forget ranges. */
+#define BELOW(power, index)                                                      \
+	({                                                                       \
+		__u64 bounded = (index);                                         \
+		asm volatile("%0 &= %1" : "+r"(bounded) : "i"((power) - 1));     \
+		bounded;                                                         \
+	})
+
 enum { L2 = sizeof(struct ethhdr), HEADER4 = sizeof(struct iphdr), HEADER6 = sizeof(struct ipv6hdr) };
 enum { ICMP = 1, IPV4 = 4, TCP = 6, UDP = 17, ICMPV6 = 58 };
 enum { ECHO_REPLY = 0, ECHO_REQUEST = 8 };	/* of ICMP */

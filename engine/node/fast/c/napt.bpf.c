@@ -16,9 +16,11 @@ struct held {
 	__u32 kind;
 };
 
+/* Round and round. Before Linux 6.4 programs of this type must not use queues. */
 struct {
-	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
+	__type(key, __u32);
 	__type(value, struct held);
 } held SEC(".maps");
 
@@ -51,10 +53,12 @@ __noinline int ripen(struct held *item)
 	struct record *record = NULL;
 	struct block *block;
 	__u32 index, slot;
+	address6 owner;
 
 	if (!item)
 		return 0;
-	subscriber = bpf_map_lookup_elem(&subscribers, &item->subscriber);
+	owner = item->subscriber;
+	subscriber = bpf_map_lookup_elem(&subscribers, &owner);
 	if (item->kind == PORT_BLOCKS) {
 		index = block_index(item->address, item->port);
 		block = bpf_map_lookup_elem(&blocks, &index);
@@ -76,7 +80,7 @@ __noinline int ripen(struct held *item)
 		if (record) {
 			__u32 first = NAPT.first_port + item->port * NAPT.block_size;
 
-			send_record(record, BLOCK_RELEASED, &item->subscriber, pool_address(item->address), 0, first,
+			send_record(record, BLOCK_RELEASED, &owner, pool_address(item->address), 0, first,
 				    first + NAPT.block_size - 1, napt_now());
 		}
 	}
@@ -90,22 +94,39 @@ __noinline int ripen(struct held *item)
 	return 1;
 }
 
-INLINE void wait_for(struct held *item)
+/* The oldest that waits, or the place behind so many. */
+INLINE struct held *held_behind(const struct tally *all, __u64 count)
+{
+	__u32 place = (all->first_held + count) % (NAPT.held_places ?: 1);
+
+	return bpf_map_lookup_elem(&held, &place);
+}
+
+INLINE void let_out(struct tally *all)
+{
+	all->first_held++;
+	all->held--;
+}
+
+INLINE void wait_for(const struct held *item)
 {
 	struct tally *all = tally();
-	struct held oldest;
+	struct held *place;
 
 	if (!all)
 		return;
-	if (bpf_map_push_elem(&held, item, 0)) {
-		/* Full: the oldest gives way. */
-		if (bpf_map_pop_elem(&held, &oldest))
+	if (all->held >= NAPT.held_places) {	/* the oldest gives way */
+		place = held_behind(all, 0);
+		if (!place)
 			return;
-		ripen(&oldest);
-		bpf_map_push_elem(&held, item, 0);
-		return;
+		ripen(place);
+		let_out(all);
 	}
-	__sync_fetch_and_add(&all->held, 1);
+	place = held_behind(all, all->held);
+	if (!place)
+		return;
+	*place = *item;
+	all->held++;
 }
 
 /* The port of a binding that has ended; its subscriber may have it again at once where it is only his. */
@@ -206,28 +227,30 @@ __noinline int end_first(__u32 number, struct walk *walk)
 }
 
 /* A further session that is over, if it is. */
-__noinline int end_further(struct further *key, struct walk *walk)
+__noinline int end_further(const struct further *asked, struct walk *walk)
 {
+	struct further key;
 	struct subscriber *subscriber;
 	struct session *session;
 	struct binding *binding;
 	struct peer peer = {};
 	address6 owner;
 
-	if (!key || !walk)
+	if (!asked || !walk)
 		return 0;
-	session = bpf_map_lookup_elem(&further_sessions, key);
+	key = *asked;
+	session = bpf_map_lookup_elem(&further_sessions, &key);
 	if (!session || session->expires > walk->now)
 		return 0;
-	binding = binding_of(find_outside(&key->outside));
+	binding = binding_of(find_outside(&key.outside));
 	if (!binding)
 		return 0;
 	owner = subscriber_of(&binding->inside.realm);
 	subscriber = bpf_map_lookup_elem(&subscribers, &owner);
-	if (bpf_map_delete_elem(&further_sessions, key))
+	if (bpf_map_delete_elem(&further_sessions, &key))
 		return 0;
-	peer.outside = key->outside;
-	peer.remote = key->remote;
+	peer.outside = key.outside;
+	peer.remote = key.remote;
 	remove_peer(&peer);
 	uncount_session(subscriber);
 	walk->closed++;
@@ -273,18 +296,15 @@ static long each_subscriber(void *map, const address6 *key, struct subscriber *s
 static long each_held(__u32 n, struct walk *walk)
 {
 	struct tally *all = tally();
-	struct held item;
+	struct held *item = all && all->held ? held_behind(all, 0) : NULL;
 
-	if (!all || bpf_map_peek_elem(&held, &item))
+	if (!item || (item->until > walk->now && (!NAPT.most_held || all->held <= NAPT.most_held)))
 		return 1;
-	if (item.until > walk->now && (!NAPT.most_held || all->held <= NAPT.most_held))
-		return 1;
-	if (!ripen(&item)) {
+	if (!ripen(item)) {
 		walk->left++;
 		return 1;
 	}
-	__sync_fetch_and_add(&all->held, -1);
-	bpf_map_pop_elem(&held, &item);
+	let_out(all);
 	return 0;
 }
 

@@ -224,7 +224,7 @@ INLINE int bind_subscriber(struct scratch *room, struct flow *f)
 	room->owner = subscriber_of(&f->inside.realm);
 	subscriber = bpf_map_lookup_elem(&subscribers, &room->owner);
 	if (!subscriber) {
-		verdict = enter(&room->owner, f->inside.protocol);
+		verdict = enter(f->inside.protocol);
 		if (verdict)
 			return verdict;
 		subscriber = bpf_map_lookup_elem(&subscribers, &room->owner);

@@ -67,21 +67,32 @@ INLINE __u32 lowest_bit(__u64 value)
 	return at + !(value & 1);
 }
 
+INLINE __u64 *word_with(struct ports *ports, __u32 port)
+{
+	return &ports->word[BELOW(1024, port >> 6)];
+}
+
+/* Of the ports of a parity, where a word of them has a bit. */
+INLINE __u64 *summary_of(struct ports *ports, bool odd, __u32 word)
+{
+	return &ports->summary[BELOW(32, odd << 4 | word >> 6)];
+}
+
 /* Take one bit; false: somebody else has it. */
 INLINE bool take_bit(struct ports *ports, __u32 port)
 {
 	__u32 at = port >> 6 & 1023, shift = port & 63;
 	__u64 bit = 1ull << shift, parity = shift & 1 ? ODD : EVEN;
-	__u64 old = __sync_fetch_and_and(&ports->word[at], ~bit);
+	__u64 *word = word_with(ports, port), old = __sync_fetch_and_and(word, ~bit);
 	__u64 *summary;
 
 	if (!(old & bit))
 		return false;
 	if (!(old & ~bit & parity)) {
-		summary = &ports->summary[(shift & 1) << 4 | (at >> 6 & 15)];
+		summary = summary_of(ports, shift & 1, at);
 		__sync_fetch_and_and(summary, ~(1ull << (at & 63)));
 		/* Who gave one back meanwhile may have set it before. */
-		if (*(volatile __u64 *)&ports->word[at] & parity)
+		if (*(volatile __u64 *)word & parity)
 			__sync_fetch_and_or(summary, 1ull << (at & 63));
 	}
 	return true;
@@ -101,8 +112,8 @@ INLINE void free_port(__u32 index, __u32 port)
 
 	if (!ports)
 		return;
-	__sync_fetch_and_or(&ports->word[at], 1ull << shift);
-	__sync_fetch_and_or(&ports->summary[(shift & 1) << 4 | (at >> 6 & 15)], 1ull << (at & 63));
+	__sync_fetch_and_or(word_with(ports, port), 1ull << shift);
+	__sync_fetch_and_or(summary_of(ports, shift & 1, at), 1ull << (at & 63));
 }
 
 /* Whether a new subscriber finds one of these ports: system ports are not for everybody. */
@@ -123,13 +134,14 @@ INLINE bool has_room(__u32 index)
 /* Looks at one word or summary: 1 at the end. A function of its own, for the verifier to see it once only. */
 __noinline int search_step(struct search *s)
 {
-	__u32 at, word, last, turn;
+	__u32 index, at, word, last, turn;
 	__u64 words = 0, free;
 	struct ports *ports;
 
 	if (!s)
 		return 1;
-	ports = bpf_map_lookup_elem(&free_ports, &s->index);
+	index = s->index;
+	ports = bpf_map_lookup_elem(&free_ports, &index);
 	if (!ports)
 		return 1;
 	at = s->at;
@@ -151,9 +163,9 @@ __noinline int search_step(struct search *s)
 		return 0;
 	}
 	if (s->mask & EVEN)
-		words |= ports->summary[word >> 6];
+		words |= *summary_of(ports, false, word);
 	if (s->mask & ODD)
-		words |= ports->summary[16 | word >> 6];
+		words |= *summary_of(ports, true, word);
 	words &= ~0ull << (word & 63);
 	if (!words) {
 		s->at = ((at >> 12) + 1) << 12;
@@ -168,7 +180,7 @@ __noinline int search_step(struct search *s)
 			return 0;
 		}
 	}
-	free = ports->word[word] & s->mask & (~0ull << (at & 63));
+	free = *word_with(ports, word << 6) & s->mask & (~0ull << (at & 63));
 	if ((word + 1) << 6 > s->to)
 		free &= (1ull << (s->to & 63)) - 1;
 	if (!free) {
@@ -198,7 +210,7 @@ __noinline bool try_port(__u32 index, __u32 port)
 
 	if (!ports || !line)
 		return false;
-	touch(&ports->word[port >> 6 & 1023]);
+	touch(word_with(ports, port));
 	touch(line);
 	return take_bit(ports, port);
 }

@@ -87,7 +87,8 @@ enum { TCP_PORTS, UDP_PORTS, ICMP_PORTS, PORT_BLOCKS, PORT_KINDS };
 
 struct tally {
 	__u64 sessions;
-	__u64 held;		/* entries of the queue `held` */
+	__u64 held;		/* entries of `held` that are in use */
+	__u64 first_held;	/* how many there were before the first of them */
 	__u64 turn[PORT_KINDS];	/* whose turn it is among the addresses */
 	__u64 ports[PORT_KINDS];	/* that bindings have; blocks that subscribers have */
 	__u64 waiting[PORT_KINDS];	/* of `held` */

@@ -31,6 +31,8 @@ struct napt_config {
 	__u32 new_sessions_per_second;
 	__u64 hold_down;	/* ns */
 	__u64 most_held;	/* ports or blocks */
+	__u32 held_places;	/* for those that wait */
+	__u32 zero;
 	address6 subscriber_mask;
 	__u32 subscriber_shift;	/* ranges: bits of an address beside the subscriber's prefix */
 	address6 subscribers;	/* ranges: where they are counted from */
@@ -158,16 +160,19 @@ static long place_step(__u32 n, struct place *place)
 	return place->found;
 }
 
-/* A subscriber that was not there: its address, in turn among those with room, or by arithmetic. */
-__noinline int enter(const address6 *key, __u8 protocol)
+/* A subscriber that was not there, `owner` of what has no room on the stack: its address, in turn among those with
+ * room, or by arithmetic. */
+__noinline int enter(__u8 protocol)
 {
 	struct scratch *room = scratch();
 	struct tally *all = tally();
 	struct subscriber *fresh;
+	address6 *key;
 	long result;
 
-	if (!key || !room)
+	if (!room)
 		return punt_driver;
+	key = &room->owner;
 	fresh = &room->subscriber;
 	__builtin_memset(fresh, 0, sizeof(*fresh));
 	if (NAPT.supply == RANGES) {
