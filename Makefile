@@ -21,7 +21,7 @@ LLVM_STRIP ?= $(or $(shell command -v llvm-strip-14),llvm-strip)
 export PATH := $(BIN):$(PATH)
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/build/collections
 
-.PHONY: help venv packages fast-path link demo test lint sanity zipapp bench fuzz build clean
+.PHONY: help venv packages fast-path link demo test kernels lint sanity zipapp bench fuzz build clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -100,6 +100,10 @@ bench: $(VENV)/.dev link ## packets beside kernel routing and tayga; plans; roll
 	python bench/translation.py
 	python bench/sessions.py
 	python bench/fast_path.py
+
+kernels: $(VENV)/.dev link fast-path ## the programs of the fast path on Debian 12's own kernel, in a virtual machine
+	scripts/packages test
+	scripts/on-kernel 6.1 python -m pytest -q -p no:cacheprovider tests/fast/test_every_seat.py
 
 fuzz: $(VENV)/.dev ## a million random and mutated packets through the core; FUZZ_PACKETS=10000000 for more
 	FUZZ_PACKETS=$${FUZZ_PACKETS:-1000000} python -m pytest -n 2 tests/fuzz
