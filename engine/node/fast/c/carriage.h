@@ -33,7 +33,7 @@ INLINE void clamp(context *c, __u32 offset, const struct packet4 *p)
 	__u32 place;
 	__be16 *mss;
 
-	LEAVE_IF(!CONFIG.mss_clamp,);		/* of which the verifier leaves nothing */
+	LEAVE_IF(!CONFIG.mss_clamp,);	/* by itself, so that the verifier takes all away where it is off */
 	if (p->protocol != TCP || !(p->flags & 2))
 		return;
 	place = mss_option(c, offset);

@@ -98,8 +98,8 @@ INLINE __s64 renumber(context *c, struct iphdr *ip, const struct packet4 *p, enu
 	return change(before, ip->id);
 }
 
-/* What a forwarded packet, whose header is at `offset`, gets in place: TTL, TOS, other ends, and another Identification on its way out of here as
- * who has this role; checksums follow. */
+/* What a forwarded packet, whose header is `ip` at `offset`, gets in place: TTL, TOS, other ends, and another
+ * Identification on its way out of here as who has this role; checksums follow. */
 INLINE void edit4(context *c, struct iphdr *ip, __u32 offset, const struct packet4 *p, const struct ends *to, __u8 tos,
 		  __u8 hops, enum role role)
 {

@@ -143,7 +143,7 @@ INLINE int hop6(context *c, const address6 *address, const struct next_hop **fou
 	return LIKELY(*found) ? GO_ON : ask_kernel(c, address, 0, found);
 }
 
-/* What the kernel would have to route stays unchanged. */
+/* Always: what only the kernel can route is not taken here. */
 INLINE bool is_ours_to_send(const struct next_hop *hop)
 {
 	return true;

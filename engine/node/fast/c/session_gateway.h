@@ -25,7 +25,7 @@ INLINE bool is_customer(const address6 *address)
 
 	if ((address->part[0] & mask.part[0]) != prefix.part[0])
 		return false;
-	LEAVE_IF(!mask.part[1], true);		/* the verifier takes the rest away, or this */
+	LEAVE_IF(!mask.part[1], true);	/* the verifier takes the rest away, or this */
 	return (address->part[1] & mask.part[1]) == prefix.part[1];
 }
 

@@ -139,7 +139,7 @@ INLINE int to6(context *c, const struct packet4 *p, const struct ends *to, const
 	if ((void *)(ip6 + 1) > data_end(c))
 		return punt_driver;
 	write_ethernet(eth, hop, bpf_htons(ETH_P_IPV6));
-	write6(ip6, p->tos, payload, next, p->ttl - (is_ours_to_send(hop)), &onward->source, &onward->destination);
+	write6(ip6, p->tos, payload, next, p->ttl - is_ours_to_send(hop), &onward->source, &onward->destination);
 	account(c, sum_header6(ip6));
 	pseudo = sum6(&onward->source) + sum6(&onward->destination);
 	if (p->protocol == ICMP)
@@ -201,7 +201,7 @@ INLINE int to4(context *c, const struct packet4 *p, const struct ends6 *from, co
 	if ((void *)(ip + 1) > data_end(c))
 		return punt_driver;
 	write_ethernet(eth, hop, bpf_htons(ETH_P_IP));
-	write4(ip, p, to, identification, p->ttl - (is_ours_to_send(hop)));
+	write4(ip, p, to, identification, p->ttl - is_ours_to_send(hop));
 	/* Its own sum is 0; the kernel has taken account of the octets that went, not of those written over. */
 	account(c, change((from->source.part[1] >> 32) + sum6(&from->destination), 0));
 	pseudo = sum6(&from->source) + sum6(&from->destination);
@@ -248,7 +248,7 @@ INLINE int turn6(context *c, const struct packet4 *p, const struct ends6 *from, 
 		return punt_driver;
 	before = sum_header6(ip6);
 	write_ethernet(eth, hop, bpf_htons(ETH_P_IPV6));
-	write6(ip6, p->tos, p->total - HEADER4, ip6->nexthdr, p->ttl - (is_ours_to_send(hop)), &onward->source,
+	write6(ip6, p->tos, p->total - HEADER4, ip6->nexthdr, p->ttl - is_ours_to_send(hop), &onward->source,
 	       &onward->destination);
 	account(c, change(before, sum_header6(ip6)));
 	rewrite_transport(c, L2 + HEADER6, p, between,
