@@ -90,6 +90,27 @@ def test_a_table_fills_to_its_limit_again_and_again() -> None:
     made.close()
 
 
+def test_more_ports_wait_than_there_is_room_for() -> None:
+    """The oldest is given again: an address is never used up by ports that wait."""
+    pool, most = Pool(ipv4=ONE, first_port=65436, hold_down=10**6), 8
+    made = KernelSessions(replace(AFTR_SERVICE, pool=pool), limit=most, own_clock=True)
+    last: set[int] = set()
+    for turn in range(1, 31):
+        made.set_time(1000.0 * turn)
+        found = [opened(made, n, 1024 + turn) for n in range(most)]
+        assert {answer.verdict for answer in found} == {"GO_ON"}
+        ports = {answer.port for answer in found}
+        assert not ports & last, "these wait"
+        made.set_time(1000.0 * turn + 301)
+        assert made.expire() == most
+        assert sum(made.counts("waiting").values()) == most
+        last = ports
+    made.set_time(10.0**8)
+    made.expire()
+    assert sum(made.counts("waiting").values()) == 0
+    made.close()
+
+
 def test_two_cpus_take_no_port_twice() -> None:
     """Both open the same bindings at the same time, and those of the same subscribers."""
     service = replace(AFTR_SERVICE, pool=Pool(ipv4=ONE, first_port=60000, ports_per_subscriber=1500))
