@@ -18,7 +18,7 @@ from ipaddress import IPv4Network
 
 import pytest
 from ansible_collections.ipv4aas.fleet.engine.node.fast.program import TC, ServiceProgram
-from ingress import attach
+from ingress import attach, needs_one_step
 from netns import Host, Net
 from technique_samples import SA46T
 from traffic import PATIENCE, Transfer, listen, udp
@@ -50,6 +50,8 @@ def wire(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture(params=["one step", "two steps"])
 def world(request: pytest.FixtureRequest, wire: bool) -> Iterator[World]:
+    if request.param == "one step":
+        needs_one_step()
     with ExitStack() as stack:
         net = stack.enter_context(Net("super"))
         here, left, right, there = net.hosts("here", "left", "right", "there")
