@@ -70,14 +70,14 @@ __noinline int ripen(struct held *item)
 				return 0;
 		}
 		if (!may_end(&block->used)) {
-			if (record)
+			if (NAPT.logs)
 				bpf_ringbuf_discard(record, 0);
 			return 1;
 		}
 		for (slot = 0; subscriber && slot < MOST_BLOCKS; slot++)
 			if (subscriber->blocks[slot] == item->port + 1)
 				subscriber->blocks[slot] = 0;
-		if (record) {
+		if (NAPT.logs) {
 			__u32 first = NAPT.first_port + item->port * NAPT.block_size;
 
 			send_record(record, BLOCK_RELEASED, &owner, pool_address(item->address), 0, first,
@@ -169,10 +169,10 @@ INLINE bool end_binding(struct binding *binding, struct subscriber *subscriber, 
 {
 	struct outside outside = binding->outside;
 	struct inside inside = binding->inside;
-	__u32 number = binding->number;
+	__u32 number = binding->number, port = bpf_ntohs(outside.port);
 	struct record *record = NULL;
 
-	if (NAPT.logs && is_told(bpf_ntohs(outside.port))) {
+	if (tells_ports()) {
 		record = new_record();
 		if (!record) {
 			walk->left++;
@@ -180,13 +180,17 @@ INLINE bool end_binding(struct binding *binding, struct subscriber *subscriber, 
 		}
 	}
 	if (!may_end(&binding->others)) {
-		if (record)
+		if (tells_ports())
 			bpf_ringbuf_discard(record, 0);
 		return false;
 	}
-	if (record)
-		send_record(record, PORT_RELEASED, &inside.realm, outside.address, outside.protocol,
-			    bpf_ntohs(outside.port), bpf_ntohs(outside.port), walk->now);
+	if (tells_ports()) {
+		if (is_told(port))
+			send_record(record, PORT_RELEASED, &inside.realm, outside.address, outside.protocol, port, port,
+				    walk->now);
+		else
+			bpf_ringbuf_discard(record, 0);
+	}
 	take_out(hash_of_inside(&inside), number);
 	take_out(hash_of_outside(&outside), number);
 	free_binding(number);

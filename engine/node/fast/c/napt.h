@@ -168,7 +168,12 @@ __noinline int insert(struct flow *f)
 	return verdict;
 }
 
-/* Whether the log has to tell a port of its own. */
+/* Whether the log may have to tell a port of its own, and whether it has to tell this one. */
+INLINE bool tells_ports(void)
+{
+	return NAPT.logs && (NAPT.supply == ONE_BY_ONE || NAPT.supply == RANGES);
+}
+
 INLINE bool is_told(__u32 port)
 {
 	return NAPT.supply == ONE_BY_ONE || (NAPT.supply == RANGES && port >= NAPT.first_dynamic);
@@ -190,7 +195,7 @@ INLINE int bind_at(struct flow *f, struct subscriber *subscriber, const address6
 	struct record *record = NULL;
 	int port, verdict;
 
-	if (NAPT.logs && (NAPT.supply == ONE_BY_ONE || NAPT.supply == RANGES)) {
+	if (tells_ports()) {
 		record = new_record();
 		if (!record)
 			return punt_log_full;
@@ -205,7 +210,7 @@ INLINE int bind_at(struct flow *f, struct subscriber *subscriber, const address6
 		if (verdict)
 			undraw(address, kind, port);
 	}
-	if (record) {
+	if (tells_ports()) {
 		if (verdict || !is_told(port))
 			bpf_ringbuf_discard(record, 0);
 		else

@@ -86,6 +86,8 @@ struct {
 	__uint(max_entries, 4096);
 } records SEC(".maps");
 
+/* Ask for it where NAPT.logs, or tells_ports(), and do so again before it is sent or given up: constants are the same
+ * twice, while the verifier of Linux 6.1 does not believe that a record which is there is not NULL. */
 INLINE struct record *new_record(void)
 {
 	return bpf_ringbuf_reserve(&records, sizeof(struct record), 0);
@@ -255,7 +257,7 @@ INLINE int assign_block(struct subscriber *subscriber, const address6 *key, __u6
 	if (kept) {
 		__sync_fetch_and_add(&subscriber->holders, 1);
 		count_port(PORT_BLOCKS, 1);
-		if (record) {
+		if (NAPT.logs) {
 			__u32 first = NAPT.first_port + number * NAPT.block_size;
 
 			send_record(record, BLOCK_ASSIGNED, key, pool_address(address), 0, first,
@@ -263,7 +265,7 @@ INLINE int assign_block(struct subscriber *subscriber, const address6 *key, __u6
 		}
 		return number;
 	}
-	if (record)
+	if (NAPT.logs)
 		bpf_ringbuf_discard(record, 0);
 	block->used = GONE;
 give_back:
