@@ -17,6 +17,7 @@ from ansible_collections.ipv4aas.fleet.plugins.doc_fragments.options import Modu
 from ansible_collections.ipv4aas.fleet.plugins.modules.rollout import DOCUMENTATION
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils import journal, lock, plan_file, rollout
 from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.action import Failed, FleetAction
+from ansible_collections.ipv4aas.fleet.plugins.plugin_utils.table import some
 
 _BATCH = re.compile(r"[1-9][0-9]*%?")  # what Ansible takes for serial; there 0 is all
 
@@ -42,7 +43,7 @@ class ActionModule(FleetAction):
         self._ask(options)
         dest = options["dest"]
         run, targets = _planned(options)
-        answer = {
+        answer: dict[str, Any] = {
             "changed": False,
             "run": run.run,
             "order": list(run.order),
@@ -50,6 +51,8 @@ class ActionModule(FleetAction):
             "rest": [host for host in run.order if host not in run.canary],
             "targets": targets,
         }
+        if not run.order and not run.stand:
+            answer["warnings"] = [_why_nobody(options)]
         if self._task.check_mode:
             return answer
         # The parent of this worker is ansible-playbook: it lives as long as the run.
@@ -81,6 +84,16 @@ class ActionModule(FleetAction):
             rollout.write(dest, left)
             said += left.text()
         Display().warning(said, formatted=True)
+
+
+def _why_nobody(options: Mapping[str, Any]) -> str:
+    """Why no host is to be changed."""
+    if options["kind"] == rollout.ROLLBACK:
+        return f"nothing is to be taken back: {options['of']} changed none of the hosts of this play"
+    plan, hosts = options["plan"], options["hosts"]
+    reasons = {node.name: plan_file.why_not(node) for node in plan_file.nodes(plan, hosts)}
+    told = [f"{host} ({reasons.get(host, 'not in the plan')})" for host in hosts]
+    return f"nothing is to be deployed to any of {some(told, 5)}"
 
 
 def _planned(options: Mapping[str, Any]) -> tuple[rollout.Run, dict[str, str]]:

@@ -80,6 +80,16 @@ def test_a_run_in_which_all_stand_is_done(opened, closed):
     assert closed("r1")["verdict"] == "done"
 
 
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_where_nothing_is_to_be_deployed_the_reasons_are_told(opened, check_mode):
+    assert "warnings" not in opened(check_mode=True)
+    result = opened(check_mode=check_mode, hosts=["fx5k", "webserver"])
+    assert result["order"] == []
+    (warning,) = result["warnings"]
+    assert warning.startswith("nothing is to be deployed to any of 2: fx5k (br2 takes its place: ")
+    assert warning.endswith(", webserver (not in the plan)")
+
+
 def test_check_mode_leaves_the_lock_free_and_asks_for_none(opened):
     held_by()
     assert opened(check_mode=True)["order"] == ["br1", "ce42", "br2"]
