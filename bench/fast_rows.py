@@ -110,6 +110,12 @@ class Engine:
         """What is attached."""
         return self.service.program
 
+    def tend(self) -> None:
+        """What a node's daemon does every second: next hops stay believed, sessions that are over end."""
+        self.tries.believe()
+        if self._sessions is not None:
+            self._sessions.expire()
+
     def send_by(self, devices: Iterable[int]) -> None:
         """These take packets from XDP, as the daemon would say; in their namespace. Raises BpfError."""
         for device in devices:

@@ -13,7 +13,7 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -28,7 +28,7 @@ from tayga import Tayga
 
 # isort: split
 from ansible_collections.ipv4aas.fleet.engine.mapping.rfc6052 import Embedding
-from ansible_collections.ipv4aas.fleet.engine.node.fast.libbpf import TCX_INGRESS, Link
+from ansible_collections.ipv4aas.fleet.engine.node.fast.attach import TC_KINDS, new_attachment
 from ansible_collections.ipv4aas.fleet.engine.node.fast.program import TC
 from ansible_collections.ipv4aas.fleet.engine.techniques import TECHNIQUES
 from ansible_collections.ipv4aas.fleet.engine.techniques.service import GATEWAY, Service
@@ -177,8 +177,8 @@ def _stream(
             with inside(net.lab.namespace(seat.node)):
                 for device in (NATIVE[seat.node], MIDDLE):
                     number = port(net.lab, seat.node, device).number
-                    link = Link.attach(seat.engine.program, number, TCX_INGRESS)
-                    stack.callback(link.close)
+                    made = new_attachment(TC_KINDS, seat.engine.program, number)
+                    stack.callback(in_namespace, net.lab.namespace(seat.node), made.detach)
         argv = ["iperf3", "-c", to, "-p", str(PORT), "-t", str(seconds), "-J", "--connect-timeout", "2000"]
         if direction == DOWN:
             argv.append("-R")
@@ -189,13 +189,21 @@ def _stream(
     return float(answer["end"]["sum_received"]["bits_per_second"]) / 1e9, 0, answer
 
 
+def in_namespace(namespace: str, step: Callable[[], None]) -> None:
+    """Devices are numbered there."""
+    with inside(namespace):
+        step()
+
+
 def _ask(lab: Lab, argv: list[str], pair: tuple[Seat, ...]) -> Mapping[str, object]:
-    """iperf3's answer; next hops are believed for as long as it runs."""
+    """iperf3's answer; the programs are tended for as long as it runs."""
     for _ in range(5):
+        for seat in pair:  # before: a port of the host's may come again
+            seat.engine.tend()
         process = subprocess.Popen(lab.enter(HOST, *argv), stdout=subprocess.PIPE, text=True)
         while process.poll() is None:
             for seat in pair:
-                seat.engine.tries.believe()
+                seat.engine.tend()
             try:
                 process.wait(1)
             except subprocess.TimeoutExpired:
