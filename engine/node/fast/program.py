@@ -28,6 +28,7 @@ from .networks import NetworkEntries
 from .pool_tables import pool_problem
 from .sessions import SHARED, KernelSessions, gateway_constants
 from .tables import RuleEntries, Unsupported, fill, joined, rule_problem
+from .turns import Turns
 
 TC, XDP = "tc", "xdp"
 
@@ -173,7 +174,7 @@ class ServiceProgram:
         if is_session_gateway(self.service):
             constants |= gateway_constants(self.service)
         self.layouts.set_constants(self.object, constants)
-        self._networks = NetworkEntries(self.layouts, self.service)
+        self._networks, self._turns = NetworkEntries(self.layouts, self.service), Turns()
         self._filled = self._networks.of({})
         self.object.resize("networks", len(self._filled) + _ROUTES)
         self.object.resize("paths", PATHS)
@@ -252,8 +253,10 @@ class ServiceProgram:
             table.delete(key)
 
     def _write_few(self) -> None:
+        self._turns.before()
         for value in self._networks.few(self._filled):
             self.maps["few_networks"].update(bytes(4), value)
+        self._turns.done()
 
     def narrow(self, far: int, mtu: int, until: float) -> None:
         """What the path to an end of a plane carries, until when by the monotonic clock; 0: forget it."""

@@ -27,6 +27,7 @@ from .rtnetlink import (
     request,
     use,
 )
+from .turns import Turns
 
 BELIEVED = 5.0  # seconds that the copy may be used after the last look at it
 SHARE = 0.1  # of the time at most that is spent on it
@@ -54,21 +55,27 @@ class Tries:
         self._hop = layouts.struct("next_hop")
         self._few, self._few_routes = layouts.struct("few_routes"), maps["few_routes"]
         self._sets: list[dict[str, Any]] = [{}, {}]
-        self._in_use = 0
+        self._in_use, self._turns = 0, Turns()
         self._written: dict[Prefix, Hop] = {}
         self._sound = True
 
     def write(self, hops: dict[Prefix, Hop]) -> None:
         """Make the difference; what cannot be written is believed no longer."""
+        gone = self._written.keys() - hops.keys()
+        new = {prefix: hop for prefix, hop in hops.items() if self._written.get(prefix) != hop}
+        if self._sound and not gone and not new:
+            self.believe()
+            return
         self._sound = False
         with contextlib.suppress(BpfError):
-            for prefix in self._written.keys() - hops.keys():
+            for prefix in gone:
                 self._maps[prefix[0]].delete(self._key(prefix))
-            for prefix, hop in hops.items():
-                if self._written.get(prefix) != hop:
-                    self._maps[prefix[0]].update(self._key(prefix), self._hop.pack(**hop._asdict()))
+                del self._written[prefix]
+            for prefix, hop in new.items():
+                self._maps[prefix[0]].update(self._key(prefix), self._hop.pack(**hop._asdict()))
+                self._written[prefix] = hop
             self._write_few(hops)
-            self._written, self._sound = hops, True
+            self._sound = True
         self.believe()
 
     def _write_few(self, hops: Mapping[Prefix, Hop]) -> None:
@@ -79,8 +86,10 @@ class Tries:
             if len(routes) <= FEW_ROUTES:
                 found[name] = [_few(prefix, hops[prefix]) for prefix in routes]
         self._sets[1 - self._in_use] = found
+        self._turns.before()
         for in_use in (self._in_use, 1 - self._in_use):
             self._few_routes.update(bytes(4), self._few.pack(in_use=in_use, sets=self._sets))
+        self._turns.done()
         self._in_use = 1 - self._in_use
 
     def _key(self, prefix: Prefix) -> bytes:
