@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+import mmap
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Network, IPv6Address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from threading import Barrier, Thread
 from typing import Any
 
@@ -20,6 +21,7 @@ from ansible_collections.ipv4aas.fleet.engine.node.fast.pins import Pins
 from ansible_collections.ipv4aas.fleet.engine.node.fast.program import XDP, ServiceProgram
 from ansible_collections.ipv4aas.fleet.engine.node.fast.session_tables import SessionTables
 from ansible_collections.ipv4aas.fleet.engine.node.fast.sessions import KernelSessions
+from ansible_collections.ipv4aas.fleet.engine.node.session_log import Record
 from ansible_collections.ipv4aas.fleet.engine.techniques.service import StaticBinding
 from pair import ETHERNET
 from session_samples import AFTR6, AFTR_SERVICE
@@ -108,6 +110,71 @@ def test_more_ports_wait_than_there_is_room_for() -> None:
     made.set_time(10.0**8)
     made.expire()
     assert sum(made.counts("waiting").values()) == 0
+    made.close()
+
+
+def test_a_block_waits_for_room_in_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its end is told, however many wait and however long nobody reads the log."""
+    monkeypatch.setattr(sessions, "_LOG_ROOM", mmap.PAGESIZE)
+    pool = Pool(ipv4=ONE, first_port=65000, hold_down=50, block_size=16)
+    made = KernelSessions(replace(AFTR_SERVICE, pool=pool), limit=3, logs=True, own_clock=True)
+    heard: list[Record] = []
+    ring, now = made.ledger.listen(heard.append), 1000.0
+    made.set_time(now)
+
+    def later(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+        made.set_time(now)
+        made.expire()
+
+    def come_and_go() -> str:
+        """Two records: a block is given, and its waiting is over."""
+        verdict = str(opened(made, 0, 1024).verdict)
+        later(301)
+        later(60)
+        return verdict
+
+    # As many records as there is room for, less three: of those who are here when it is full.
+    for _ in range((mmap.PAGESIZE // 48 - 3) // 2):
+        assert come_and_go() == "GO_ON"
+    assert [opened(made, n, 1024).verdict for n in range(3)] == ["GO_ON"] * 3
+    assert opened(made, 3, 1024).verdict != "GO_ON"
+    later(301)
+    for _ in range(4):
+        come_and_go()
+    ring.consume()
+    for _ in range(3):
+        later(1000)
+        ring.consume()
+    left = made._tallied()
+    assert (left["subscribers"], left["held"], left["ports"]) == (0, 0, [0] * len(left["ports"]))
+    told = Counter(event.event for event in heard)
+    assert told["block_assigned"] == told["block_released"]
+    made.close()
+
+
+@pytest.mark.parametrize("dynamic", [0, 2])
+def test_ports_that_are_not_told_need_no_room_in_the_log(
+    dynamic: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whose they are can be computed (RFC 7422): a walk ends more of them than the log has room for."""
+    monkeypatch.setattr(sessions, "_LOG_ROOM", mmap.PAGESIZE)
+    customers = {"subscribers": IPv6Network("2001:db8::/62"), "subscriber_prefix_len": 64}
+    pool = Pool(ipv4=ONE, deterministic=True, block_size=8000, dynamic_blocks=dynamic, **customers)
+    made = KernelSessions(replace(AFTR_SERVICE, pool=pool), limit=1 << 10, logs=True, own_clock=True)
+    heard: list[Record] = []
+    ring = made.ledger.listen(heard.append)
+    made.set_time(1000.0)
+    for n in range(1000):
+        assert opened(made, n % 4, 1024 + n // 4).verdict == "GO_ON"
+        if dynamic and n % 50 == 0:  # the programs ask for room before they draw a port
+            ring.consume()
+    ring.consume()
+    made.set_time(1301.0)
+    assert made.expire() == 1000
+    ring.consume()
+    assert not heard
     made.close()
 
 

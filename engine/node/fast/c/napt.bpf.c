@@ -108,21 +108,29 @@ INLINE void let_out(struct tally *all)
 	all->held--;
 }
 
+/* Room for one that waits: where there is none the oldest gives way, unless the log has no room for its end. */
+static __noinline bool make_room(void)
+{
+	struct tally *all = tally();
+	struct held *oldest;
+
+	if (!all)
+		return false;
+	if (all->held < NAPT.held_places)
+		return true;
+	oldest = held_behind(all, 0);
+	if (!oldest || !ripen(oldest))
+		return false;
+	let_out(all);
+	return true;
+}
+
+/* Behind make_room(). */
 INLINE void wait_for(const struct held *item)
 {
 	struct tally *all = tally();
-	struct held *place;
+	struct held *place = all ? held_behind(all, all->held) : NULL;
 
-	if (!all)
-		return;
-	if (all->held >= NAPT.held_places) {	/* the oldest gives way */
-		place = held_behind(all, 0);
-		if (!place)
-			return;
-		ripen(place);
-		let_out(all);
-	}
-	place = held_behind(all, all->held);
 	if (!place)
 		return;
 	*place = *item;
@@ -170,26 +178,26 @@ INLINE bool end_binding(struct binding *binding, struct subscriber *subscriber, 
 	struct outside outside = binding->outside;
 	struct inside inside = binding->inside;
 	__u32 number = binding->number, port = bpf_ntohs(outside.port);
-	struct record *record = NULL;
+	struct record *record;
 
-	if (tells_ports()) {
+	if (!make_room()) {
+		walk->left++;
+		return false;
+	}
+	if (tells_ports() && is_told(port)) {
 		record = new_record();
 		if (!record) {
 			walk->left++;
 			return false;
 		}
-	}
-	if (!may_end(&binding->others)) {
-		if (tells_ports())
+		if (!may_end(&binding->others)) {
 			bpf_ringbuf_discard(record, 0);
+			return false;
+		}
+		send_record(record, PORT_RELEASED, &inside.realm, outside.address, outside.protocol, port, port,
+			    walk->now);
+	} else if (!may_end(&binding->others)) {
 		return false;
-	}
-	if (tells_ports()) {
-		if (is_told(port))
-			send_record(record, PORT_RELEASED, &inside.realm, outside.address, outside.protocol, port, port,
-				    walk->now);
-		else
-			bpf_ringbuf_discard(record, 0);
 	}
 	take_out(hash_of_inside(&inside), number);
 	take_out(hash_of_outside(&outside), number);

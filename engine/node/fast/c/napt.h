@@ -171,7 +171,7 @@ __noinline int insert(struct flow *f)
 /* Whether the log may have to tell a port of its own, and whether it has to tell this one. */
 INLINE bool tells_ports(void)
 {
-	return NAPT.logs && (NAPT.supply == ONE_BY_ONE || NAPT.supply == RANGES);
+	return NAPT.logs && (NAPT.supply == ONE_BY_ONE || (NAPT.supply == RANGES && NAPT.first_dynamic < 65536));
 }
 
 INLINE bool is_told(__u32 port)

@@ -90,13 +90,17 @@ INLINE int read4(context *c, const struct iphdr *ip, __u32 offset, __u32 room, s
 	return read_transport(c, offset + HEADER4, p->total - HEADER4, p, 8, 0);
 }
 
-/* Where the MSS of a SYN is, behind the TCP header's start; 0 where there is none. */
-INLINE __u32 mss_option(context *c, __u32 offset)
+/* Where the MSS of a SYN is, behind the TCP header's start; 0 where there is none. A global function is verified once,
+ * not for each way that leads to it. */
+__noinline __u32 mss_option(context *c, __u32 offset)
 {
-	struct tcphdr *tcp = at(c, offset, sizeof(*tcp));
+	struct tcphdr *tcp;
 	__u32 place = sizeof(*tcp), end;
 	int step;
 
+	if (offset > L2 + HEADER6 + HEADER4)	/* for the verifier */
+		return 0;
+	tcp = at(c, offset, sizeof(*tcp));
 	if (!tcp)
 		return 0;
 	end = tcp->doff * 4;
