@@ -30,7 +30,7 @@ from .rtnetlink import (
 from .turns import Turns
 
 BELIEVED = 5.0  # seconds that the copy may be used after the last look at it
-SHARE = 0.1  # of the time at most that is spent on it
+SHARE = 0.1  # of the CPU's time at most that is spent on it
 PROBES = 256  # neighbours a second that are asked whether they are there
 
 FEW_ROUTES = 8  # as in c/next_hop.h
@@ -172,7 +172,7 @@ class Routing:
         """Write what is new, unless that was done very lately."""
         if not self._stale or time.monotonic() < self._due:
             return
-        began = time.monotonic()
+        began = time.thread_time()
         self._stale, links = False, self.network.links
         self.version += 1
         if self._again:
@@ -181,8 +181,7 @@ class Routing:
             self.on_links()
         self.write()
         self.on_routes()
-        took = time.monotonic() - began
-        self._due = began + took + took / SHARE
+        self._due = time.monotonic() + (time.thread_time() - began) / SHARE
 
     def write(self) -> None:
         """Bring the tries to what is known."""
