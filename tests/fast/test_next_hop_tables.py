@@ -65,6 +65,21 @@ def test_a_set_is_written_again_when_no_packet_can_be_in_it(program, tries, wait
     assert few(program, tries) == [0] * FEW_ROUTES
 
 
+def test_a_successor_leaves_the_set_in_use_alone(program, tries, monkeypatch):
+    tries.write(to(1))
+    seen: list[int] = []
+    update = Map.update
+
+    def watched(self: Map, key: bytes, value: bytes, flags: int = 0) -> None:
+        update(self, key, value, flags)
+        if self.name == "few_routes":
+            seen.append(few(program, tries)[0])
+
+    monkeypatch.setattr(Map, "update", watched)
+    Tries(program.layouts, program.maps).write(to(2))
+    assert seen == [1, 2]
+
+
 def test_after_a_long_time_nobody_is_waited_for(tries, waits, monkeypatch):
     tries.write(to(1))
     monkeypatch.setattr(turns, "_LONG", 0.0)

@@ -9,7 +9,7 @@ import contextlib
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from .filters import filter_of_forwarding
@@ -54,8 +54,9 @@ class Tries:
         self._keys = {family: layouts.struct(f"route{n}") for family, n in _VERSION.items()}
         self._hop = layouts.struct("next_hop")
         self._few, self._few_routes = layouts.struct("few_routes"), maps["few_routes"]
-        self._sets: list[dict[str, Any]] = [{}, {}]
-        self._in_use, self._turns = 0, Turns()
+        # Of who had the map before, too: its set is in use until ours is.
+        few = self._few.unpack(self._few_routes.get(bytes(4)) or bytes(self._few.size))
+        self._in_use, self._sets, self._turns = few["in_use"], few["sets"], Turns()
         self._written: dict[Prefix, Hop] = {}
         self._sound = True
 
@@ -63,20 +64,22 @@ class Tries:
         """Make the difference; what cannot be written is believed no longer."""
         gone = self._written.keys() - hops.keys()
         new = {prefix: hop for prefix, hop in hops.items() if self._written.get(prefix) != hop}
-        if self._sound and not gone and not new:
-            self.believe()
-            return
-        self._sound = False
-        with contextlib.suppress(BpfError):
-            for prefix in gone:
-                self._maps[prefix[0]].delete(self._key(prefix))
-                del self._written[prefix]
-            for prefix, hop in new.items():
-                self._maps[prefix[0]].update(self._key(prefix), self._hop.pack(**hop._asdict()))
-                self._written[prefix] = hop
-            self._write_few(hops)
-            self._sound = True
+        if gone or new or not self._sound:
+            self._sound = False
+            with contextlib.suppress(BpfError):
+                self._change(gone, new)
+                self._write_few(hops)
+                self._sound = True
         self.believe()
+
+    def _change(self, gone: Iterable[Prefix], new: Mapping[Prefix, Hop]) -> None:
+        """The tries: one entry after the other."""
+        for prefix in gone:
+            self._maps[prefix[0]].delete(self._key(prefix))
+            del self._written[prefix]
+        for prefix, hop in new.items():
+            self._maps[prefix[0]].update(self._key(prefix), self._hop.pack(**hop._asdict()))
+            self._written[prefix] = hop
 
     def _write_few(self, hops: Mapping[Prefix, Hop]) -> None:
         """The routes of a version where they are few; programs see the old set or the new one."""
