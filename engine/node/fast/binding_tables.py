@@ -24,6 +24,7 @@ Kind = TypeVar("Kind")
 
 UPPER, ALL = 2, 4  # words of an address
 _WORD_OCTETS = 4
+_EACH = 2  # words of an entry of `owners`
 _MOST_OCTETS = 256  # of places that a binding may cost on an address: as two entries of a hash table do
 _SAMPLE = 1000  # bindings that say which lower half is the common one
 _LOWER = (1 << 64) - 1
@@ -96,6 +97,7 @@ def binding_tables(layouts: Layouts, bindings: Iterable[Binding], iid_format: st
     rules, places, end = [], {}, 0
     entries = RuleEntries(layouts)
     for prefix, (shape, words) in _prefixes({n: (shapes[n], words) for n, words in dense.items()}):
+        end += end % min(words, _EACH)
         settings = {"words": words, "first": end, "host_mask": int(prefix.hostmask), **common.settings(words)}
         rules.append(entries.of_shape(prefix, shape, **settings))
         for number in range(int(prefix[0]), int(prefix[-1]) + 1):
@@ -106,7 +108,7 @@ def binding_tables(layouts: Layouts, bindings: Iterable[Binding], iid_format: st
     gateways = {b.gateway_address.packed for b in table.bindings if b.gateway_address is not None}
     return {
         "rules": joined(rules),
-        "owners": (array("I", range(end)).tobytes(), _placed(table, places, end)),
+        "owners": _placed(table, places, -(-end // _EACH)),
         "bindings": _keyed(layouts, table, keyed),
         "ends": (b"".join(gateways), bytes(len(gateways))),
     }
@@ -144,9 +146,9 @@ def _dense(table: _Table, shapes: Mapping[int, Shape], common: _Common) -> dict[
     }
 
 
-def _placed(table: _Table, places: Mapping[int, tuple[int, int]], end: int) -> bytes:
+def _placed(table: _Table, places: Mapping[int, tuple[int, int]], entries: int) -> Entry:
     """The words of softwires that have a place."""
-    found = array("I", bytes(4 * end))
+    found = array("I", bytes(_WORD_OCTETS * _EACH * entries))
     for binding, number, softwire in zip(*table, strict=True):
         if number not in places:
             continue
@@ -157,7 +159,7 @@ def _placed(table: _Table, places: Mapping[int, tuple[int, int]], end: int) -> b
         else:
             for word in range(words):
                 found[place + word] = softwire >> 32 * (3 - word) & _WORD
-    return found.tobytes()
+    return array("I", range(entries)).tobytes(), found.tobytes()
 
 
 def _keyed(layouts: Layouts, table: _Table, shapes: Mapping[int, Shape]) -> Entry:

@@ -78,12 +78,17 @@ struct {
 /* Softwires of addresses most of whose PSIDs are bound, by address and PSID: one step, one line of cache.
  *
  * Of most operators one word of 32 bits says it all, behind a prefix and before an identifier that all have: a
- * million are 4 MB, which caches hold. A first word of 0: nobody. */
+ * million are 4 MB, which caches hold. A first word of 0: nobody. By twos, as the kernel gives each entry of an array
+ * 8 octets or more. */
+struct two_words {
+	__u32 word[2];
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, __u32);
+	__type(value, struct two_words);
 } owners SEC(".maps");
 
 /* All others, and those who have a gateway of their own. */
@@ -154,16 +159,15 @@ INLINE const struct rule *rule_of(__be32 address)
 	return NULL;
 }
 
-/* One word of an owner's softwire, or two, from a place on; 0: there is none. */
+/* One word of an owner's softwire, or two that are one entry, from a place on; 0: there is none. */
 INLINE __u64 owner_words(__u32 place, int words)
 {
-	const __u32 *first = bpf_map_lookup_elem(&owners, &place), *second;
+	__u32 entry = place >> 1;
+	const struct two_words *found = bpf_map_lookup_elem(&owners, &entry);
 
-	if (words == 1 || !first)
-		return first ? *first : 0;
-	place++;
-	second = bpf_map_lookup_elem(&owners, &place);
-	return second ? (__u64)*first << 32 | *second : 0;
+	if (!found)
+		return 0;
+	return words == 1 ? found->word[place & 1] : (__u64)found->word[0] << 32 | found->word[1];
 }
 
 /* The owner that has a place for its PSID. */
