@@ -44,29 +44,43 @@ def flows_for(count: int) -> int:
 def packets(bench: Bench) -> list[Row]:
     """Small packets on one core."""
     wire = bench.wire()
-    rows, kernel = [], _kernel(bench, wire)
-    rows += kernel.values()
-    tayga = _tayga(bench, wire)
-    rows += tayga
+    alone, kernel, tayga = _generator(bench, wire), _kernel(bench, wire), _tayga(bench, wire)
+    rows = [*alone.values(), *kernel.values(), *tayga]
     for case in CASES.values():
-        rows += _case(bench, wire, case, {d: row.name for d, row in kernel.items()}, tayga[0].name)
+        beside = {d: (alone[d].name, kernel[d].name) for d in kernel}
+        rows += _case(bench, wire, case, beside, tayga[0].name)
     return rows
 
 
-def _kernel(bench: Bench, wire: Wire) -> dict[str, Row]:
-    """Plain forwarding of packets as long as those of the engine."""
+def _plain(bench: Bench, wire: Wire, name: str) -> dict[str, Traffic]:
+    """Packets that are for no engine, as long as those that are."""
     own = [Customer(bound(0), ADDRESSES[1], 4000)]
-    up = Frame("kernel up", own, IPv6Address(SERVER6), True, arrives=IPV6, payload=38)
-    down = Frame("kernel down", own, FAR, False, arrives=IPV4)
-    found = {}
-    for direction, frame in ((UP, up), (DOWN, down)):
-        traffic = bench.keep(Traffic(wire, frame, *ENDS[direction]))
-        version = 6 if frame is up else 4
-        found[direction] = bench.row(f"kernel: IPv{version} {direction}", traffic, None)
-    return found
+    frames = {
+        UP: Frame(f"{name}: IPv6 up", own, IPv6Address(SERVER6), True, arrives=IPV6, payload=38),
+        DOWN: Frame(f"{name}: IPv4 down", own, FAR, False, arrives=IPV4),
+    }
+    return {d: bench.keep(Traffic(wire, frame, *ENDS[d])) for d, frame in frames.items()}
 
 
-def _case(bench: Bench, wire: Wire, case: Case, kernel: Mapping[str, str], tayga: str) -> Iterator[Row]:
+def _generator(bench: Bench, wire: Wire) -> dict[str, Row]:
+    """Dropped where the others are measured: what all rows have in common."""
+    return {
+        direction: bench.row(traffic.frame.name, traffic, traffic.object.programs["sink"])
+        for direction, traffic in _plain(bench, wire, "generator alone").items()
+    }
+
+
+def _kernel(bench: Bench, wire: Wire) -> dict[str, Row]:
+    """Plain forwarding."""
+    return {
+        direction: bench.row(traffic.frame.name, traffic, None)
+        for direction, traffic in _plain(bench, wire, "kernel").items()
+    }
+
+
+def _case(
+    bench: Bench, wire: Wire, case: Case, beside: Mapping[str, tuple[str, str]], tayga: str
+) -> Iterator[Row]:
     service = case.service(case.technique, 1)
     engine = bench.engine(service, XDP, across(wire), KEPT if case.keeps_sessions else 0)
     if engine is None:
@@ -74,29 +88,33 @@ def _case(bench: Bench, wire: Wire, case: Case, kernel: Mapping[str, str], tayga
     customers = case.customers(1, 1)
     for direction in case.directions:
         start, end = ENDS[direction]
-        frame = case.frame(direction, customers, carried=False)
+        alone, kernel = beside[direction]
         limit = bench.row(
             f"{case.technique}: bare redirect {direction}",
-            bench.keep(Traffic(wire, frame, start, end)),
+            bench.keep(Traffic(wire, case.frame(direction, customers, carried=False), start, end)),
             bench.bare(wire, end),
+            against={alone: None},
         )
         yield limit
-        least = bench.row(
-            f"{case.technique}: redirect, resized {direction}",
-            bench.keep(Traffic(wire, case.frame(direction, customers), start, end)),
-            bench.resized(wire, end, case.growth(direction), case.frame(direction, customers).arrives),
-        )
-        yield least
-        against: dict[str, float | None] = {
-            limit.name: case.goal,
-            least.name: None,
-            kernel[direction]: None,
-        }
+        against: dict[str, float | None] = {limit.name: case.goal, kernel: None}
+        frame = case.frame(direction, customers)
+        kinds = {"redirect, resized": bench.resized}
+        if not case.translates:
+            kinds["tunnel that asks nothing"] = bench.tunnel
+        for kind, program in kinds.items():
+            least = bench.row(
+                f"{case.technique}: {kind} {direction}",
+                bench.keep(Traffic(wire, frame, start, end)),
+                program(wire, end, case.growth(direction), frame.arrives),
+                against={limit.name: None},
+            )
+            yield least
+            against[least.name] = None
         if case.keeps_sessions:
             against[tayga] = 8.0
         elif not case.translates:
-            against[kernel[direction]] = 2.0
-        traffic = bench.keep(Traffic(wire, case.frame(direction, customers), start, end))
+            against[kernel] = 2.0
+        traffic = bench.keep(Traffic(wire, frame, start, end))
         yield bench.row(
             f"{case.technique}: XDP gateway {direction}", traffic, engine.program, engine, against
         )

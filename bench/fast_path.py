@@ -123,7 +123,9 @@ def main(argv: list[str]) -> int:
 def needed(rows: Sequence[Row], only: str) -> list[Row]:
     """Rows that are asked for, and those that they are compared with."""
     wanted = {row.name for row in rows if only in row.name}
-    wanted |= {other for row in rows if row.name in wanted for other in row.against}
+    for row in reversed(rows):  # each is behind what it is compared with
+        if row.name in wanted:
+            wanted |= row.against.keys()
     return [row for row in rows if row.name in wanted]
 
 

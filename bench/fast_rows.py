@@ -188,19 +188,26 @@ class Bench:
 
     def bare(self, wire: Wire, to: str) -> Program:
         """The bare redirect by the relay's device towards a host."""
-        return self._redirect("redirect", {"TO": wire.ports[RELAY, to].number})
+        return self._redirect("redirect", wire, to, {})
 
     def resized(self, wire: Wire, to: str, growth: int, arrives: int) -> Program:
         """The same with so many octets more, and another header of Ethernet: its protocol."""
-        port = wire.ports[RELAY, to].number
-        return self._redirect("resize", {"TO": port, "GROWTH": growth % 2**32, "EXPECTED": arrives})
+        return self._redirect("resize", wire, to, {"GROWTH": growth % 2**32, "EXPECTED": arrives})
 
-    def _redirect(self, name: str, constants: dict[str, int]) -> Program:
-        key = name, *constants.values()
+    def tunnel(self, wire: Wire, to: str, growth: int, arrives: int) -> Program:
+        """The end of a tunnel that asks nothing of a packet."""
+        return self._redirect("tunnel", wire, to, {"GROWTH": growth % 2**32, "EXPECTED": arrives})
+
+    def _redirect(self, name: str, wire: Wire, to: str, constants: dict[str, int]) -> Program:
+        device = wire.ports[RELAY, to].number
+        key = name, device, *constants.values()
         if key not in self._bare:
             item = self.keep(Object(compiled(), " ".join(map(str, key))))
-            Layouts(item).set_constants(item, constants)
+            Layouts(item).set_constants(item, {"TO": device, **constants})
             item.load()
+            number = device.to_bytes(4, sys.byteorder)
+            with inside(wire.lab.namespace(RELAY)):
+                item.maps["devices"].update(number, number)
             self._bare[key] = item.programs[name]
         return self._bare[key]
 
