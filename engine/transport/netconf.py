@@ -63,6 +63,20 @@ class _Transport(paramiko.Transport):  # type: ignore[misc]
 ncclient.transport.ssh.paramiko = SimpleNamespace(**{**vars(paramiko), "Transport": _Transport})
 
 
+class _Ended(ncclient.transport.session.SessionListener):  # type: ignore[misc]
+    """Nobody may ask a session that has ended: who came before is told by ncclient, who comes later never."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+
+    def callback(self, root: Any, raw: str) -> None:
+        """A message."""
+
+    def errback(self, ex: Exception) -> None:
+        """The end, before the session is closed."""
+        self._session._connected = False
+
+
 @dataclass(frozen=True, slots=True)
 class Abilities:
     """What a server's capabilities allow (RFC 6241 section 8)."""
@@ -369,7 +383,7 @@ class NetconfSession:
         if target.verify_host_key:
             arguments["hostkey_b64"] = target.host_key().get_base64()
         try:
-            return manager.connect_ssh(
+            connection = manager.connect_ssh(
                 host=target.host,
                 port=target.port,
                 sock=login.dial(target),
@@ -387,6 +401,8 @@ class NetconfSession:
         except _LOST as error:
             wrong = login.trouble(error, target) or self._reason(error)
             raise TransportError("connect", wrong, self._progress.left) from error
+        connection._session.add_listener(_Ended(connection._session))
+        return connection
 
     def _first_request(self) -> None:
         """Asks for nothing (RFC 6241 section 6.4.2), to see whether the server answers at all."""

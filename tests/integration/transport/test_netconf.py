@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from ansible_collections.ipv4aas.fleet.engine.transport.connect import netconf_a
 from ansible_collections.ipv4aas.fleet.engine.transport.netconf import NetconfSession
 from ansible_collections.ipv4aas.fleet.engine.transport.session import TransportError
 from faults import MOMENTS, roll_out, roll_out_and_die
+from ncclient.transport.errors import SessionCloseError
 from netconf_devices import Make, goes_back, running, target
 from nodes import MOVED, node, rendered
 from servers import NetconfDevice, model_folder, new_key
@@ -180,6 +182,23 @@ def test_a_server_that_stops_answering(xr: NetconfDevice, moment: str) -> None:
     goes_back(xr, old)
     assert roll_out(MOVED_PLAN, target(xr), confirm_within=30).changed
     assert not roll_out(MOVED_PLAN, target(xr), confirm_within=30).changed
+
+
+def test_a_request_that_comes_as_the_session_ends_does_not_wait(
+    xr: NetconfDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is sent when those who wait were told, and ncclient has not closed the session yet."""
+    with session_for("asr9000", "netconf", target(xr)) as session:
+        session.begin()
+        closing = session._connection._session
+        with monkeypatch.context() as patched:
+            patched.setattr(closing, "close", lambda: None)
+            closing._dispatch_error(SessionCloseError("cut"))
+            patched.setattr(type(session), "_alive", True)
+            began = time.monotonic()
+            with pytest.raises(TransportError, match="Not connected"):
+                session.read()
+        assert time.monotonic() - began < target(xr).timeout / 2
 
 
 def test_takes_back_what_a_dead_run_left_pending(xr: NetconfDevice, tmp_path: Path) -> None:
