@@ -37,7 +37,9 @@ class Server:
         self.failing = failing or {}
         self.connected, self.timeout = True, 0.0
         channel = SimpleNamespace(closed=False, eof_received=False)
-        self._session = SimpleNamespace(_channel=channel, close=lambda: None)
+        self._session = SimpleNamespace(
+            _channel=channel, close=lambda: None, add_listener=lambda _listener: None
+        )
 
     def __getattr__(self, name: str) -> Any:
         def request(*arguments: Any, **options: Any) -> Any:
