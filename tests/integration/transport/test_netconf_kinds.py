@@ -44,8 +44,8 @@ def test_juniper_mx(make_device: Make) -> None:
     assert caught.value.left == "unchanged"
     with pytest.raises(TransportError) as caught:
         roll_out(moved, target(mx), confirm_within=2, moment="after apply", fault=mx.kill)
-    # Whole minutes, and a timeout may pass before the death of a session is heard of.
-    assert 15 < int(re.findall(r"reverts by itself in at most (\d+) s", caught.value.left)[0]) <= 61
+    # Whole minutes.
+    assert 30 < int(re.findall(r"reverts by itself in at most (\d+) s", caught.value.left)[0]) <= 61
     mx.restart()
     assert driver.owned(running(mx, "juniper_mx"), "netconf") == outcome.after
     assert roll_out(moved, target(mx), confirm_within=30).changed
@@ -92,7 +92,7 @@ def test_confirmed_commit_without_persist(make_device: Make) -> None:
     assert running(device) == before
     with pytest.raises(TransportError) as caught:
         roll_out(PLAN, target(device), confirm_within=30, moment="after apply", fault=device.drop_sessions)
-    assert re.search("revert(s|ed) by itself", caught.value.left)
+    assert "reverts by itself" in caught.value.left
     goes_back(device, before)
     assert roll_out(PLAN, target(device), confirm_within=30).changed
     assert not roll_out(PLAN, target(device), confirm_within=30).changed
